@@ -55,24 +55,23 @@ def main() -> None:
 
 
 def hold(lock_file: Path) -> None:
-    """Wait until no other process holds the file, and hold it until this one ends: the kernel lets go of it then.
-
-    What takes a gateway long to start is done before, so that callers wait for none of it. Raises StartupError.
+    """Lock the file, after any process that holds it now, until this process ends and the kernel releases the lock. The
+    slow parts of a gateway's start come before this, so that callers do not wait for them. Raises StartupError.
     """
     backchannels()
     shipped()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container ignores it else
     try:
-        while not _is_held(lock_file):  # else the file was another one meanwhile, which somebody else may hold
+        while not _is_held(lock_file):  # otherwise the name belongs to a new file, which another may hold
             pass
     except OSError as error:
         raise StartupError(f"GATEWAY_STANDBY_LOCK_FILE={lock_file} cannot be locked: {error.strerror}") from None
 
 
 def _is_held(lock_file: Path) -> bool:
-    """Hold what lies under that name now; False: it lies there no more. Raises OSError; a link is not followed, and a
-    file of another user's is refused: who made it could keep it locked.
+    """Lock the file that has the name now. False: the name belongs to another file by then. Raises OSError; a link is
+    not followed, and a file of another user is refused, since that user could keep it locked.
     """
     descriptor = os.open(lock_file, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)  # closed by the process's end
     if os.fstat(descriptor).st_uid != os.geteuid():

@@ -1,4 +1,4 @@
-"""Who the agents are, as far as the gateway has heard: asked at the start, and learned from every call."""
+"""Profiles of the agents, which the gateway asks for at the start and learns from every call."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ AgentKey = tuple[str, str]
 
 
 class AgentBook:
-    """What a call may know of its agent before the agent's own stream is open: voices, languages, names, prompts."""
+    """Keeps what a call uses of its agent before the agent's own stream is open: voices, languages, names, prompts."""
 
     def __init__(self, nlu: grpc.aio.Channel, prompts: PromptLibrary) -> None:
         self._stub = NluServiceStub(nlu)
@@ -34,15 +34,15 @@ class AgentBook:
         self._profiles: dict[AgentKey, AgentProfile] = {}
 
     def profile(self, key: AgentKey) -> AgentProfile:
-        """The agent as it was last seen; an empty profile when it never was."""
+        """Return the agent's last profile; an empty profile when none has come."""
         return self._profiles.get(self._known(key), AgentProfile())
 
     def prompts(self, key: AgentKey, audio_format: AudioFormat) -> PromptBook:
-        """What the gateway says in this agent's name."""
+        """Return the prompts that the gateway says in this agent's name."""
         return self._prompts.book(self._known(key), audio_format)
 
     def learn(self, key: AgentKey, profile: AgentProfile) -> None:
-        """The agent has shown itself."""
+        """Keep a profile that the agent's stream has sent."""
         self._profiles.pop(key, None)
         self._profiles[key] = profile
         if len(self._profiles) > MAX_AGENTS:
@@ -55,12 +55,12 @@ class AgentBook:
         return any_tenants if key not in self._profiles and any_tenants in self._profiles else key
 
     async def run(self) -> None:
-        """Ask the NLU stage whom it has, until it answers; then have their prompts spoken. Runs until cancelled."""
+        """Ask the NLU stage for its agents until it answers, then have their prompts spoken. Runs until cancelled."""
         agents = await self._ask()
         for agent in agents:
-            for tenant_id in agent.tenants or ("",):  # one that belongs to some is not shown to others
+            for tenant_id in agent.tenants or ("",):  # an agent of some tenants is not shown to others
                 self.learn((tenant_id, agent.agent_id), agent)
-        if len(agents) == 1 and not agents[0].tenants:  # it is the one that answers when none is named
+        if len(agents) == 1 and not agents[0].tenants:  # this agent answers when no agent is named
             self.learn(("", ""), agents[0])
         log.info("agents_known", agents=[agent.agent_id for agent in agents])
         await self._prompts.run()

@@ -1,9 +1,9 @@
-"""Has calls analysed by the NLU stage, beside the calls that are up, and tells what came of it.
+"""Call analysis: has the NLU stage analyse conversations (AnalyzeCall), and reports the results.
 
-At a call's end, or when a caller is put through to a person, the conversation as it was heard is handed to AnalyzeCall.
-Few wait at a time; what does not fit, is late or is refused leaves the call without an analysis, and nothing else. With
-the webhook's file a conversation is on disk before it is handed over: what a killed process, or a stage that was away,
-has left there is analysed later, for its post alone.
+A conversation is handed over at the end of the call, or when the caller is put through to a person. The queue is short.
+A conversation that does not fit, is late or is refused leaves its call without an analysis; calls that are up are not
+affected. With the webhook's file a conversation is on disk before it is handed over: conversations that a killed
+process, or a stage that was away, has left there are analysed later, for their post alone.
 """
 
 from __future__ import annotations
@@ -84,10 +84,10 @@ class CallAnalyser:
         self._file, self._on_late_answer, self._clock = file, on_late_answer, clock
         self._under_way: set[str] = set()
         self._waiting: asyncio.Queue[Wanted] = asyncio.Queue(MOST_WAITING)
-        self._is_served = True  # until the stage says that it knows no such call
+        self._is_served = True  # until the stage answers that it has no such method
 
     def submit(self, wanted: Wanted) -> bool:
-        """Take a conversation. False: it will not be analysed."""
+        """Queue a conversation. Returns False when it will not be analysed."""
         if not self._is_served or not wanted.history:
             return False
         try:
@@ -225,14 +225,14 @@ def _wanted_of(kept: KeptAnalysis, request: nlu_pb2.AnalyzeCallRequest) -> Wante
 
 
 def event_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> str:
-    """Why an analysis is posted: somebody has to act on the first two."""
+    """Return why an analysis is posted: the operator's people have to act on the first two reasons."""
     if not wanted.is_over:
         return "hand_over"
     return "callback_requested" if any(deed.name == CALLBACK for deed in analysis.deeds) else "call_analysed"
 
 
 def content_of(wanted: Wanted, analysis: analysis_pb2.CallAnalysis) -> dict[str, object]:
-    """An analysis as it is posted: the contract's own JSON names, with whose call it was."""
+    """Return an analysis as it is posted, in the JSON names of the contract, with the tenant and agent of the call."""
     return {
         "call_id": wanted.call_id,
         "tenant_id": wanted.tenant_id,

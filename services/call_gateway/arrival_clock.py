@@ -1,4 +1,4 @@
-"""Clock recovery: the pace of a sender's clock, told from when its packets arrive."""
+"""Clock recovery: estimates the pace of a sender's clock from the arrival times of its packets."""
 
 from collections import deque
 from typing import Final

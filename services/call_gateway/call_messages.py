@@ -1,4 +1,4 @@
-"""Calls and what happens on them, in the words of voice.call.v1."""
+"""Calls and their events as messages of voice.call.v1."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from voice.call.v1 import call_pb2, record_pb2
@@ -60,13 +60,13 @@ _CAUSES = {
 
 
 class UnknownEncoding(RequestError):
-    """Audio nobody here can read."""
+    """The gateway has no decoder for the audio format."""
 
     reason = "UNKNOWN_ENCODING"
 
 
 class UnknownSampleRate(RequestError):
-    """Audio at a rate nobody here can use."""
+    """No stage can use the sample rate."""
 
     reason = "UNKNOWN_SAMPLE_RATE"
 

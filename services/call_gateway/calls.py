@@ -14,7 +14,7 @@ DEFAULT_PAGE_SIZE = 50
 MAX_PAGE_SIZE = 1000
 
 
-_COUNTED: dict[str, tuple[Counter, float]] = {  # by the conversation's name: the metric, and one in its unit
+_COUNTED: dict[str, tuple[Counter, float]] = {  # by the conversation's name: the metric, and the factor to its unit
     "echoes": (Counter("voice_echo_vetoes_total", "Sounds on callers' lines that were the agent's own voice."), 1),
     "underruns": (Counter("voice_underruns_total", "Frames due in mid-answer that no sound had come for."), 1),
     "drafts_wasted_us": (

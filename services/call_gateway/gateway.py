@@ -1,4 +1,4 @@
-"""Takes calls from every door and holds them: the one place that knows all calls of the process."""
+"""The gateway: takes calls from every edge and holds them. It alone knows all calls of the process."""
 
 import asyncio
 import time
@@ -40,13 +40,13 @@ MAX_LABEL_CHARS = 64
 LOOK_AT_DOORS_S = 0.5
 LOOK_AT_STAGES_S = 2.0
 SLOWEST_START_S = 3.0
-"""Median time to a reply's first words or sound beyond which callers wait longer than anybody likes to."""
+"""Median time to a reply's first words or sound beyond which the gateway takes no more calls."""
 
 log = get_logger(__name__)
 
 
 class Gateway:
-    """Every call of the process, and what calls share: channels, the pacer, prompts, the news desk."""
+    """Holds every call of the process, and what calls share: channels, the pacer, prompts, the event bus."""
 
     def __init__(self, settings: GatewaySettings, lifecycle: Lifecycle) -> None:
         self.calls = CallTable()
@@ -66,7 +66,7 @@ class Gateway:
         self._edges: list[Edge]
 
     async def load(self) -> None:
-        """Open what all calls share. The stages need not be up: a call that finds one down apologises."""
+        """Open what all calls share. The stages need not be up: a call without a stage hears an apology."""
         recorded = await asyncio.to_thread(shipped)
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
         self._renewed = renewed = await asyncio.to_thread(RenewedChannels, self._settings.stage_channel)
@@ -162,7 +162,7 @@ class Gateway:
     async def take_call(self, leg: Leg) -> None:
         """Hold a call to its end. Raises CapacityError, Draining: nothing was done, send it elsewhere."""
         self._check_room()
-        if not leg.call.is_recovered:  # it was let in before this process was
+        if not leg.call.is_recovered:  # the call was let in before this process started
             self._settings.quotas.check(leg.call, [call.session.call for call in self.calls])
         bind_call(leg.call.call_id)
         try:
@@ -170,7 +170,7 @@ class Gateway:
         except ServiceError:
             raise  # refused before the answer: the edge sends it elsewhere
         except Exception:
-            log.exception("call_failed")  # this one: the others go on
+            log.exception("call_failed")  # this call ends, and the others go on
             await leg.hang_up(EndCause.FAILURE, message="the gateway failed")
 
     async def _hold(self, leg: Leg) -> None:
@@ -289,9 +289,10 @@ class Gateway:
 
 
 def _is_ours(failure: Exception | None, edge: str) -> bool:
-    """Return whether something of ours kept a call from being answered: a stage that is away, a fault of the gateway,
-    or an agent or language that no stage serves, unless a program asked for it. Being full or about to leave is no
-    failure.
+    """Return whether a fault on our side kept a call from being answered.
+
+    Such faults are a stage that is away, an error of the gateway, and an agent or language that no stage serves, unless
+    a program asked for it. A gateway that is full or drains has not failed.
     """
     if isinstance(failure, CallRefused):
         return edge != "program"

@@ -15,7 +15,7 @@ class IdleReason(Enum):
 
 
 class EndCause(Enum):
-    """Who or what ended a call."""
+    """The cause of a call's end."""
 
     CALLER = "caller"
     AGENT = "agent"
@@ -57,12 +57,12 @@ class HoldChanged:
     """The call was put on hold or taken back."""
 
     is_held: bool
-    was_missed: bool = False  # it was so before, and nobody told: found by asking
+    was_missed: bool = False  # the event of the change was missed: the state was found by asking
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedUpTo:
-    """The far side says how far it has played. Edges that cannot know never say it: what was sent counts as played."""
+    """The far side reports how far it has played. Without such events, what was sent counts as played."""
 
     sample: int  # from the first frame pulled on this call
 

@@ -1,4 +1,4 @@
-"""What takes time on one call's line: transfers, keys, hanging up; and the timer that wakes the conversation."""
+"""Actions on one call's line that take time (transfers, keys, hanging up), and the timer of the conversation."""
 
 import asyncio
 import time

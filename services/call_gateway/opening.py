@@ -1,4 +1,4 @@
-"""What must be so before a call is answered: every stage has opened its stream. Else the call goes elsewhere."""
+"""Opening of a call: it is answered once every stage has opened its stream. Otherwise the call goes elsewhere."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class CallRefused(RequestError):
 
 
 class Opening:
-    """What the stages say until the call is answered."""
+    """Collects the stages' events until the call is answered."""
 
     def __init__(self) -> None:
         self.is_over = False
@@ -47,8 +47,8 @@ class Opening:
         self._news.set()
 
     async def failure(self, reopen: Callable[[Stage], None]) -> ServiceError | None:
-        """Why the call cannot be answered; None as soon as every stage has taken it. A stage that is away is tried
-        again for as long as a telephone may ring; one that is full, or refuses, is not.
+        """Return why the call cannot be answered; None as soon as every stage has taken it. A stage that is away is
+        tried again for as long as a telephone may ring; a stage that is full, or refuses, is not.
         """
         try:
             async with asyncio.timeout(RING_LIMIT_S):

@@ -1,4 +1,4 @@
-"""How many calls at once a tenant, and one caller's number, may have."""
+"""Quotas: how many calls at once a tenant, and one caller's number, may have."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,8 +31,9 @@ class Quotas:
     of_a_caller: int = 0
 
     def check(self, call: IncomingCall, up: Iterable[IncomingCall]) -> None:
-        """Raise CapacityError when one more call is too much. Only calls of the same tenant count: a tenant names its
-        callers itself, and could else have another's refused. Callers who show no number are not counted together.
+        """Raise CapacityError when one more call exceeds a quota. Only calls of the same tenant count: a tenant names
+        its callers itself, and could otherwise have calls of another tenant refused. Callers without a number are not
+        counted together.
         """
         calls = [other for other in up if other.tenant_id == call.tenant_id]
         most = self.of_tenants.get(call.tenant_id, self.of_tenants.get(ANY_TENANT, 0))

@@ -1,4 +1,4 @@
-"""What the operator sees of each call: log lines, figures for Prometheus, one span a turn."""
+"""Reports of each call to the operator: log lines, metrics for Prometheus, one span a turn."""
 
 import time
 
@@ -73,7 +73,7 @@ log = get_logger(__name__)
 
 
 def count_failed_call() -> None:
-    """Count a call that something of ours kept from being answered. The reporter counts those that were answered."""
+    """Count a call that a fault on our side kept from being answered. The reporter counts the answered calls."""
     _CALLS.labels(EndCause.FAILURE.value).inc()
 
 
@@ -114,7 +114,7 @@ class Reporter:
                     line.info("call_analysed", **fields)
             case CallOver() as over:
                 edge = self._edges.pop(call_news.call_id, "")
-                if edge:  # else it was never answered: whose fault that is, the gateway knows (`count_failed_call`)
+                if edge:  # otherwise the call was never answered, and the gateway counts it (`count_failed_call`)
                     _CALLS_UP.labels(edge).dec()
                     _CALLS.labels(over.cause.value).inc()
                 line.info(

@@ -1,4 +1,4 @@
-"""The gateway's gRPC door: a program as the caller, and a view of the calls that are up."""
+"""CallGatewayService: programs as callers, and the list of the calls that are up."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,7 +30,7 @@ SCOPES = {
     "WatchCalls": Scope.WATCH,
     "EndCall": Scope.END,
 }
-"""What a token needs for each method."""
+"""The scope that a token needs for each method."""
 MAX_REASON_CHARS = 200
 
 log = get_logger(__name__)
@@ -122,7 +122,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
         """Everything that happens from now on; of one call to its end, or of all until the gateway drains."""
         if request.call_id:
             self._call(request.call_id)
-        asker = copy_context()  # news is published in other contexts, where somebody else is the caller
+        asker = copy_context()  # news is published in other contexts, which have another caller's identity
         watcher = Watcher(
             lambda news: request.call_id in ("", news.call_id) and asker.run(caller_may_act_for, news.tenant_id),
             is_last=lambda news: bool(request.call_id) and _is_last(news.news),
@@ -143,7 +143,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
             log.info("watch_ended", **watched)
 
     async def _close_when_idle(self, watcher: Watcher) -> None:
-        """Watchers must not hold up a drain longer than the calls they watch."""
+        """End every watch: watchers must not hold up a drain longer than the calls they watch."""
         await self._lifecycle.draining()
         await self._gateway.calls.emptied()
         await self._gateway.analyser.emptied()
@@ -163,7 +163,7 @@ class CallGatewayService(call_pb2_grpc.CallGatewayServiceServicer):
     def _call(self, call_id: str) -> LiveCall:
         call = self._gateway.calls.get(call_id)
         if not caller_may_act_for(call.tenant_id):
-            raise CallNotFound.of(call_id)  # whether it exists is nobody else's business
+            raise CallNotFound.of(call_id)  # other tenants must not learn that the call exists
         return call
 
 

@@ -1,7 +1,7 @@
-"""One caller, from the ring to the last report.
+"""Session: holds one call from the ring to the last report.
 
-What happens on the line and what the stages say goes to the conversation, which decides; what it decides is carried
-out here, in order. Nothing here waits while a call is up: every callback returns within a fraction of a frame.
+Events of the line and of the stages go to the conversation, whose commands are carried out here, in order. Nothing here
+waits while a call is up: every callback returns within a fraction of a frame.
 """
 
 import asyncio
@@ -84,8 +84,8 @@ class Session:
         pace: StagePace | None = None,
     ) -> None:
         """`call`: the leg's own, with the gateway's defaults filled in. `profile` and `prompts`: what is known of the
-        agent before its stream is open. The callbacks tell whoever keeps the calls; they return at once. `on_transfer`
-        is told just before the caller is put through. `pace`: how fast the stages have answered all calls.
+        agent before its stream is open. The callbacks belong to the gateway and must return at once. `on_transfer` is
+        called just before the caller is put through. `pace`: how fast the stages have answered all calls.
         """
         self.call = call
         self.sample = 0
@@ -131,12 +131,12 @@ class Session:
 
     @property
     def nlu_state(self) -> bytes:
-        """What the NLU stage last gave to be handed back; empty before the call is answered."""
+        """The state that the NLU stage last sent, to be handed back to it; empty before the call is answered."""
         return self._nlu_state()
 
     async def run(self) -> None:
-        """The whole call. Returns when everything is reported and closed. Raises ServiceError: it was not answered,
-        since a stage is full or away; send it elsewhere.
+        """Hold the whole call. Returns when everything is reported and closed. Raises ServiceError when the call was
+        not answered, since a stage is full or away: the edge sends the call elsewhere then.
         """
         async with asyncio.TaskGroup() as self._tasks:
             self._stages = self._open_stages(self._tasks)
@@ -154,7 +154,7 @@ class Session:
             raise refusal
 
     async def _converse(self) -> None:
-        """From the answer to the end of the line."""
+        """Hold the call from the answer to the end of the line."""
         try:
             await self._leg.answer(self)
         except LegFailed as failed:
@@ -166,7 +166,7 @@ class Session:
 
     @property
     def failure(self) -> Exception | None:
-        """What broke the session, where something did that it outlived."""
+        """The error that broke the session; None where it has had no error."""
         return self._failure
 
     @property
@@ -176,11 +176,11 @@ class Session:
 
     @property
     def agent_id(self) -> str:
-        """Who answers, as far as it is known."""
+        """The agent who answers, as far as it is known."""
         return self._profile.agent_id or self.call.agent_id
 
     def close(self, cause: EndCause, message: str = "") -> None:
-        """End the call politely."""
+        """End the call after the word that is being spoken."""
         self._tell(CloseAsked(cause, message))
 
     # -- the line ------------------------------------------------------------------------------------------------------
@@ -207,14 +207,14 @@ class Session:
             self._fail(error)
 
     def _on_audio(self, audio: CallerAudio) -> None:
-        """A packet of the caller's: to the STT stage, and what was measured in it to the conversation."""
+        """Hand a packet of the caller to the STT stage, and what was measured in it to the conversation."""
         self.sample = audio.start_sample + self.call.audio_format.samples_in(audio.content)
         frames, found = self._sound.on_audio(audio)
         self._stages.stt.send_audio(frames)
         self._tell(CallerAdvanced(self.sample), *found)
 
     def next_frame(self) -> bytes | None:
-        """The next 20 ms for the caller."""
+        """Return the next 20 ms for the caller; None is comfort silence."""
         if self._is_over:
             return None
         try:
@@ -239,7 +239,7 @@ class Session:
             self._carry_out_all(())
 
     def _carry_out_all(self, commands: Iterable[Command]) -> None:
-        # A command may bring news at once, of a stage that takes nothing more: it waits until this event is done with.
+        # A command may cause an event at once (a stage's queue is full): that event waits until this one is handled.
         if self._failure is not None:
             return
         self._is_handling = True
@@ -250,7 +250,7 @@ class Session:
                 event = self._pending.popleft()
                 for command in self.conversation.handle(event, now=time.monotonic()):
                     self._carry_out(command)
-        except Exception as error:  # the call ends, and nobody else is disturbed
+        except Exception as error:  # this call ends, and the others go on
             self._fail(error)
         finally:
             self._is_handling = False
@@ -307,7 +307,7 @@ class Session:
     # -- what takes time -----------------------------------------------------------------------------------------------
 
     def _target(self, wanted: str) -> str:
-        """The place of a transfer as the agent's file lists it, whatever its model wrote; empty when it does not."""
+        """Return the destination of a transfer as the agent's file lists it; empty when the file does not list it."""
         region = self._profile.region or region_of(self.call.caller, self.conversation.language_code)
         listed = allowed_target(wanted, self._profile.destinations, region=region)
         if listed:
@@ -346,7 +346,7 @@ class Session:
         return stages
 
     def _on_stage_event(self, event: Event) -> None:
-        """Before the answer, a stage that does not open is the opening's affair; then the conversation mends it."""
+        """Take an event of a stage. Until the answer the opening handles a failure, then the conversation."""
         if not self._opening.is_over and not self.call.is_recovered:
             if isinstance(event, StageFailed):
                 self._opening.failed(event)

@@ -1,4 +1,4 @@
-"""What the gateway can be told from outside."""
+"""Settings of the gateway."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ LEAST_SETTLING_MS = 100  # from the caller's last word to the turn that is taken
 
 
 class GatewaySettings(ServiceSettings):
-    """Where the stages are, which doors are open, and how patient a conversation is. An edge has its own beside it."""
+    """Settings of stages, edges and conversations. Each edge has settings of its own beside it."""
 
     model_config = service_config("GATEWAY")
 
@@ -94,7 +94,7 @@ class GatewaySettings(ServiceSettings):
         20.0,
         gt=0,
         le=300,
-        description="Longest wait for a stage that stays away, in seconds; then the call goes to somebody else.",
+        description="Longest wait for a stage that stays away, in seconds; then the call goes to the fallback.",
     )
     silence_prompt_s: float = Field(8.0, gt=0, description="Silence after which the caller is asked, in seconds.")
     wordless_end_s: float = Field(
@@ -158,7 +158,7 @@ class GatewaySettings(ServiceSettings):
         """Those of every service, and what leaves for the stages or the webhook over plain text."""
         found = super().exposures()
         if self.webhook_url and is_plain_and_far(self.webhook_url):
-            host = urlsplit(self.webhook_url).hostname  # no more of it: many a path is a secret
+            host = urlsplit(self.webhook_url).hostname  # without its path, which often holds a secret
             found.append(f"webhook_url http://{host}: summaries go there unencrypted: use https")
         if self.stage_tls_ca_file is not None:
             return found
@@ -178,7 +178,7 @@ class GatewaySettings(ServiceSettings):
             secret = self.webhook_secret_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise StartupError(f"GATEWAY_WEBHOOK_SECRET_FILE={self.webhook_secret_file} cannot be read") from error
-        if not secret:  # posts would go out unsigned, and nobody would know
+        if not secret:  # posts would go out unsigned without a notice
             raise StartupError(f"GATEWAY_WEBHOOK_SECRET_FILE={self.webhook_secret_file} is empty")
         return secret
 
@@ -209,7 +209,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def conversation(self) -> ConversationSettings:
-        """How patient a conversation is."""
+        """The limits of a conversation."""
         return ConversationSettings(
             first_clause_limit_ms=round(self.first_clause_s * 1000),
             first_audio_limit_ms=round(self.first_audio_s * 1000),

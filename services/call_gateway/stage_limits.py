@@ -1,4 +1,4 @@
-"""How many calls the stages serve at once, held against how many this gateway would take."""
+"""Limits of the stages: how many calls this gateway may take, given how many each stage serves at once."""
 
 import asyncio
 from collections.abc import Callable

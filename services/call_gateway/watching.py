@@ -1,4 +1,4 @@
-"""Who hears of what happens on the calls: logs, callers that are programs, and whoever watches."""
+"""Event bus of the calls: its listeners are the log, callers that are programs, and watching programs."""
 
 import asyncio
 import time
@@ -41,10 +41,10 @@ class CallOver:
 
 @dataclass(frozen=True, slots=True)
 class CallAnalysed:
-    """What a call was about. The last news of a call that is over; None where nobody could tell."""
+    """The analysis of a call, the last news of a call that is over; None where there is no analysis."""
 
     analysis: analysis_pb2.CallAnalysis | None
-    is_last: bool = True  # else the call goes on: it is handed to a person
+    is_last: bool = True  # False: the call goes on and is handed to a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Watcher:
         self._is_closed = False
 
     def __call__(self, news: CallNews) -> None:
-        """A listener for the desk."""
+        """Listener of the event bus: queue an event, and drop the oldest where too many wait."""
         if self._is_closed or not self._wants(news):
             return
         if len(self._waiting) >= self._limit:

@@ -1,9 +1,10 @@
-"""Posts what calls were about to a URL of the operator's, signed, so that who takes a call over has its summary.
+"""Webhook: posts analyses of calls to a URL of the operator, signed, so that a person who takes a call over has its
+summary.
 
 One delivery is a POST of JSON. `X-Tong-Dai-Signature` is `t=SECONDS,v1=HEX`: the HMAC-SHA256, by the shared secret, of
-the seconds since 1970, a dot and the body as it was sent; `X-Tong-Dai-Delivery` is the same at every try of a delivery,
-so that a receiver may take the second of two for what it is. With a file (webhook_file.py) a delivery is on disk before
-it is tried, and is tried for a day, by the next process too; without one it is tried a few times, then given up.
+the seconds since 1970, a dot and the body as it was sent. `X-Tong-Dai-Delivery` is the same at every try of a delivery,
+so that a receiver recognises a repeated one. With a file (webhook_file.py) a delivery is on disk before it is tried,
+and is tried for a day, by the next process too; without a file it is tried a few times, then given up.
 """
 
 from __future__ import annotations
@@ -204,7 +205,7 @@ class Webhook:
         log.warning("webhook_given_up", event_name=delivery.event, n_tries=TRIES)
 
     async def _try(self, session: aiohttp.ClientSession, delivery: Delivery) -> int:
-        """The status of the answer; 0: there was none."""
+        """Return the status of the answer; 0: no answer came."""
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "X-Tong-Dai-Event": delivery.event,

@@ -1,7 +1,7 @@
-"""Posts to the webhook that wait, on disk: they outlive the process, and each is there once under its id.
+"""Outbox file of the webhook: waiting deliveries on disk, which outlive the process, each once under its id.
 
-What lies in it is what callers said: the file is its owner's alone, and a body goes once its delivery has ended. The id
-stays for a while, so that the same news of a call which comes again is not posted again.
+The file holds what callers said: only its owner can read it, and a body is erased once its delivery has ended. The id
+stays for a while, so that the same news of a call is not posted twice.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class WebhookFile:
         )
 
     async def end(self, delivery_id: str, outcome: str) -> None:
-        """It is delivered, or nobody tries it any more: its body goes, out of the file and out of its log."""
+        """End a delivery that succeeded or was given up: its body is erased from the file and from its log."""
 
         def end() -> None:
             self._connection.execute("UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome, delivery_id))

@@ -118,7 +118,7 @@ def evidence_of(
 
 
 def _is_looked_up(call: ToolCall, reads: Callable[[str], bool]) -> bool:
-    """Whether a result may be told from, though it is of no deed: a list of free times is one."""
+    """Return whether a result may be told from, though it is of no deed: a list of free times is one."""
     is_failure = any(sign in call.result_json for sign in ('"error"', '"failed"', '"cancelled"', '"pending"'))
     return bool(call.result_json) and reads(call.name) and not is_failure
 

@@ -27,7 +27,7 @@ class Joint:
         return self._spaced(rest)
 
     def finish(self) -> str:
-        """What was held back; nothing where it only said the beginning again."""
+        """Return what was held back; nothing where it only said the beginning again."""
         if not self._is_open:
             return ""
         self._is_open = False

@@ -74,7 +74,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 
 def _is_long(head: str) -> bool:
-    """Whether a clause may end in the beginning of a line, or it is longer than the first cell of a table."""
+    """Return whether a clause may end in the beginning of a line, or it is longer than the first cell of a table."""
     n_wide = sum(unicodedata.east_asian_width(c) == "W" for c in head)
     is_over = len(head) > _LONGEST_CELL_CHARS or n_wide > _LONGEST_WIDE_CELL_CHARS
     return is_over or not _PHRASE_MARKS.isdisjoint(head) or len(head.split()) > _LONGEST_CELL_WORDS

@@ -55,7 +55,7 @@ class PlainSpeech:
 
 
 def after_thought(speakable: str) -> str:
-    """What is speech of all that came out so far."""
+    """Return what is speech of all that came out so far."""
     return speakable.rpartition(THOUGHT_END)[2]
 
 

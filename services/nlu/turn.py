@@ -249,8 +249,8 @@ class TurnRun:
                 self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
 
     def _speech_in(self, speakable: str) -> str:
-        """What is speech of what has become speakable. Where a thought without a beginning ends, what of it is not sent
-        yet is dropped.
+        """Return what is speech of what has become speakable. Where a thought without a beginning ends, what of it is
+        not sent yet is dropped.
         """
         if THOUGHT_END in speakable:
             self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)

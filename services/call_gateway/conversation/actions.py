@@ -1,8 +1,9 @@
-"""Actions on the call that the agent asks for: done at once, or when its words were heard to their end; and told of.
+"""Actions on the call that the agent asks for (hang up, transfer, keys, language), and their outcomes.
 
-What waits for its words dies with their turn; a speculative reply has no side effects. Every outcome is told to the
-agent. One that the caller would wait for in vain, of an action that failed or whose turn had no words, becomes a turn
-of the agent's own as soon as the line is silent; a turn of the caller's goes before it.
+An action is done at once, or when the words of its turn have been heard to their end. An action that waits for words is
+dropped with their turn, and a speculative reply has no side effects. The agent is told every outcome. An action that
+failed, or whose turn had no words, would leave the caller waiting: its outcome becomes a turn of the agent as soon as
+the line is silent, unless the caller takes a turn first.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def on_action_asked(call: Call, asked: ActionAsked) -> Iterator[Decision]:
 
 
 def do_action(call: Call, asked: ActionAsked) -> Iterator[Decision]:
-    """Do it now, if the agent's file allows it."""
+    """Do the action now, if the agent's file allows it."""
     call.actions[asked.action_id] = asked
     if not call.allows(asked.action):
         call.counters["acts_refused"] += 1
@@ -57,7 +58,7 @@ def _end(call: Call, asked: ActionAsked, *, reason: str = "") -> None:
 
 
 def on_action_ended(call: Call, event: ActionEnded) -> None:
-    """It was done, or could not be."""
+    """The action was done, or could not be done."""
     call.command(ReportAction(event.action_id, event.is_done, event.reason))
     asked = call.actions.pop(event.action_id, None)
     if asked is not None:
@@ -65,7 +66,7 @@ def on_action_ended(call: Call, event: ActionEnded) -> None:
 
 
 def outcome_due(call: Call) -> ActionEnded | None:
-    """The oldest outcome that the agent should speak of now. Those that need not be told are forgotten."""
+    """Return the oldest outcome that the agent should speak of now. Outcomes that need not be told are forgotten."""
     reply = call.reply
     is_silent = reply is None and call.floor is Floor.LISTENING and call.user_turn.phase is TurnPhase.SILENT
     for told in tuple(call.outcomes):

@@ -1,8 +1,9 @@
-"""Barge-in: the caller makes a sound while the agent has the floor. Is it an interruption, or a cough?
+"""Barge-in: decides whether a sound of the caller over the agent is an interruption or a false alarm.
 
-The sound pauses the agent at once, then it is judged. Sound that lasts, or confident words that are no backchannel,
-stop the agent for good, and what the caller says becomes the next turn, or goes on with the last one when that was
-taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word it broke off.
+The sound pauses the agent at once, then the sound is judged. Sound that lasts, or confident words that are no
+backchannel, stop the agent for good. The caller's words then become the next turn, or continue the last turn when that
+turn was taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word that
+was broken off.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ class BargeIn:
 
     @property
     def is_agent_protected(self) -> bool:
-        """What the agent says now must not be interrupted by a sound."""
+        """The agent's words are protected now: a sound does not interrupt them."""
         reply = self._call.reply
         if reply is None or self._call.playout.current is not reply.voice:
             return False
@@ -53,8 +54,8 @@ class BargeIn:
         return clause is not None and not clause.is_interruptible
 
     def is_vetoed(self, from_sample: int) -> bool:
-        """Return whether the sound that began there is the agent's own voice coming back; then it is forgotten. What
-        goes on with an utterance is no echo.
+        """Return whether the sound that began at that sample is the echo of the agent's own voice. An echo is forgotten
+        here. Sound that continues an utterance under way is no echo.
         """
         began = self._call.user_turn.evidence.utterance.began_sample
         if began is None or began < from_sample or not self._is_echo(from_sample):
@@ -73,7 +74,7 @@ class BargeIn:
         return True
 
     def on_sound(self) -> Iterator[Decision]:
-        """The caller sounds over the agent."""
+        """The caller makes a sound over the agent."""
         if self._call.user_turn.evidence.is_open and not self.is_agent_protected:
             yield Decision(Move.CALLER_SPOKE)
 
@@ -103,14 +104,14 @@ class BargeIn:
         """Words said over the agent, at a pause."""
         call, overlap = self._call, self._call.overlap
         verdict = self._verdict_on_words(event)
-        if overlap is None:  # they began while the agent was protected, or come late
+        if overlap is None:  # the words began while the agent was protected, or come late
             if call.floor is Floor.SPEAKING and not self.is_agent_protected and verdict.stops_agent:
                 yield Decision(Move.CALLER_INTERRUPTED, Interruption(verdict))
         elif event.end_sample <= overlap.began_sample:
             return
         elif verdict.stops_agent:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(verdict))
-        elif verdict is Verdict.TOO_FEW_WORDS:  # in case there are no more
+        elif verdict is Verdict.TOO_FEW_WORDS:  # in case no more words come
             yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
         elif not overlap.is_sounding:
             yield Decision(Move.FALSE_ALARM, verdict)
@@ -132,7 +133,7 @@ class BargeIn:
 
     @property
     def _is_answer_awaited(self) -> bool:
-        """The agent has all but asked its question, or only the gateway speaks: then "mhm" is an answer."""
+        """The agent has nearly finished its question, or only the gateway speaks: "mhm" is an answer then."""
         reply = self._call.reply
         if reply is None:
             return True

@@ -1,4 +1,4 @@
-"""What one call is at this moment: the time, the floor, what is playing, the reply, the user's turn, the history."""
+"""The state of one call: the time, the floor, what is playing, the reply, the user's turn, the history."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -44,9 +44,10 @@ _KINDS: dict[type[Action], str] = {
 
 
 class CallClock(MediaClock):
-    """The time of one call, in seconds: by the wall, without holds, and without holds and pauses. And its media clock.
+    """The clock of one call: wall time, time without holds, time without holds and pauses, and the media clock.
 
-    A deadline is kept on the reading that stands still while the caller cannot act, so that none is ever shifted.
+    Times are in seconds. A deadline is kept on the reading that stands still while the caller cannot act, so that no
+    deadline is ever shifted.
     """
 
     def __init__(self, sample_rate_hertz: int) -> None:
@@ -55,8 +56,8 @@ class CallClock(MediaClock):
         self.now = 0.0  # stands still on hold
         self.waiting = 0.0  # stands still on hold, and while the caller makes a sound over the agent
         self._floor = Floor.LISTENING
-        self._held_s = 0.0  # in all
-        self._stopped_s = 0.0  # the same, with pauses
+        self._held_s = 0.0  # the sum of all holds
+        self._stopped_s = 0.0  # the sum of all holds and pauses
 
     def set(self, wall: float) -> None:
         """Let time go on to `wall`, in seconds, monotonic."""
@@ -72,30 +73,32 @@ class CallClock(MediaClock):
         self._floor = floor
 
     def wall_of(self, deadline: float) -> float:
-        """When `wall` will be at the value that `now` is to reach, in seconds; the call is not on hold."""
+        """Return the `wall` time at which `now` reaches `deadline`, in seconds. The call must not be on hold."""
         return deadline + self._held_s
 
     def wall_of_waiting(self, deadline: float) -> float:
-        """When `wall` will be at the value that `waiting` is to reach, in seconds; nothing is on hold or paused."""
+        """Return the `wall` time at which `waiting` reaches `deadline`, in seconds. The call must not be on hold or
+        paused.
+        """
         return deadline + self._stopped_s
 
 
 class StagePhase(Enum):
-    """What the stream to a stage is."""
+    """The phase of the stream to a stage."""
 
     OPEN = "open"
-    REOPENING = "reopening"  # a fresh one is being opened
-    LOST = "lost"  # a fresh one will be opened later
+    REOPENING = "reopening"  # a fresh stream is being opened
+    LOST = "lost"  # a fresh stream will be opened later
 
 
 @dataclass(slots=True)
 class StreamState:
-    """The stream to one stage. Without an incident the stage has done its work since it last failed."""
+    """The stream to one stage. An incident lasts from a failure until the stage has done its work again."""
 
     phase: StagePhase = StagePhase.OPEN
     has_incident: bool = False
     tries: int = 0  # streams opened in this incident
-    due_at: float | None = None  # when the next is opened, by the wall; None: one is open or being opened
+    due_at: float | None = None  # by the wall: when the next stream is opened; None: a stream is open or being opened
 
     def end_incident(self) -> None:
         """The stage works again."""
@@ -116,23 +119,23 @@ class Closing:
 
 @dataclass(slots=True)
 class PendingHangUp:
-    """The last words are being heard or were, and the caller may still go on. Times are on CallClock.now."""
+    """A hang-up that waits until the last words are heard; the caller may still go on. Times are on CallClock.now."""
 
     cause: EndCause
-    turn_id: int  # the last turn begun when it was decided
-    until: float  # no longer is a sound without words waited for
+    turn_id: int  # the last turn begun when the hang-up was decided
+    until: float  # a sound without words is waited for until then
     asked: ActionAsked | None = None  # by the agent
-    at: float | None = None  # when the line is hung up; None: somebody speaks
-    unheard: EndedTurn | None = None  # the last turn whose words were given up, when it was decided
-    message: str = ""  # for people who read the log
+    at: float | None = None  # when the line is hung up; None: the caller or the agent speaks
+    unheard: EndedTurn | None = None  # the last turn whose words were given up, when the hang-up was decided
+    message: str = ""  # for readers of the log
 
     def closing(self, why: HangUp) -> Closing:
-        """How the call ends: nothing more is to be heard, and the tail has passed."""
+        """Return how the call ends: nothing more is to be heard, and the tail has passed."""
         return Closing(self.cause, why, is_all_heard=True)
 
 
 class Call:
-    """One call's facts. It decides nothing."""
+    """The facts of one call. This object decides nothing."""
 
     def __init__(
         self, settings: ConversationSettings, language_code: str, *, audio_format: AudioFormat, prompts: PromptBook
@@ -140,28 +143,28 @@ class Call:
         self.settings = settings
         self.audio_format = audio_format
         self.prompts = prompts
-        self.has_fallback = False  # somebody else takes a caller whose call cannot go on
+        self.has_fallback = False  # the dialplan takes a caller whose call cannot go on
         self.clock = CallClock(audio_format.sample_rate_hertz)
         self.table = FloorTable()
         self.playout = Playout(audio_format, frame_ms=settings.frame_ms)
         self.history = History(settings.history_turns)
         self.user_turn = UserTurn(Endpointing(settings, self.clock))
-        self.overlap: Overlap | None = None  # there while the floor is PAUSED
-        self.closing: Closing | None = None  # there while the floor is CLOSING
+        self.overlap: Overlap | None = None  # not None while the floor is PAUSED
+        self.closing: Closing | None = None  # not None while the floor is CLOSING
         self.hang_up: PendingHangUp | None = None
-        self.reply: Reply | None = None  # the committed one
+        self.reply: Reply | None = None  # the committed reply
         self.speculation = Speculation()
-        self.prompt_voices: list[Voice] = []  # the gateway's own words, being said or about to be
+        self.prompt_voices: list[Voice] = []  # prompts that are being said or wait to be said
         self.expected = InputExpected(0, ExpectedKind.OPEN)  # from the caller
-        self.actions: dict[str, ActionAsked] = {}  # on the call, being done, by id
+        self.actions: dict[str, ActionAsked] = {}  # that are being done, by id
         self.outcomes: deque[tuple[ActionAsked, ActionEnded]] = deque(maxlen=MAX_OUTCOMES)  # not told to the caller
-        self.stages = {stage: StreamState() for stage in Stage}  # the first opening is the session's own business
+        self.stages = {stage: StreamState() for stage in Stage}  # the session makes the first opening
         self.language_code = language_code  # BCP-47, spoken now
         self.spoken: tuple[str, ...] = ()  # BCP-47 tags of the agent's languages; empty: not known
         self.acts = ALL_ACTS  # what the agent may do to the call; its profile comes before anything it asks for
         self.answered_at: float | None = None  # when media began to flow, by the wall
         self.is_over = False
-        self.turn_id = 0  # the last one begun
+        self.turn_id = 0  # the last turn begun
         self.counters: Counter[str] = Counter()
         self._commands: list[Command] = []
 
@@ -172,7 +175,7 @@ class Call:
 
     @property
     def resting_floor(self) -> Floor:
-        """The floor, or the one that a pause or a hold leads back to."""
+        """The floor; on a pause or a hold, the floor that it leads back to."""
         return self.table.covered if self.table.floor in (Floor.PAUSED, Floor.HELD) else self.table.floor
 
     @property
@@ -185,7 +188,7 @@ class Call:
         return self.stages[stage].phase is StagePhase.OPEN
 
     def adopt(self, profile: AgentProfile) -> None:
-        """Who the agent is has become known."""
+        """The agent's profile has become known."""
         self.settings = self.settings.adapted(profile)
         self.user_turn.evidence.settings = self.settings
         self.spoken = profile.language_codes
@@ -219,27 +222,27 @@ class Call:
         return Voice(turn_id, self.audio_format, max_held_ms=self.settings.max_held_audio_ms)
 
     def command(self, *commands: Command) -> None:
-        """Have these carried out, in order."""
+        """Add commands for the session to carry out, in order."""
         self._commands.extend(commands)
 
     @property
     def has_commands(self) -> bool:
-        """Something is to be done."""
+        """Commands wait for the session."""
         return bool(self._commands)
 
     def take_commands(self) -> list[Command]:
-        """Everything since the last time."""
+        """Return the commands since the last call of this method."""
         commands, self._commands = self._commands, []
         return commands
 
     def refuse(self, event: Event) -> None:
-        """Count an event that came too late, twice or out of place, and was not acted on."""
+        """Count an event that came too late, twice or out of place. Such an event has no effect."""
         self.counters[f"late_{type(event).__name__}"] += 1
 
 
 def reopen(call: Call, stage: Stage) -> None:
     """Give a stage's stream up for a fresh one: the first time at once, then after pauses that grow. Does nothing when
-    that is due already.
+    a fresh stream is due already.
     """
     stream = call.stages[stage]
     stream.has_incident = True

@@ -14,14 +14,14 @@ from services.call_gateway.line import EndCause
 
 @dataclass(frozen=True, slots=True)
 class EndUtterance:
-    """The turn is over: settle everything up to here."""
+    """The caller's turn is over: the STT stage settles the words up to this sample."""
 
     end_sample: int
 
 
 @dataclass(frozen=True, slots=True)
 class DiscardUtterance:
-    """That sound was no speech: forget it."""
+    """The sound between two samples was no speech: the STT stage forgets it."""
 
     from_sample: int
     to_sample: int
@@ -29,7 +29,7 @@ class DiscardUtterance:
 
 @dataclass(frozen=True, slots=True)
 class UpdateStt:
-    """Listen differently from here on. A field that is None or empty changes nothing."""
+    """Change how the STT stage listens from this sample on. A field that is None or empty changes nothing."""
 
     effective_sample: int
     language_codes: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class UpdateStt:
 
 @dataclass(frozen=True, slots=True)
 class CallerSaid:
-    """They said this."""
+    """Input of a turn: the caller said these words."""
 
     text: str
     confidence: float | None = field(default=None, compare=False)  # 0 to 1, of the least sure utterance
@@ -50,12 +50,12 @@ class CallerSaid:
 
 @dataclass(frozen=True, slots=True)
 class CallOpened:
-    """Greet."""
+    """Input of a turn: the call was opened, and the agent greets."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallerKeyed:
-    """They pressed these keys."""
+    """Input of a turn: the caller pressed these keys."""
 
     digits: str
 
@@ -88,14 +88,14 @@ class AskAgent:
 
 @dataclass(frozen=True, slots=True)
 class CommitTurn:
-    """The draft is the turn."""
+    """Commit a draft: it becomes the turn."""
 
     turn_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelTurn:
-    """Stop generating. Reaches every turn before it too, unless `only` it."""
+    """Stop generating a turn's text. Without `only`, every earlier turn is cancelled too."""
 
     turn_id: int
     only: bool = False
@@ -111,7 +111,7 @@ class CorrectTurn:
 
 @dataclass(frozen=True, slots=True)
 class ReportAction:
-    """How an act on the call went, when the conversation knows: it died with its turn."""
+    """Tell the NLU stage how an action ended, where the conversation itself knows, as of one dropped with its turn."""
 
     action_id: str
     is_done: bool
@@ -141,7 +141,7 @@ class EndSpeech:
 
 @dataclass(frozen=True, slots=True)
 class StopSpeech:
-    """Stop synthesising. Reaches every turn before it too, unless `only` it."""
+    """Stop synthesising a turn's speech. Without `only`, every earlier turn is stopped too."""
 
     turn_id: int
     only: bool = False
@@ -160,19 +160,19 @@ class ReopenStage:
 
 @dataclass(frozen=True, slots=True)
 class ProbeStage:
-    """Ask this stage's server whether it serves; StageAlive is the answer, and none means that it does not."""
+    """Ask the health service of a stage's server. StageAlive is the answer; a server that does not serve gives none."""
 
     stage: Stage
 
 
 @dataclass(frozen=True, slots=True)
 class DiscardSent:
-    """Void what the line was given and may not have played."""
+    """Discard the sound that the line was given and may not have played."""
 
 
 @dataclass(frozen=True, slots=True)
 class DoAction:
-    """Do this to the call, then report how it went."""
+    """Carry out an action on the call, then report its outcome."""
 
     action_id: str
     action: Action
@@ -180,7 +180,7 @@ class DoAction:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call now: everything that should be heard has been."""
+    """End the call now: every word that should be heard has been heard."""
 
     cause: EndCause
     message: str = ""
@@ -188,7 +188,9 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class SendOn:
-    """Give the caller to whoever takes calls that cannot be served here: a person, where one is configured."""
+    """Give the caller to the dialplan's fallback, which takes calls that cannot be served here: a person, where
+    configured.
+    """
 
     message: str = ""
 

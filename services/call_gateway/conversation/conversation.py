@@ -1,11 +1,11 @@
-"""One call, from the first word to the last: every event goes in here, and what is to be done comes out.
+"""The conversation of one call: events go in, commands for the session come out.
 
-An event goes to the policies it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`, `stage_health`
-(with `waiting`), `hanging_up`, `silence`, `line_watch`, `actions`, `ending`. A policy that decides something gives back
-a move. The table in `floor` says whether the move is possible now, where it leads, and which function of `effects` it
-calls. A policy says when, the table says what, an effect says how.
+An event goes to the policies that it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`,
+`stage_health` (with `waiting`), `hanging_up`, `silence`, `line_watch`, `actions`, `ending`. A policy that decides
+something returns a move. The table in `floor` says whether the move is possible now, to which floor it leads, and which
+function of `effects` it calls. A policy says when, the table says what, an effect says how.
 
-Nothing here waits, sleeps or reads a clock: `now` is seconds, monotonic, and never goes back.
+Nothing here waits, sleeps or reads a clock: `now` is in seconds, monotonic, and never goes back.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -55,9 +55,9 @@ class Conversation:
         has_fallback: bool = False,
     ) -> None:
         """`language_codes`: BCP-47, what the caller may speak, likeliest first; empty: the agent's own, once known.
-        `audio_format` is the leg's, both ways. `is_echo(from_sample, to_sample)`: whether the caller's line carried the
-        agent's own voice alone there. `pace` is shared by the calls of a process. `has_fallback`: somebody else takes
-        a caller whose call cannot go on.
+        `audio_format` is the leg's, both ways. `is_echo(from_sample, to_sample)` returns whether the caller's line
+        carried the agent's own voice alone between those samples. `pace` is shared by the calls of a process.
+        `has_fallback`: the dialplan takes a caller whose call cannot go on.
         """
         code = language_codes[0] if language_codes else ""
         self._call = call = Call(settings, code, audio_format=audio_format, prompts=prompts)
@@ -97,12 +97,12 @@ class Conversation:
 
     @property
     def is_over(self) -> bool:
-        """Nothing more will be asked for: the line is gone, or has been told to hang up."""
+        """No more commands will come: the line is gone, or has been told to hang up."""
         return self._call.is_over
 
     @property
     def counters(self) -> dict[str, int]:
-        """What happened how often on this call: speculative replies, late events, illegal moves, underruns."""
+        """Counts of this call by name: speculative replies, late events, illegal moves, underruns."""
         return {**self._call.counters, "underruns": self._call.playout.underruns}
 
     @property
@@ -111,14 +111,14 @@ class Conversation:
         return self._call.counters["echoes"] > 0
 
     def adopt(self, profile: AgentProfile) -> None:
-        """Who the agent is has become known."""
+        """The agent's profile has become known."""
         self._call.adopt(profile)
         self._is_deadline_known = False
 
     # -- what goes in --------------------------------------------------------------------------------------------------
 
     def handle(self, event: ev.Event, *, now: float) -> list[cmd.Command]:
-        """Take in one event; returns what is to be done, in order."""
+        """Take in one event. Returns the commands to carry out, in order."""
         call = self._call
         call.clock.set(now)
         if call.is_over or call.floor is Floor.CLOSING:
@@ -135,7 +135,11 @@ class Conversation:
         return call.take_commands()
 
     def _apply(self, decisions: Iterable[Decision]) -> bool:
-        """Make the moves that were decided on, each before the next is asked for. Returns whether there was one."""
+        """Make the moves that a policy decided on, each before the policy is asked for the next.
+
+        This is the only caller of the table. A move without a row is counted and has no effect. Returns whether there
+        was a decision.
+        """
         call, is_changed = self._call, False
         for decision in decisions:
             is_changed = True
@@ -205,7 +209,7 @@ class Conversation:
             self._stage_health.on_reply_event(reply, event)
 
     def _on_last_event(self, event: ev.Event) -> None:
-        """The call is ending or over: only the line and the tools still have something to tell."""
+        """Take in an event of a call that is ending or over: only the line, tools and actions still count."""
         call = self._call
         match event:
             case line.LegEnded():
@@ -217,7 +221,7 @@ class Conversation:
             case ev.ActionEnded():
                 on_action_ended(call, event)
             case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.SttProgressed):
-                call.refuse(event)  # the others go on until the line and the STT stage are told
+                call.refuse(event)  # the excepted kinds go on until the line and the STT stage are told
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
@@ -251,7 +255,11 @@ class Conversation:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """When `on_timer` is to be called, in seconds; None: not before something else happens."""
+        """Return when `on_timer` is to be called, in seconds; None: not before something else happens.
+
+        The policies' deadlines are merged once after each event that may change one, and kept until the next. A packet
+        of the caller's that changes nothing costs no merge.
+        """
         if not self._is_deadline_known:
             self._deadline, self._is_deadline_known = self._soonest_deadline(), True
         return self._deadline
@@ -303,7 +311,7 @@ class Conversation:
             yield from self._stage_health.on_time()
 
     def _review(self) -> None:
-        """After every event: what depends on the whole picture."""
+        """Look, after every event, at what depends on more than one policy: due outcomes, hang-up, silence."""
         call = self._call
         if call.answered_at is None or call.is_over or call.floor is Floor.CLOSING:
             return
@@ -321,7 +329,7 @@ class Conversation:
     # -- the call's own story ------------------------------------------------------------------------------------------
 
     def _open(self, *, is_recovered: bool) -> Iterator[Decision]:
-        """Media flow: greet, or say sorry for having been away."""
+        """Media flow: the agent greets, or the gateway apologises for the interruption of a recovered call."""
         call = self._call
         if call.answered_at is not None:
             return
@@ -332,7 +340,10 @@ class Conversation:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
     def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
-        """Nothing is played and no limit runs while the call is on hold. A doubt cannot be settled on hold."""
+        """The call is put on hold or taken back. On hold nothing is played and no limit runs.
+
+        A sound of the caller that is still being judged counts as a false alarm, since it cannot be judged on hold.
+        """
         call = self._call
         if is_held and call.floor is not Floor.HELD:
             if call.floor is Floor.PAUSED:

@@ -1,4 +1,7 @@
-"""What each move does. Every function here is the effect of one or more rows of the table in `floor.py`."""
+"""The effects of the table in `floor.py`, by which moves change the call. `EFFECTS` maps each name to its function.
+
+An effect may decide on a further move, which it yields as a policy does.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -20,7 +23,7 @@ from services.call_gateway.conversation.move_details import (
     LateWords,
     Loss,
     NextTurn,
-    NobodySpoke,
+    NoPerson,
     Pause,
     Revision,
 )
@@ -52,7 +55,7 @@ Decisions = Iterator[Decision]
 
 def _speculate(call: Call, pause: Pause) -> Decisions:
     turn = call.user_turn
-    if not turn.evidence.is_sounding:  # else they go on already
+    if not turn.evidence.is_sounding:  # otherwise the caller goes on already
         whole = joined(turn.prefix, pause.text)
         speech_ms = (pause.end_sample - pause.start_sample) * 1000 / call.clock.sample_rate_hertz
         can_make = call.is_open(Stage.NLU) and call.is_open(Stage.TTS)
@@ -79,7 +82,7 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
     detector_lag_ms = (end.end_sample - speech_end) * 1000 // clock.sample_rate_hertz
     least_sample = speech_end - clock.samples(settings.text_margin_ms)
     is_whole = bool(utterance.draft_text) and utterance.draft_covered_sample >= least_sample
-    is_whole = is_whole and not turn.owes_earlier_words  # which the STT stage tells before the words of this one
+    is_whole = is_whole and not turn.owes_earlier_words  # the STT stage sends those before the words of this turn
     limit_ms = settings.settle_limit_ms if is_whole else settings.settle_hard_limit_ms
     turn.ended = EndedTurn(
         end.end_sample,
@@ -100,7 +103,7 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
     if is_whole and turn.unheard is None and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
         turn.ended.settled_text = (
             turn.ended.best_text
-        )  # it need not come back: a text of other meaning revises the turn
+        )  # no need to wait for the settled text: one of other meaning revises the turn
     turn.awaited_end = end.end_sample
     call.command(EndUtterance(end.end_sample))
     yield from ()
@@ -131,17 +134,17 @@ def _take_late_words(call: Call, late: LateWords) -> Decisions:
     yield from ()
 
 
-def _forget_turn(call: Call, nobody: NobodySpoke | None) -> Decisions:
+def _forget_turn(call: Call, no_person: NoPerson | None) -> Decisions:
     call.user_turn.ended = None
     drop_speculation(call)
     if call.reply is not None:
         give_up_reply(call, TurnOutcome.INTERRUPTED, StopReason.NOTHING_SAID)
-    if nobody is None:
+    if no_person is None:
         call.speculation.begin_turn()
     else:
         begin_next_turn(call)
-        if nobody.is_doubtful:
-            call.hang_up = None  # who is asked has time to answer
+        if no_person.is_doubtful:
+            call.hang_up = None  # the caller who is asked has time to answer
             say(call, PromptKind.STILL_THERE)
     yield from ()
 
@@ -174,7 +177,7 @@ def _resume_playout(call: Call, verdict: Verdict) -> Decisions:
 
 
 def forget_sound(call: Call, from_sample: int, to_sample: int) -> None:
-    """That stretch was no speech. Should it go on, the STT stage says so at once."""
+    """Forget the sound between two samples: it was no speech. If it goes on, the STT stage reports it again at once."""
     call.user_turn.evidence.forget(to_sample)
     call.command(DiscardUtterance(from_sample, to_sample))
 
@@ -204,8 +207,10 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
 
 
 def _was_taken_too_early(call: Call, overlap: Overlap | None) -> bool:
-    """Nothing was heard of the reply yet, or one word at most and the caller went on at once. Behind an end that was
-    unlikely, and taken since nobody spoke any more, a caller who goes on is believed longer.
+    """Return whether the caller goes on with the turn that is being answered.
+
+    That is so while nothing of the reply was heard, or at most one word of it within `recovery_window_ms`. Behind a
+    doubtful end (probability below `doubtful_end`) more words and a longer window are allowed.
     """
     reply, settings = call.reply, call.settings
     if reply is None or not reply.is_to_speech:

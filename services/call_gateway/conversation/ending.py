@@ -1,4 +1,6 @@
-"""How a call ends: the last words are heard, then a short tail, then the line is hung up, each within its limit."""
+"""The end of a call: the last words are heard, then a short tail passes, then the line is hung up, each within its
+limit.
+"""
 
 from services.call_gateway.conversation.call import Call, Closing
 from services.call_gateway.conversation.commands import HangUp, SendOn
@@ -21,7 +23,7 @@ def close_after_word(call: Call, cause: EndCause, message: str) -> Decision:
 
 
 def close_for_failure(call: Call) -> Decision:
-    """The stages cannot hold the call. It goes to whoever else takes it; where there is none, goodbye is said."""
+    """End a call that the stages cannot hold: it goes to the fallback; without one, goodbye is said."""
     if not call.has_fallback:
         return close(EndCause.FAILURE, PromptKind.GOODBYE)
     return Decision(Move.CLOSED, Closing(EndCause.FAILURE, SendOn("a stage stays away")))
@@ -41,7 +43,7 @@ def watch_closing(call: Call) -> None:
 
 
 def end_call(call: Call) -> None:
-    """The line is gone, or given up: the last reports, then nothing."""
+    """The line is gone, or given up: make the last reports. No command follows them."""
     if call.is_over:
         return
     abandon_user_turn(call)
@@ -50,13 +52,13 @@ def end_call(call: Call) -> None:
 
 
 def abandon_user_turn(call: Call) -> None:
-    """Something else became the turn: what was being said is void."""
+    """Discard the utterance under way, since something else became the turn."""
     call.overlap = call.user_turn.ended = None
     drop_speculation(call)
     begin_next_turn(call)
 
 
 def begin_next_turn(call: Call) -> None:
-    """What the caller says next is a turn of its own, with speculative replies of its own."""
+    """Begin the caller's next turn, which has its own words and speculative replies."""
     call.user_turn.begin_next()
     call.speculation.begin_turn()

@@ -14,7 +14,8 @@ from services.call_gateway.conversation.news import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
 
 FAST_FEED_MS = 1000
-"""Further ahead of the STT stage, the caller's sound comes faster than real time: then that stage's clock counts."""
+"""When the media clock is further ahead of the STT stage, sound comes faster than real time: the STT clock counts then.
+"""
 WINDOW_MS = 40
 """A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
 
@@ -22,7 +23,7 @@ NO_TEXT = "NO_TEXT"
 """The STT stage predicts so where it expects no words of the sound (protos/README.md)."""
 
 HOLD_NEWS_MS = 300
-"""A hold is told of so much after its music began, at most."""
+"""The news of a hold comes at most so much after its music began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,15 @@ class TurnEnd:
 class Utterance:
     """What is known of the utterance under way."""
 
-    began_sample: int | None = None  # None: nothing heard yet
-    stopped_sample: int | None = None  # None: still sounding, or nothing heard yet
-    speech_end_sample: int | None = None  # the same by the sound itself, where it was looked up
+    began_sample: int | None = None  # None: no speech yet
+    stopped_sample: int | None = None  # None: still sounding, or no speech yet
+    speech_end_sample: int | None = None  # where speech stopped by the level of the sound, when that was looked up
     prediction: TurnPredicted | None = None
-    text: str = ""  # the latest, however firm
-    draft_text: str = ""  # the latest at a pause
+    text: str = ""  # the latest text of any stage
+    draft_text: str = ""  # the latest draft, written at a pause
     covered_sample: int = 0  # the text covers the sound up to here
-    draft_covered_sample: int = 0  # the same of the draft's text
-    excluded_samples: int = 0  # since the speech stopped, without packets and no silence
+    draft_covered_sample: int = 0  # the draft covers the sound up to here
+    excluded_samples: int = 0  # since speech stopped: hold or a pressed key, which is no silence
 
     @property
     def is_sounding(self) -> bool:
@@ -56,7 +57,7 @@ class Utterance:
 
 @dataclass(slots=True)
 class OnHold:
-    """A hold that goes on, and the utterance as it is should the hold turn out to have been over."""
+    """A hold that goes on, with a copy of the utterance that is used if the hold turns out to have been over."""
 
     since_sample: int
     utterance: Utterance
@@ -69,8 +70,8 @@ class Endpointing:
     def __init__(self, settings: ConversationSettings, clock: MediaClock) -> None:
         self.settings = settings
         self._clock = clock
-        self.heard_sample = 0  # how far the STT stage has listened, by its own word
-        self.ended_sample = 0  # everything before is judged
+        self.heard_sample = 0  # how far the STT stage says it has listened
+        self.ended_sample = 0  # sound before this sample has been judged
         self.utterance = Utterance()
         self._on_hold: OnHold | None = None
         self._late_news = clock.samples(HOLD_NEWS_MS)
@@ -149,7 +150,7 @@ class Endpointing:
         self.heard_sample = max(self.heard_sample, sample)
 
     def exclude(self, n_samples: int) -> None:
-        """So much of the media clock was hold or a pressed key: no silence."""
+        """Exclude samples of the media clock from the silence: they were hold or a pressed key."""
         self.utterance.excluded_samples += n_samples
         if self._on_hold is not None:
             self._on_hold.utterance.excluded_samples += n_samples
@@ -165,8 +166,8 @@ class Endpointing:
         return self._on_hold is not None and sample > self._on_hold.since_sample
 
     def end_hold(self, *, was_over: bool) -> int | None:
-        """The call is taken back. `was_over`: nobody told that it had been, so what was heard meanwhile is the
-        caller's. Returns where sound begins that was none of theirs; None: there was none.
+        """The call is taken back. `was_over`: the hold had ended before its end was known, so the sound since then is
+        the caller's. Returns the sample at which sound begins that was not the caller's; None: there is none.
         """
         hold, self._on_hold = self._on_hold, None
         if hold is None:
@@ -174,13 +175,13 @@ class Endpointing:
         if was_over:
             self.utterance = hold.utterance
             return None
-        if self.is_sounding:  # they stopped when the hold began, whatever the music made of it
+        if self.is_sounding:  # the caller stopped when the hold began; later speech was music
             self.utterance.stopped_sample = hold.since_sample
             self.utterance.excluded_samples = self._clock.sample - hold.since_sample
         return hold.since_sample if hold.is_heard else None
 
     def _concerned(self, sample: int) -> list[Utterance]:
-        """What news of that moment is about: on hold the caller's own utterance stays as it was."""
+        """Return the utterances that news of that sample concerns: on hold the caller's own stays as it was."""
         hold = self._on_hold
         if hold is None:
             return [self.utterance]
@@ -192,7 +193,7 @@ class Endpointing:
     # -- the decision --------------------------------------------------------------------------------------------------
 
     def decide(self) -> TurnEnd | None:
-        """The end of the turn, if it is over by now."""
+        """Return the end of the turn if it is over by now, else None."""
         utterance = self.utterance
         if utterance.stopped_sample is None or utterance.began_sample is None:
             return None
@@ -217,20 +218,20 @@ class Endpointing:
         return self._clock.sample if behind <= self._clock.samples(FAST_FEED_MS) else self.heard_sample
 
     def end(self, end_sample: int) -> Utterance:
-        """The turn is taken: returns what was known of it; news of sound before `end_sample` is late from here on."""
+        """Take the turn and return its utterance. News of sound before `end_sample` is late from here on."""
         ended = self.utterance
         self.ended_sample = max(self.ended_sample, end_sample)
         self.forget_evidence()
         return ended
 
     def forget_evidence(self) -> None:
-        """A fresh STT stream will hear it all again."""
+        """Forget the utterance under way: a fresh STT stream will hear its sound again."""
         self.utterance = Utterance()
         if self._on_hold is not None:
             self._on_hold.utterance = Utterance()
 
     def forget(self, to_sample: int) -> None:
-        """What was heard up to there was no speech."""
+        """Forget what was heard up to that sample: it was no speech."""
         self.end(to_sample)
 
 

@@ -1,7 +1,8 @@
-"""What the conversation is told. The line's own events are in line.py; what it asks for in return is in commands.py.
+"""Events of the conversation: what the stages and the session tell it. Events of the line are in line.py.
 
-The session turns protobuf and callbacks into events and hands them to `Conversation.handle`. Samples count from the
-call's first on the caller's media clock unless a field says otherwise.
+The stages turn protobuf into events, and the session hands them to `Conversation.handle`, which answers with the
+commands of commands.py. Samples count from the call's first sample on the caller's media clock unless a field says
+otherwise.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class ExpectedKind(Enum):
 
 
 class PromptKind(Enum):
-    """What the gateway says by itself."""
+    """The kinds of prompts, the gateway's own words."""
 
     APOLOGY = "apology"
     GOODBYE = "goodbye"
@@ -61,7 +62,7 @@ class PromptKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where a server's time went, by its own clock."""
+    """Time that a server spent, by its own clock."""
 
     queue_us: int = 0
     compute_us: int = 0
@@ -96,12 +97,12 @@ class SpeechStopped:
 
     sample: int
     score: float
-    speech_end_sample: int | None = None  # where it ended by the sound itself; None: not looked up
+    speech_end_sample: int | None = None  # the end by the level of the sound; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptHeard:
-    """What one utterance says, as far as it is known."""
+    """The text of one utterance, as far as it is known."""
 
     utterance_id: int
     stage: TextStage
@@ -123,7 +124,7 @@ class TurnPredicted:
     probability: float
     wait_ms: int
     reason: str
-    speech_end_sample: int | None = None  # where speech ended by the sound itself; None: not looked up
+    speech_end_sample: int | None = None  # the end by the level of the sound; None: not looked up
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class UtteranceSettled:
 
 @dataclass(frozen=True, slots=True)
 class SttProgressed:
-    """How far the STT stage has listened."""
+    """The STT stage has listened up to this sample."""
 
     processed_sample: int
 
@@ -188,7 +189,7 @@ Action = HangUpCall | TransferCall | PressKeys | SwitchLanguage
 
 @dataclass(frozen=True, slots=True)
 class ActionAsked:
-    """The agent wants something done to the call."""
+    """The agent asks for an action on the call."""
 
     action_id: str
     turn_id: int
@@ -224,7 +225,7 @@ class ToolUsed:
     state: ToolState
     arguments_json: str = ""
     result_json: str = ""
-    took_us: int = 0  # by the tool alone
+    took_us: int = 0  # of the tool alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +301,7 @@ class StageFailed:
     reason: str
     is_retryable: bool
     is_request_at_fault: bool = False
-    """The stage does not serve what the call asks for: no other process will either."""
+    """The stage does not serve what the call asks for; no replica of it will either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,14 +313,14 @@ class StageReady:
 
 @dataclass(frozen=True, slots=True)
 class StageAlive:
-    """A stage that is late says that it serves: it is slow, not dead."""
+    """A late stage has answered the health request: it is slow, not dead."""
 
     stage: Stage
 
 
 @dataclass(frozen=True, slots=True)
 class ActionEnded:
-    """What the agent wanted done to the call was done, or could not be."""
+    """An action that the agent asked for was done, or could not be done."""
 
     action_id: str
     action: Action

@@ -1,7 +1,8 @@
-"""The table of the conversation: who has the floor, every move that changes that, and what each move does.
+"""The table of the conversation: who has the floor, every move that changes that, and the effect of each move.
 
-Policies decide on a move; the conversation looks it up here, changes the floor and carries out the effect. A move that
-has no row where the conversation stands is counted, and does nothing at all.
+A policy decides on a move. The conversation looks the move up in RULES by the floor of this moment, changes the floor
+and carries out the effect, which is a function of `effects.py`. A move that has no row there is illegal: it is counted
+and has no effect. On PAUSED and HELD the rows of the floor they cover apply too, as `FloorTable` says.
 """
 
 from collections.abc import Mapping
@@ -17,18 +18,18 @@ class Floor(Enum):
     HELD = "held"  # the call is on hold: neither side
     THINKING = "thinking"  # the caller's turn is over, the reply is being made
     SPEAKING = "speaking"  # the agent or the gateway speaks
-    PAUSED = "paused"  # the caller made a sound: is it an interruption?
+    PAUSED = "paused"  # the caller made a sound that is being judged: an interruption or a false alarm
     CLOSING = "closing"  # the last words are being heard
 
 
 class Move(Enum):
-    """What changes the floor, or what is done where the floor stays. The values name the cause in logs and metrics."""
+    """A reason to change the floor, or to act where the floor stays. The values name the cause in logs and metrics."""
 
     PAUSE_HEARD = "pause_heard"  # words of a turn that may not be over
     TURN_ENDED = "turn_ended"  # the caller has finished; the words of the turn may still be awaited
     REPLY_DUE = "reply_due"  # there is something to say without words of the caller: a greeting, keys, an outcome
     WORDS_KNOWN = "words_known"  # the words of the ended turn are settled, or will not become better
-    LATE_WORDS = "late_words"  # words that were given up came after all
+    LATE_WORDS = "late_words"  # words that were no longer waited for came
     NOTHING_SAID = "nothing_said"  # the ended turn had no words, or no person had said them
     REPLY_BEGAN = "answer_began"  # the first frame of the agent or the gateway goes out
     REPLY_HEARD = "answer_done"  # the reply was heard to its end
@@ -58,35 +59,35 @@ _CAUSES: Final = {
 
 
 class Effect(Enum):
-    """What a move does. `effects.py` has a function for each."""
+    """The effect of a move. `EFFECTS` in `effects.py` has a function for each."""
 
     NOTHING = "nothing"
-    SPECULATE = "speculate"  # have the words answered ahead, if that is worth it
+    SPECULATE = "speculate"  # ask for a speculative reply to the words so far, if that is worth its cost
     AWAIT_WORDS = "await_words"  # end the utterance, and wait for the words of it
     ASK_AGENT = "ask_agent"  # begin a turn of the agent
     TAKE_TURN = "take_turn"  # commit the speculative reply if it answers the words, else ask the agent
     TAKE_LATE_WORDS = "take_late_words"
-    FORGET_TURN = "forget_turn"  # the turn was none: whatever was made for it is void
+    FORGET_TURN = "forget_turn"  # there was no turn: drop the replies that were made for it
     PAUSE_PLAYOUT = "pause_playout"
     RESUME_PLAYOUT = "resume_playout"  # from the start of the word that was broken off
     CANCEL_REPLY = "cancel_reply"  # the caller's words are the next turn, or the rest of the last one
-    FINISH_REPLY = "finish_reply"  # report it, and do what had to wait for it
-    ABANDON_REPLY = "abandon_reply"  # and say why
+    FINISH_REPLY = "finish_reply"  # report the reply, and do the actions that waited for its last word
+    ABANDON_REPLY = "abandon_reply"  # give the reply up, report it as failed, and say the prompt that tells the caller
     RETRY_REPLY = "retry_reply"
-    ASK_AGAIN = "ask_again"  # with the better text, as a turn that continues the one it cancels
-    DROP_SPECULATION = "drop_speculation"  # it answers less than the caller will have said
+    ASK_AGAIN = "ask_again"  # cancel the turn, and ask with the better text as a turn that continues it
+    DROP_SPECULATION = "drop_speculation"  # the caller goes on: the reply answers too little
     CLOSE = "close"  # break off what is being said, and say the last words
 
 
 class Covered(Enum):
-    """Where PAUSED and HELD lead back to."""
+    """Marks a row that leads back to the floor that PAUSED or HELD covers."""
 
     FLOOR = "the floor that was covered"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row: where a move leads, and what it does."""
+    """One row: the floor after the move, and the effect of the move."""
 
     after: Floor | Covered
     effect: Effect
@@ -108,7 +109,7 @@ RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
     (Floor.THINKING, Move.TEXT_REVISED): Rule(Floor.THINKING, Effect.ASK_AGAIN),
     (Floor.THINKING, Move.REPLY_BROKEN): Rule(Floor.THINKING, Effect.RETRY_REPLY),
     (Floor.THINKING, Move.REPLY_BEGAN): Rule(Floor.SPEAKING, Effect.NOTHING),
-    (Floor.THINKING, Move.REPLY_HEARD): Rule(Floor.LISTENING, Effect.FINISH_REPLY),  # it had no words
+    (Floor.THINKING, Move.REPLY_HEARD): Rule(Floor.LISTENING, Effect.FINISH_REPLY),  # the reply had no words
     (Floor.THINKING, Move.REPLY_LOST): Rule(Floor.LISTENING, Effect.ABANDON_REPLY),
     (Floor.THINKING, Move.CALLER_SPOKE): Rule(Floor.PAUSED, Effect.PAUSE_PLAYOUT),
     (Floor.THINKING, Move.CALLER_INTERRUPTED): Rule(Floor.LISTENING, Effect.CANCEL_REPLY),
@@ -140,7 +141,7 @@ RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A move that a policy decides on, with what its effect must know."""
+    """A move that a policy decides on. `detail` is what its effect must know (see `move_details.py`)."""
 
     move: Move
     detail: Any = None
@@ -148,7 +149,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A move was made. `before` and `after` are the same where the floor stays, or changed only beneath."""
+    """A move that was made. `before` is `after` where the floor stays, or only the covered floor changed."""
 
     before: Floor
     after: Floor
@@ -156,10 +157,11 @@ class Moved:
 
 
 class FloorTable:
-    """Holds the floor, and lets it change only as the rules say.
+    """Holds the floor, and lets it change only by the rows of RULES.
 
-    PAUSED and HELD cover the floor they came from. A move that is not theirs but has a row on the covered floor changes
-    what they lead back to: a reply that ends during a hold leaves the floor to the caller afterwards.
+    PAUSED and HELD cover the floor from which they were entered. Where RULES has no row for a move on PAUSED or HELD,
+    the row of the covered floor applies: the floor stays, its effect is carried out, and the covered floor changes. So
+    a reply that ends during a hold leaves the floor to the caller when the hold is over.
     """
 
     def __init__(self) -> None:
@@ -167,7 +169,7 @@ class FloorTable:
         self.covered = Floor.LISTENING  # meaningful under PAUSED and HELD
 
     def move(self, move: Move) -> Moved | None:
-        """Make a move. None: there is no row for it here."""
+        """Make a move. Returns None when the move is illegal: there is no row for it, and nothing has changed."""
         before = self.floor
         rule = RULES.get((before, move))
         if rule is None:

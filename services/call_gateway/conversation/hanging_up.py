@@ -1,11 +1,11 @@
-"""The moment between the last words and the hang-up: whoever speaks in it is not hung up on.
+"""Hang-up policy: a caller who speaks between the last words and the hang-up is not hung up on.
 
-A goodbye is heard to its end like any other words. Then the line stays open for the tail, and a caller who begins to
-speak meanwhile, or spoke over a goodbye of the gateway's, is listened to: what they say is answered, and the call goes
-on. A sound that turns out to be nothing only puts the hang-up off.
+A goodbye is heard to its end like any other words. Then the line stays open for the tail. A caller who begins to speak
+meanwhile, or spoke over a goodbye of the gateway, is listened to and answered, and the call goes on. A sound without
+words only delays the hang-up.
 
-Two goodbyes are not heeded so. At the end of the longest call, MAX_DURATION, whoever goes on talking would pass the
-limit; after a FAILURE no stage is there that could hear or answer. Both end within `closing_limit_ms` and the tail.
+Two goodbyes make an exception. At MAX_DURATION a caller who goes on talking would pass the limit; after a FAILURE no
+stage could hear or answer. Both end within `closing_limit_ms` and the tail.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def hang_up_soon(call: Call, cause: EndCause, asked: ActionAsked | None = None, 
 
 
 class HangUpWatch:
-    """The policy of a hang-up that is to come."""
+    """The policy of a pending hang-up."""
 
     def __init__(self, call: Call, keypad: Keypad) -> None:
         self._call = call
@@ -43,7 +43,7 @@ class HangUpWatch:
         return self._call.clock.wall_of(pending.until if pending.at is None else pending.at)
 
     def review(self) -> None:
-        """After every event: does the caller go on, or is the line silent?"""
+        """Look, after every event, for a caller who goes on, or for the silence that starts the tail."""
         call, pending = self._call, self._call.hang_up
         if pending is None:
             return
@@ -77,7 +77,7 @@ class HangUpWatch:
         return is_quiet and not (call.is_gateway_speaking or self._keypad.is_waiting)
 
     def _goes_on(self, pending: PendingHangUp) -> bool:
-        """Return whether the caller has said something since that is answered, or that they were asked to say again."""
+        """Return whether, since then, the caller said something that is answered, or that they were asked to repeat."""
         call = self._call
         is_answered = call.reply is not None and call.reply.turn_id > pending.turn_id
         return is_answered or call.user_turn.unheard not in (None, pending.unheard)

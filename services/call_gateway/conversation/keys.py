@@ -1,6 +1,6 @@
-"""Keys the caller presses: they stop the agent, and together they become one turn.
+"""Keypad entry (DTMF, RFC 4733): keys that the caller presses stop the agent and become one turn together.
 
-A number is whole at #, at its expected length, or when no key follows.
+An entry is complete at #, at its expected length, or when no key follows in time.
 """
 
 from collections import deque
@@ -18,8 +18,8 @@ from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.user_turn import Verdict
 
 TERMINATOR: Final = "#"
-MAX_KEYS: Final = 64  # more is a stuck key
-SAME_KEY_S: Final = 1.0  # between the two reports of one key: a PBX tells at its end, the STT stage when it is certain
+MAX_KEYS: Final = 64  # more keys come from a stuck key
+SAME_KEY_S: Final = 1.0  # between two reports of one key: a PBX reports at its end, the STT stage when it is certain
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Keypad:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._digits = ""
-        self._told: deque[_Told] = deque(maxlen=MAX_KEYS)  # not yet told by the other way
+        self._told: deque[_Told] = deque(maxlen=MAX_KEYS)  # reported one way and not yet the other
         self._whole_at: float | None = None  # on CallClock.now: when the keys so far are whole; None: no key waits
 
     @property
@@ -51,7 +51,9 @@ class Keypad:
         return None if self._whole_at is None else self._call.clock.wall_of(self._whole_at)
 
     def on_key(self, digit: str, *, is_in_band: bool = False) -> Iterator[Decision]:
-        """A key was let go of. A lone # is a key, one after others ends them. `is_in_band`: heard in the sound."""
+        """A key was let go of. A lone # is a key; a # after other keys ends the entry. `is_in_band`: found in the
+        sound.
+        """
         call = self._call
         if self._is_told_twice(digit, is_in_band=is_in_band):
             return
@@ -64,8 +66,8 @@ class Keypad:
             yield from self._take_turn()
 
     def _is_told_twice(self, digit: str, *, is_in_band: bool) -> bool:
-        """Return whether the other way of telling keys has told this one: a PBX may report a key and let its tone pass.
-        Each report answers for one of the other's, so that a key pressed twice counts twice.
+        """Return whether this key was reported the other way already: a PBX may report a key and let its tone pass.
+        Each report is matched with one of the other way, so that a key pressed twice counts twice.
         """
         now = self._call.clock.now
         while self._told and now - self._told[0].at > SAME_KEY_S:
@@ -78,12 +80,12 @@ class Keypad:
         return False
 
     def on_timer(self) -> Iterator[Decision]:
-        """No key may have followed."""
+        """The entry is complete when no key has followed in time."""
         if self._whole_at is not None and self._call.clock.now >= self._whole_at:
             yield from self._take_turn()
 
     def _take_turn(self) -> Iterator[Decision]:
-        """The keys become the turn: what was being said is void, and must not become the next."""
+        """Make the keys a turn. The utterance under way is discarded and does not become the next turn."""
         call, evidence = self._call, self._call.user_turn.evidence
         digits, self._digits, self._whole_at = self._digits, "", None
         abandon_user_turn(call)

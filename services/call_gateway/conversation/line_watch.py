@@ -1,8 +1,8 @@
-"""A line that does not behave like a caller: no packet comes, or sound that is no conversation.
+"""Line watch: finds lines without packets, and lines whose sound is no conversation.
 
-Nothing at all for some seconds is a fault that somebody must look for, so it is told, once for each likely cause. Sound
-that goes on without a word is music on hold or a fax: it is not asked whether it is still there, and when it has gone
-on for minutes the call is ended.
+No packet for some seconds is a fault that the operator must look for, so it is reported, once for each likely cause.
+Sound that goes on without a word is music on hold or a fax. Such a line is not asked whether the caller is still there,
+and the call is ended when the sound has gone on for minutes.
 """
 
 from collections import Counter, deque
@@ -25,7 +25,7 @@ GAP_MS: Final = 4000  # a calling fax beeps for half a second in 3.5 (ITU-T T.30
 KEPT: Final = 600  # measurements, ten a second: announcements longer than a minute do not exist
 MOSTLY: Final = 0.6  # of a stretch
 BEFORE_MS: Final = 5000  # music before words lies in this stretch
-NEAR_MS: Final = 1000  # and comes as near to the words as this; whoever takes up a receiver needs longer
+NEAR_MS: Final = 1000  # and comes as near to the words as this; a person who takes up a receiver needs longer
 BACKGROUND: Final = 0.35  # as a factor of the words' level: a radio in the caller's room is fainter
 AFTER_MS: Final = 100  # from the last word: a syllable may still ring
 ONE_TONE: Final = 0.9  # of the sound has its peak at the same place
@@ -34,7 +34,7 @@ ONE_TONE_HERTZ: Final = 60  # to either side: a frame of 20 ms tells no finer
 
 KEPT_TEXTS: Final = 20
 ALIKE: Final = 0.8  # of 1; a recogniser writes the same announcement a little differently each time
-LEAST_CHARS: Final = 8  # shorter words are said again by everybody
+LEAST_CHARS: Final = 8  # every caller repeats shorter words
 LETTER_MS: Final = 150  # of slow speech; what an utterance lasts longer was music that the STT stage took for speech
 PAUSE_MS: Final = 500  # within words
 MAX_QUESTIONS: Final = 2  # a call
@@ -42,7 +42,7 @@ ANSWER_MS: Final = 10_000  # within which the question is answered; announcement
 
 
 class Origin(Enum):
-    """Who probably said something."""
+    """The probable speaker of some words."""
 
     PERSON = "person"
     DOUBT = "doubt"  # ask whether a person is there
@@ -61,9 +61,8 @@ class LineSound:
         self._looks.append(measured)
 
     def is_music_around(self, began_sample: int, end_sample: int, *, not_before: int) -> bool:
-        """Return whether words between two samples of the caller's clock came out of music as loud: an announcement.
-
-        What was heard up to `not_before` were words too.
+        """Return whether words between two samples of the caller's clock came out of music as loud as themselves, as an
+        announcement does. Sound up to `not_before` were words too.
         """
         since = max(not_before, began_sample - self._clock.samples(BEFORE_MS))
         before = [look for look in self._looks if since < look.sample <= began_sample]
@@ -109,12 +108,12 @@ def _percentile(values: list[float], percent: int) -> float:
 
 
 class Recordings:
-    """Counts sound without a word, and judges words that come out of it: hold music and its announcements, or a person?
+    """Counts sound without a word, and tells the words of announcements in hold music from those of a person.
 
     Sound that has gone on without a word is no conversation, and an announcement in it does not make it one. Words that
     come out of such sound and are followed by it, or that were heard before, are not answered. Since a person may speak
-    over music too, new words are first asked, twice a call, whether a person is there: whoever answers that is a
-    person. Words after which the line is quiet, or that come out of quiet, are a person's.
+    over music too, the gateway first asks, twice a call, whether a person is there; words that answer this are a
+    person's. Words after which the line is quiet, or that come out of quiet, are a person's.
     """
 
     def __init__(self, call: Call, sound: LineSound) -> None:
@@ -128,12 +127,12 @@ class Recordings:
 
     @property
     def is_wordless(self) -> bool:
-        """What is heard has been no conversation for so long that there is nobody to speak to."""
+        """The sound has been no conversation for so long that no person is taken to be on the line."""
         return self.wordless_samples >= self._call.clock.samples(self._call.settings.wordless_limit_ms)
 
     @property
     def is_asking(self) -> bool:
-        """Somebody was asked whether they are there, and has time left to answer."""
+        """The caller was asked whether a person is there, and has time left to answer."""
         asked_at, clock = self._asked_at, self._call.clock
         return asked_at is not None and clock.sample - asked_at <= clock.samples(ANSWER_MS)
 
@@ -142,7 +141,7 @@ class Recordings:
         return self.is_wordless and self._sound.sounds_since(end_sample)
 
     def reset(self) -> None:
-        """The line is quiet, or a person is there: what was counted is void."""
+        """Reset the count: the line is quiet, or a person is there."""
         self.wordless_samples = 0
 
     def judge(self, text: str, began_sample: int, end_sample: int) -> Origin:
@@ -157,7 +156,7 @@ class Recordings:
         was_heard = self._was_heard(text)
         self._texts.append(_letters(text))
         if not self.is_wordless:
-            return Origin.PERSON  # and the sound is counted on
+            return Origin.PERSON  # and counting of the sound goes on
         if was_heard:
             return Origin.RECORDING
         if self._is_answer(began_sample) or not self._sound.sounds_since(end_sample):
@@ -223,7 +222,7 @@ class LineWatch:
         self._tell(cause, missing.n_samples)
 
     def _leave_alone(self, wordless_samples: int) -> None:
-        """There is no person to talk to; after the limit goodbye is said, and who speaks meanwhile is answered."""
+        """End a call without a person: after the limit goodbye is said. A caller who speaks meanwhile is answered."""
         call = self._call
         is_tone = self._sound.is_one_tone(self._measured_sample - wordless_samples)
         if not self._told & {LineCause.TONE, LineCause.NO_CONVERSATION}:

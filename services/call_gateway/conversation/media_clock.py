@@ -1,4 +1,4 @@
-"""The caller's media clock: which sample it is, and when a sample was spoken by the wall."""
+"""The caller's media clock: the current sample, and the wall time at which a sample was spoken."""
 
 from services.call_gateway.arrival_clock import ArrivalClock
 
@@ -12,7 +12,7 @@ class MediaClock:
         self._arrivals = ArrivalClock(sample_rate_hertz)
 
     def advance(self, to_sample: int, *, now: float) -> bool:
-        """Sound or idle time arrived up to `to_sample`. False when that is no news."""
+        """Sound or idle time arrived up to `to_sample`. Returns False when the clock is there already."""
         if to_sample <= self.sample:
             return False
         self.sample = to_sample
@@ -20,9 +20,9 @@ class MediaClock:
         return True
 
     def wall_time(self, sample: int) -> float:
-        """When that sample was on the wire, in seconds by the clock of `now`. Needs one `advance` before."""
+        """Return when a sample was on the wire, in seconds on the clock of `now`. One `advance` must come before."""
         return self._arrivals.time_of(sample)
 
     def samples(self, ms: float) -> int:
-        """So many milliseconds, in samples."""
+        """Return milliseconds as a number of samples."""
         return int(ms * self.sample_rate_hertz / 1000)

@@ -1,4 +1,4 @@
-"""Details of moves: what an effect of the table in `floor.py` is told beside the move itself."""
+"""Details of moves: what the effects of the table in `floor.py` are told beside the move."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from services.call_gateway.conversation.user_turn import EndedTurn, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Words at a pause of the caller's (PAUSE_HEARD)."""
+    """Detail of PAUSE_HEARD: the words at a pause of the caller."""
 
     text: str
     start_sample: int
@@ -19,7 +19,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class NextTurn:
-    """What the agent is to be asked (REPLY_DUE)."""
+    """Detail of REPLY_DUE: the input of the agent's turn."""
 
     input: TurnInput
     notes: TurnNotes
@@ -27,30 +27,30 @@ class NextTurn:
 
 @dataclass(frozen=True, slots=True)
 class LateWords:
-    """Words of a turn that was given up (LATE_WORDS)."""
+    """Detail of LATE_WORDS: the words of a turn that was given up."""
 
     turn: EndedTurn
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class NobodySpoke:
-    """The words were a recording's (NOTHING_SAID)."""
+class NoPerson:
+    """Detail of NOTHING_SAID: the words came from a recording, not from a person."""
 
-    is_doubtful: bool  # ask whether a person is there
+    is_doubtful: bool  # the gateway asks whether a person is there
 
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """Why the agent is stopped (CALLER_INTERRUPTED)."""
+    """Detail of CALLER_INTERRUPTED: why the agent is stopped."""
 
     verdict: Verdict
-    is_by_keys: bool = False  # keys are the next turn: nothing that was said goes on
+    is_by_keys: bool = False  # the keys are the next turn: no earlier words are continued
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Why there will be no reply (REPLY_LOST)."""
+    """Detail of REPLY_LOST: why there will be no reply."""
 
     reason: str
     prompt: PromptKind | None  # that tells the caller
@@ -58,6 +58,6 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A better text of the turn that is being answered (TEXT_REVISED)."""
+    """Detail of TEXT_REVISED: a better text of the turn that is being answered."""
 
     text: str

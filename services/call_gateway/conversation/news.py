@@ -1,4 +1,4 @@
-"""What is told of a call to whoever watches it: the log, the metrics, the trace, the call record."""
+"""News of a call for its listeners: the log, the metrics, the trace, the call record, and watching programs."""
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
@@ -27,13 +27,13 @@ class CallerHeard:
 
 
 class Remedy(StrEnum):
-    """What is done about a stage that failed or stalled. The values are those of the wire, of metrics and of logs."""
+    """The remedy for a stage that failed or stalled. The values are those of the wire, of metrics and of logs."""
 
     WAIT = "wait"  # the caller is told that it takes a moment
     RETRY = "retry"  # the same turn on a fresh stream
     REOPEN = "reopen"  # a fresh stream, nothing of a turn being lost
     APOLOGISE = "apologise"  # the caller is told that something was missed
-    GOODBYE = "goodbye"  # the caller is told so, and the call ends
+    GOODBYE = "goodbye"  # the caller hears goodbye, and the call ends
 
 
 class TurnOutcome(StrEnum):
@@ -55,7 +55,7 @@ class EndReason(StrEnum):
     NONE = ""  # no turn of the caller
     OPEN = "open"  # the call was answered: the greeting is due
     SILENCE = "silence"  # the STT stage predicted nothing
-    SILENCE_LATE_TEXT = "silence_late_text"  # the same, and the text did not come in time
+    SILENCE_LATE_TEXT = "silence_late_text"  # the STT stage predicted nothing, and the text did not come in time
     KEYS = "keys"  # the keyed entry is complete
     ACTION_ENDED = "action_ended"  # an action on the call has an outcome that the agent has to say
     CORRECTED = "corrected"  # a better text of the turn before has another meaning
@@ -98,19 +98,19 @@ class StageTroubled:
 
 
 class LineCause(Enum):
-    """What probably lies behind a line that does not behave like a caller."""
+    """The probable cause of a line that does not behave like a caller."""
 
     NEVER_CAME = "never_came"  # no packet since the answer
-    STOPPED = "stopped"  # packets came, and do no longer
-    HOLD = "hold"  # the same, and the call is known to be on hold
+    STOPPED = "stopped"  # packets came, and have stopped
+    HOLD = "hold"  # packets have stopped, and the call is known to be on hold
     NO_CONVERSATION = "no_conversation"  # sound without a word
-    TONE = "tone"  # the same, and always the same tone
+    TONE = "tone"  # sound without a word, always the same tone
     ECHO = "echo"  # the agent's own voice comes back
 
 
 @dataclass(frozen=True, slots=True)
 class LineTroubled:
-    """The caller's line is dead, no caller's, or returns the agent's voice. Told once a call for each cause."""
+    """The caller's line is dead, carries no person, or returns the agent's voice. Sent once a call for each cause."""
 
     cause: LineCause
     lasted_ms: int  # so far

@@ -1,7 +1,7 @@
-"""How fast the model servers have answered lately, over all calls of a process.
+"""Pace of the stages: how fast the model servers have answered lately, over all calls of a process.
 
-A slow stage is not a dead one: what it is waited for follows its own pace, and a gateway whose stages fall behind takes
-no more calls until they have caught up.
+A slow stage is not a dead one: the gateway waits for a stage according to the pace of that stage. A gateway whose
+stages fall behind takes no more calls until they have caught up.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from services.call_gateway.conversation.events import Stage
 
 REMEMBERED: Final = 64  # answers of each stage
 RECENT_S: Final = 20.0
-FEWEST: Final = 4  # answers that tell a pace; less may be chance
+FEWEST: Final = 4  # answers that a pace is judged by; fewer may be chance
 PATIENCE: Final = 3.0  # as a multiple of the slowest answer lately
 
 
@@ -22,19 +22,18 @@ class StagePace:
         self._times: dict[Stage, deque[tuple[float, float]]] = {stage: deque(maxlen=REMEMBERED) for stage in Stage}
 
     def note(self, stage: Stage, took_s: float, *, now: float) -> None:
-        """An answer came, or has not come for so long."""
+        """Note that an answer took so many seconds, or has not come for so long."""
         self._times[stage].append((now, took_s))
 
     def patience_s(self, stage: Stage, least_s: float, *, now: float, queued_s: float = 0.0) -> float:
-        """How many seconds a stage that lives may take, never less than `least_s`.
-
-        `queued_s` is what it said of its queue.
+        """Return how many seconds a live stage may take, never less than `least_s`. `queued_s`: its own report of its
+        queue.
         """
         slowest = max((took for at, took in self._times[stage] if now - at <= RECENT_S), default=0.0)
         return max(least_s, PATIENCE * max(slowest, queued_s))
 
     def overloaded(self, limit_s: float, *, now: float) -> Stage | None:
-        """A stage whose median answer lately took longer than the limit; None: they keep up."""
+        """Return a stage whose median answer lately took longer than the limit; None: all stages keep up."""
         for stage, times in self._times.items():
             recent = sorted(took for at, took in times if now - at <= RECENT_S)
             if len(recent) >= FEWEST and recent[len(recent) // 2] > limit_s:

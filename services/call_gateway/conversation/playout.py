@@ -1,7 +1,7 @@
-"""What is played and was heard. The line pulls frames; this knows to the sample whose they were and what came of them.
+"""Playout: gives the line its frames, and keeps the ledger of which samples of which voice were heard.
 
-The line's own clock counts every frame pulled, silence included. An edge that can tell how far its far side has played
-says so on that clock; for the others, sent is played.
+The line's own clock counts every frame pulled, silence included. An edge that knows how far its far side has played
+reports this on that clock; for other edges, a frame that was sent counts as played.
 """
 
 from collections import deque
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from services.audio.pcm import AudioFormat
 from services.call_gateway.conversation.voice import Voice
 
-FAR_SIDE_LIMIT_MS = 2000  # a far side that stops telling has played what it was sent
+FAR_SIDE_LIMIT_MS = 2000  # a far side that stops reporting has played what it was sent
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Span:
     line_sample: int
     first_sample: int  # on the turn's clock
     n_samples: int
-    is_void: bool = False  # discarded at the far side, as far as it was not played yet
+    is_void: bool = False  # what was not played yet has been discarded at the far side
 
 
 class Pulled(NamedTuple):
@@ -34,22 +34,22 @@ class Pulled(NamedTuple):
 
 
 class Playout:
-    """The voices on the air, in order, and the ledger of what was heard of each."""
+    """The queue of voices, in order of playing, and the ledger of what was heard of each."""
 
     def __init__(self, audio_format: AudioFormat, *, frame_ms: int) -> None:
         self._frame = audio_format.sample_rate_hertz * frame_ms // 1000
         self._far_side_limit = audio_format.sample_rate_hertz * FAR_SIDE_LIMIT_MS // 1000
         self._on_air: deque[Voice] = deque()
         self._line_sample = 0
-        self._spans: deque[Span] = deque()  # of voices on the air
-        self._played: dict[int, int] = {}  # by turn: samples the far side has played, when it tells
-        self._far_side: int | None = None  # the line sample it has reached, when it tells
+        self._spans: deque[Span] = deque()  # of voices in the queue
+        self._played: dict[int, int] = {}  # by turn: samples that the far side reports as played
+        self._far_side: int | None = None  # the line sample that the far side reports; None: it reports none
         self.underruns = 0
 
     # -- what goes out -------------------------------------------------------------------------------------------------
 
     def enqueue(self, voice: Voice, *, first: bool = False) -> None:
-        """Let a voice be heard: after the others, or before them."""
+        """Put a voice into the queue: behind the others, or before them with `first`."""
         if voice in self._on_air:
             return
         if first:
@@ -58,7 +58,7 @@ class Playout:
             self._on_air.append(voice)
 
     def remove(self, voice: Voice) -> None:
-        """Let nothing more of it be heard."""
+        """Take a voice out of the queue: no more of it is heard."""
         if voice in self._on_air:
             self._on_air.remove(voice)
 
@@ -69,12 +69,12 @@ class Playout:
 
     @property
     def is_dry(self) -> bool:
-        """Something should be heard and there is nothing to play."""
+        """The current voice has more words to come, and too little sound for the next frame."""
         voice = self.current
         return voice is not None and not voice.is_complete and voice.received - voice.position < self._frame
 
     def pull(self) -> Pulled:
-        """The next frame. Reports the voices that ended before it."""
+        """Return the next frame, with the voices that ended before it."""
         finished: list[Voice] = []
         while (voice := self.current) is not None and self._is_heard_out(voice):
             finished.append(self._on_air.popleft())
@@ -93,7 +93,7 @@ class Playout:
         return Pulled(content, began=voice if start == 0 else None, finished=tuple(finished))
 
     def pass_silence(self) -> None:
-        """A frame went by in which nothing may be heard."""
+        """Count a frame of comfort silence."""
         self._line_sample += self._frame
 
     def _is_heard_out(self, voice: Voice) -> bool:
@@ -130,7 +130,7 @@ class Playout:
         for span in self._spans:
             end = span.line_sample + span.n_samples
             if span.is_void and line_sample > end:
-                continue  # it jumped past: how much of it was played is what it last said
+                continue  # the far side jumped past this span: its last report says how much was played
             reached = min(line_sample, end) - span.line_sample
             if reached > 0 and line_sample > before:
                 turn_id = span.voice.turn_id
@@ -139,7 +139,7 @@ class Playout:
             self._spans.popleft()
 
     def _begin_to_tell(self, line_sample: int) -> None:
-        """The first word of a far side: what it had been sent before counts from here."""
+        """Take the first report of a far side: frames sent before count as played from here on."""
         voice = self.current
         if voice is not None and voice.position > 0:
             behind = self._line_sample - line_sample
@@ -153,7 +153,7 @@ class Playout:
         return min(self._played.get(voice.turn_id, 0), voice.furthest)
 
     def discard_sent(self) -> bool:
-        """What was sent and not played is void; the voice goes on from what was played. False: nothing to void."""
+        """Discard what was sent and not played; the voice goes on from what was played. False: nothing to discard."""
         voice = self.current
         if self._far_side is None or voice is None:
             return False

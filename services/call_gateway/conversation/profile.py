@@ -1,4 +1,4 @@
-"""The agent's profile: what the gateway must know of it. The NLU stage sends it when its stream opens."""
+"""The agent's profile, as far as the gateway needs it. The NLU stage sends the profile when its stream opens."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from services.call_gateway.conversation.events import PromptKind
 
 ALL_ACTS = frozenset({"hang_up", "transfer", "send_dtmf", "switch_language"})
 HARMLESS_ACTS = frozenset({"hang_up", "switch_language"})
-"""What an agent may do whose server does not say what it may."""
+"""The actions of an agent whose server sends no list of allowed actions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class FixedText:
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
-    """Who the agent is: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
+    """One agent: the session hands its voices to TTS and its timing to STT, the conversation keeps the rest."""
 
     agent_id: str = ""
     voices: tuple[AgentVoice, ...] = ()
@@ -88,5 +88,5 @@ class AgentProfile:
     phrases: tuple[str, ...] = ()  # words to favour when listening
     destinations: tuple[AgentDestination, ...] = ()
     acts: frozenset[str] = ALL_ACTS  # kinds of CallAction that it may ask for; a server's profile always says
-    tenants: tuple[str, ...] = ()  # to whom it belongs; empty: everybody
+    tenants: tuple[str, ...] = ()  # the tenants it belongs to; empty: every tenant
     region: str = ""  # whose telephone numbers callers give, ISO 3166-1; empty: not known

@@ -27,7 +27,7 @@ def say(call: Call, kind: PromptKind) -> float:
 
 
 def finish_prompt(call: Call, voice: Voice, *, outcome: TurnOutcome = TurnOutcome.COMPLETED) -> bool:
-    """Nothing more of a prompt will be heard. Returns False when the words are not the gateway's."""
+    """Finish a prompt: no more of it will be heard. Returns False when the voice is not a prompt's."""
     if voice not in call.prompt_voices:
         return False
     call.prompt_voices.remove(voice)

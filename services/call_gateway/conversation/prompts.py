@@ -1,4 +1,4 @@
-"""What the gateway says by itself, ready to be played: it must work when every stage is down."""
+"""Prompt book: the gateway's own words as sound, which can be played when every stage is down."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class RenderedPrompt:
 
 
 class PromptBook:
-    """Rendered prompts by kind and language. Filled from outside; never empty-handed while it has any of a kind."""
+    """Rendered prompts by kind and language, added by the prompt library. It finds one while it has any of a kind."""
 
     def __init__(self, fallback_language_code: str = "en") -> None:
         self._fallback = fallback_language_code

@@ -1,9 +1,9 @@
-"""Call record: one turn with what it cost and how long the caller waited for what, and the history as it was heard.
+"""Call record: the latency and outcome of each turn, and the history of what was heard.
 
-The wait runs from the caller's last speech sample on the wire to the first sample of the answer on the wire. It is
-told along the path that decided it: with an answer that was ready before the turn was taken, that is the end of the
-turn and the playout; otherwise the text, the agent and the voice, one after the other. A stage's own clock says what
-it waited and worked; what the gateway saw beyond the stage's own total is the network; the rest is unexplained.
+The caller's wait runs from the last speech sample on the wire to the first sample of the answer on the wire. It is
+divided along its critical path: where the answer was ready before the turn was taken, into the end of the turn and the
+playout; otherwise into the text, the agent and the voice, one after the other. A stage reports its queue and its work
+by its own clock. Time beyond a stage's own total is the network, and the rest is unexplained.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ class TurnNotes:
     stop_reason: StopReason | StageReason = StopReason.NONE
     speech_end_sample: int = 0
     spoke_last_at: float | None = None  # that sample on the wire; None: the caller said nothing to answer
-    draft_pause_ms: int = 0  # after that sample, until the STT stage makes text: its lag and the silence it needs
+    draft_pause_ms: int = 0  # after that sample, until the STT stage writes text: its lag and the silence it needs
     drafts_made: int = 0
     drafts_dropped: int = 0
     is_from_draft: bool = False
@@ -52,7 +52,7 @@ class TurnNotes:
     withheld_rules: tuple[str, ...] = ()
 
     def take_over_draft(self, draft: "TurnNotes") -> None:
-        """The turn is answered from a draft: it was asked, and perhaps answered, before it was taken."""
+        """Take over the times of a draft, which was asked, and perhaps answered, before the turn was taken."""
         self.is_from_draft = True
         self.text_timing, self.trace = draft.text_timing, draft.trace
         self.asked_at = draft.asked_at
@@ -129,7 +129,7 @@ class TurnNotes:
         )
 
     def _endpointing(self, spoke: float, asked: float) -> StageTime:
-        """What was waited for on purpose: a draft's pause, or the whole silence that ends a turn."""
+        """Return the wait that is intended, in seconds: a draft's pause, or the whole silence that ends a turn."""
         if self.is_from_draft:
             return StageTime("endpointing", queue_us=min(self.draft_pause_ms * 1000, _us(asked - spoke)))
         text = self.text_timing
@@ -137,7 +137,7 @@ class TurnNotes:
 
 
 def _served(stage: str, seen_s: float, timing: Timing | None, engine: str) -> StageTime:
-    """A stage's part: its own word for queue and work, and the network around its own total."""
+    """Return a stage's part of the wait: queue and work by its own report, and the network beyond its own total."""
     if timing is None:
         return StageTime(stage, engine=engine)
     network_us = max(0, _us(seen_s) - timing.since_trigger_us)
@@ -169,7 +169,7 @@ class HeardTurn:
     turn_id: int
     user_text: str  # what the caller said or keyed; empty for a greeting
     heard_text: str  # of the reply, what was played
-    is_gateway: bool = False  # who made the words: the agent, or the gateway itself
+    is_gateway: bool = False  # the speaker of the words: the agent, or the gateway
     tool_calls: tuple[ToolCall, ...] = ()
 
 
@@ -190,7 +190,7 @@ class History:
         return "".join(turn.heard_text for turn in self._turns if turn.turn_id == turn_id)
 
     def add(self, turn: HeardTurn) -> None:
-        """A turn is over. Its tools so far are added here."""
+        """Add a turn that is over, with the tools it has called so far."""
         tools = tuple(self._tools.get(turn.turn_id, {}).values())
         self._turns.append(replace(turn, tool_calls=tools))
         oldest = self._turns[0].turn_id
@@ -220,7 +220,7 @@ class History:
         self._replace(turn_id, user_text=user_text)
 
     def uses_of(self, turn_id: int) -> tuple[ToolUse, ...]:
-        """The tools that a turn has called, as far as they have come."""
+        """Return the tools that a turn has called so far."""
         return tuple(
             ToolUse(tool.tool_call_id, tool.name, tool.state, tool.took_us, tool.arguments_json, tool.result_json)
             for tool in self._tools.get(turn_id, {}).values()

@@ -55,7 +55,7 @@ class Reply:
     actions: list[ActionAsked] = field(default_factory=list)  # to be done once the reply is heard
     expected: InputExpected | None = None
     retries: int = 0
-    heard_before: str = ""  # of an attempt that broke off
+    heard_before: str = ""  # the text that was heard of an attempt that broke off
     waits_since: float = 0.0  # from when on the stages are waited for, on CallClock.waiting
     written_since: float = 0.0  # when the first clause came, on CallClock.waiting
     silent_since: float = 0.0  # since when the line has been silent, on CallClock.waiting
@@ -72,16 +72,16 @@ class Reply:
 
     @property
     def is_to_speech(self) -> bool:
-        """It answers words, which the caller can go on with."""
+        """The reply answers spoken words, which the caller can continue."""
         return isinstance(self.input, CallerSaid)
 
     @property
     def is_silent(self) -> bool:
-        """It is whole and has no words."""
+        """The reply is whole and has no words."""
         return self.text is TextPhase.WRITTEN and not self.clauses
 
     def request(self, *, provisional_playout: ReportPlayout | None = None) -> AskAgent:
-        """The command that begins it."""
+        """Return the command that begins the turn."""
         return AskAgent(
             self.turn_id,
             self.input,
@@ -93,8 +93,8 @@ class Reply:
         )
 
     def speak_rest(self, *, start_offset: int = 0) -> list[Speak | EndSpeech]:
-        """The commands that give the TTS stage what it has not been given. `start_offset`: the code point of the reply
-        at which a fresh stream goes on.
+        """Return the commands that give the TTS stage the clauses it has not been given. `start_offset`: the code point
+        of the reply at which a fresh stream goes on.
         """
         commands: list[Speak | EndSpeech] = []
         begin = 0
@@ -132,18 +132,18 @@ class Reply:
 
 
 class Advice(Enum):
-    """What to do about the text of a turn that may not be over."""
+    """What to do about the speculative reply when a new text of the turn comes."""
 
     KEEP = "keep"  # the speculative reply answers the same
-    REPLACE = "replace"  # it answers something else: drop it, make another
-    DROP = "drop"  # it answers something else, and another is not worth it
+    REPLACE = "replace"  # the reply answers another text: drop it, make a new one
+    DROP = "drop"  # the reply answers another text: drop it, and make no new one
     MAKE = "make"
     IGNORE = "ignore"
 
 
 @dataclass(slots=True)
 class Speculation:
-    """The one owner of the speculative reply: a guess at the caller's turn, answered ahead and perhaps thrown away."""
+    """The owner of the speculative reply, which answers a guess at the caller's turn and may be dropped."""
 
     reply: Reply | None = None
     words: tuple[str, ...] = ()  # that it answers
@@ -151,7 +151,9 @@ class Speculation:
     dropped: int = 0
 
     def advice(self, text: str, settings: ConversationSettings, *, speech_ms: float, can_make: bool) -> Advice:
-        """What a text of so much speech asks for. `can_make`: both stages that would work are there."""
+        """Return what a text of `speech_ms` milliseconds of speech asks for. `can_make`: the NLU and TTS stages are
+        open.
+        """
         if self.answers(text):
             return Advice.KEEP
         is_worth_it = (
@@ -174,16 +176,16 @@ class Speculation:
         self.made += 1
 
     def drop(self) -> Reply | None:
-        """The speculative reply is void, if there is one."""
+        """Drop the speculative reply and return it; None: there is none."""
         reply, self.reply = self.reply, None
         self.dropped += reply is not None
         return reply
 
     def commit(self) -> Reply | None:
-        """The speculative reply becomes the reply, if there is one."""
+        """Give the speculative reply up to become the reply, and return it; None: there is none."""
         reply, self.reply = self.reply, None
         return reply
 
     def begin_turn(self) -> None:
-        """The caller's next turn has speculative replies of its own."""
+        """Begin the caller's next turn, whose speculative replies are counted from 0."""
         self.made = self.dropped = 0

@@ -1,4 +1,4 @@
-"""What is done with replies: asked, committed, spoken, reported, stopped, made again. Functions of the call.
+"""Functions of the call that ask for, commit, speak, report, stop and retry replies.
 
 At most one reply is committed and one speculative at a time. Events of any other turn are late and refused.
 """
@@ -58,8 +58,8 @@ def ask_ahead(call: Call, turn_input: TurnInput, notes: TurnNotes, *, continues_
 
 
 def commit(call: Call, notes: TurnNotes) -> Reply | None:
-    """The speculative reply becomes the reply: what it has said so far goes out at once. `notes` tell how the turn was
-    taken. None: there is none.
+    """Make the speculative reply the reply: its sound so far goes out at once. `notes` say how the turn was taken.
+    Returns None when there is no speculative reply.
     """
     reply = call.speculation.commit()
     if reply is None:
@@ -76,7 +76,7 @@ def commit(call: Call, notes: TurnNotes) -> Reply | None:
 
 
 def drop_speculation(call: Call) -> None:
-    """The speculative reply is void, if there is one."""
+    """Drop the speculative reply, if there is one, and cancel its turn in the stages."""
     reply = call.speculation.drop()
     if reply is None:
         return
@@ -101,7 +101,7 @@ def _new_reply(call: Call, turn_input: TurnInput, notes: TurnNotes, continues_tu
 
 
 def _take(call: Call, reply: Reply) -> None:
-    """The turn is the agent's from now on: what the last one expected no longer holds."""
+    """Make a reply the agent's turn: it is put into the playout, and what the last turn expected no longer holds."""
     clock = call.clock
     reply.notes.taken_at, reply.waits_since = clock.wall, clock.waiting
     spoke_last_at = reply.notes.spoke_last_at
@@ -127,7 +127,7 @@ def _expect(call: Call, expected: InputExpected) -> None:
 
 
 def on_reply_event(call: Call, event: ReplyEvent) -> Reply | None:
-    """Take in an event of a live reply; returns the reply. None: it is over, was cancelled or never begun."""
+    """Take in an event of a live reply and return the reply. None: the turn is over, was cancelled or never begun."""
     reply = call.find_reply(event.turn_id)
     if reply is None or reply.text is TextPhase.UNSENT or not _take_in(call, reply, event):
         call.refuse(event)
@@ -215,17 +215,19 @@ def _speak_rest(call: Call, reply: Reply) -> None:
 
 
 def heard_offset(call: Call, reply: Reply) -> int:
-    """Code points of a reply that the caller has heard."""
+    """Return how many code points of a reply the caller has heard."""
     return reply.voice.offset_at(call.playout.played(reply.voice))
 
 
 def heard_text(call: Call, reply: Reply) -> str:
-    """The words of a reply that the caller has heard, an attempt that broke off included."""
+    """Return the words of a reply that the caller has heard, those of an attempt that broke off included."""
     return reply.heard_before + reply.voice.text[: heard_offset(call, reply)]
 
 
 def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
-    """Nothing more of the reply will be heard. Returns what was to be done once it was, if it was."""
+    """Finish the reply: report it and add it to the history. Returns the actions that waited for a reply heard to its
+    end.
+    """
     reply, call.reply = call.reply, None
     if reply is None:
         return []
@@ -251,7 +253,7 @@ def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
 
 
 def give_up_reply(call: Call, outcome: TurnOutcome, reason: StopReason | StageReason) -> None:
-    """Stop the reply for good, and whatever the gateway says beside it."""
+    """Stop the reply for good, and every prompt beside it."""
     if call.reply is not None:
         call.reply.notes.stop_reason = reason
         stop_making(call)
@@ -263,7 +265,7 @@ def give_up_reply(call: Call, outcome: TurnOutcome, reason: StopReason | StageRe
 
 
 def stop_making(call: Call) -> None:
-    """No more of the reply is wanted than has been made."""
+    """Cancel the rest of the reply in the stages: what has been made of it may still be heard."""
     if call.reply is not None:
         call.command(CancelTurn(call.reply.turn_id), StopSpeech(call.reply.turn_id))
 

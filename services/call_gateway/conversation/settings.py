@@ -1,4 +1,4 @@
-"""How patient, how quick and how polite a conversation is. Every figure has its reason beside it."""
+"""Settings of one conversation: waits, limits and counts. Every figure has its reason beside it."""
 
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ class ConversationSettings:
     settle_hard_limit_ms: int = 1000  # the same when the text does not cover the speech
     late_text_limit_ms: int = 4000  # after that and a word to the caller: then they are asked to say it again
     recovery_window_ms: int = 1000  # speech this soon after the answer began to be heard: it was taken too early
-    doubtful_end: float = 0.5  # below this probability of an end the turn was taken because nobody spoke any more
+    doubtful_end: float = 0.5  # below this probability of an end, the turn was taken by its silence alone
     doubtful_recovery_window_ms: int = 2500  # the window behind such an end: the caller was thinking
     doubtful_recovery_words: int = 5  # of the answer, heard meanwhile
 
@@ -57,12 +57,12 @@ class ConversationSettings:
     # Silence and length
     silence_prompt_ms: int = 8000
     silence_prompts: int = 2  # then goodbye
-    no_sound_limit_ms: int = 5000  # without a packet, before somebody should look for the fault (caller's clock)
-    wordless_limit_ms: int = 15_000  # of sound without a word: nobody talks so, music and faxes do (caller's clock)
-    wordless_end_ms: int = 300_000  # the same, and nobody will come any more (caller's clock); 0: never
+    no_sound_limit_ms: int = 5000  # without a packet, before the fault is reported to the operator (caller's clock)
+    wordless_limit_ms: int = 15_000  # of sound without a word, as of music and faxes (caller's clock)
+    wordless_end_ms: int = 300_000  # the same, before the call is ended (caller's clock); 0: never
     max_call_s: float = 3600.0
     key_gap_ms: int = 1500  # after the last key, the number is whole
-    closing_limit_ms: int = 15_000  # a goodbye nobody pulls ends here
+    closing_limit_ms: int = 15_000  # a goodbye that the line does not pull ends here
 
     # Bounds
     max_held_audio_ms: int = 30_000  # a turn's sound not yet played; a voice keeps 5 s ahead

@@ -1,7 +1,7 @@
-"""Stages that fail or stall: each is opened again, with pauses that grow, for as long as it is waited for.
+"""Policy of stages that fail or stall: each is opened again, with pauses that grow, for as long as it is waited for.
 
-A stage that fails while it is not needed is opened again without a word. The STT stage is missed only once the caller
-says something.
+A stage that fails while it is not needed is opened again without a prompt. The absence of the STT stage matters only
+once the caller says something.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""Turn-taking: makes turns of what the STT stage hears, and revises them when it thinks better of its words.
+"""Turn-taking: makes turns of the STT stage's texts, and revises them when a better text comes.
 
-The end of a turn is decided by the caller's media clock and told to the STT stage, which settles the words; then the
-turn is taken. A turn that was taken too early is opened again: its words go before what the caller says next.
+The gateway decides the end of a turn by the caller's media clock and tells the STT stage, which settles the words; then
+the turn is taken. A turn that was taken too early is opened again: its words go before what the caller says next.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ from services.call_gateway.conversation.events import (
 )
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.line_watch import Origin, Recordings
-from services.call_gateway.conversation.move_details import LateWords, NobodySpoke, Pause, Revision
+from services.call_gateway.conversation.move_details import LateWords, NoPerson, Pause, Revision
 from services.call_gateway.conversation.news import CallerHeard
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.replying import drop_speculation, heard_text
@@ -59,7 +59,7 @@ class TurnTaking:
     # -- events of the STT stage ---------------------------------------------------------------------------------------
 
     def on_stt_event(self, event: SttEvent) -> Decisions:
-        """Take in what the STT stage says."""
+        """Take in an event of the STT stage."""
         match event:
             case SttProgressed(processed_sample):
                 self._turn.evidence.on_progress(processed_sample)
@@ -124,7 +124,7 @@ class TurnTaking:
         self._call.command(CallerHeard(event.utterance_id, event.text, event.stage is TextStage.SETTLED))
 
     def _on_settled_text(self, event: TranscriptHeard) -> Decisions:
-        """The words of an ended turn; when they come too late they revise it."""
+        """Take the settled words of an ended turn. Words that come after the turn was taken revise it."""
         ended = self._turn.ended
         if ended is not None and ended.owns(event):
             self._note_text(event)
@@ -202,7 +202,7 @@ class TurnTaking:
         if origin is Origin.PERSON:
             return Decision(Move.WORDS_KNOWN)
         self._call.counters[f"words_of_{origin.value}"] += 1
-        return Decision(Move.NOTHING_SAID, NobodySpoke(is_doubtful=origin is Origin.DOUBT))
+        return Decision(Move.NOTHING_SAID, NoPerson(is_doubtful=origin is Origin.DOUBT))
 
     @property
     def deadline(self) -> float | None:

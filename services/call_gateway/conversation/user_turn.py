@@ -1,4 +1,4 @@
-"""The caller's turn: what is known of it, from the first sound to the settled words."""
+"""The caller's turn, from the first sound to the settled words."""
 
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ MOST_UNHEARD = 4  # stretches of one turn whose words are late
 
 
 class TurnPhase(Enum):
-    """How far the caller's turn is."""
+    """The phase of the caller's turn."""
 
     SILENT = "silent"
     SPEAKING = "speaking"  # an utterance is under way that no turn has taken yet
@@ -55,7 +55,7 @@ class EndedTurn:
 
 @dataclass(frozen=True, slots=True)
 class TakenTurn:
-    """Which words made which turn."""
+    """A turn that was taken, and its words."""
 
     turn_id: int
     end_sample: int
@@ -100,7 +100,7 @@ class UserTurn:
 
     @property
     def owes_earlier_words(self) -> bool:
-        """Words from before what is being said are still to come, and nobody was asked to say them again."""
+        """Words of an earlier utterance of the turn are still to come, and the caller was not asked to repeat them."""
         return any(unheard.wait is not Wait.ASKED_AGAIN for unheard in self._unheard)
 
     def take_unheard(self, event: TranscriptHeard) -> EndedTurn | None:
@@ -184,7 +184,7 @@ def _put_right(text: str, beginning: str, right: str) -> str:
 
 
 class Verdict(Enum):
-    """What a sound of the caller over the agent was. The values are the reasons in the turn record."""
+    """The verdict on a sound of the caller over the agent. The values are the reasons in the turn record."""
 
     SUSTAINED_SPEECH = StopReason.SUSTAINED_SPEECH
     WORDS = StopReason.WORDS
@@ -222,7 +222,7 @@ class Overlap:
         return self._sounding_since is not None
 
     def on_speech_began(self, sample: int) -> None:
-        """Another burst."""
+        """Another burst of speech begins."""
         if self._sounding_since is None:
             self._sounding_since = sample
 

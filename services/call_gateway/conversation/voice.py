@@ -1,8 +1,8 @@
-"""One turn as it is spoken: its words, its sound, and which words lie where in the sound.
+"""Voice: one turn as it is spoken, with its words, its sound, and the place of each word in the sound.
 
-Offsets count Unicode code points of the turn's text as sent. Samples count from the turn's first, at the leg's rate.
-A word is heard when its last sample has been played, never sooner: what the caller may not have caught, the agent must
-not believe it has said.
+Offsets count Unicode code points of the turn's text as sent. Samples count from the turn's first, at the leg's rate. A
+word is heard when its last sample has been played, never sooner: the agent must not take a word for said that the
+caller may have missed.
 """
 
 from bisect import bisect_right

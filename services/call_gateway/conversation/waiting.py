@@ -1,9 +1,9 @@
-"""The caller waits for a reply: which stage owes it, for how long it may, and what the caller hears meanwhile.
+"""Policy of late and failed replies: which stage owes the reply, how long the stage may take, what the caller hears.
 
-A stage that is late is asked whether it serves: one that does is slow, and is waited for as its own pace allows; one
-that does not answer is opened again. The caller hears a short phrase within two seconds and another every five; when
-they have waited too long the call goes to somebody else. What is counted is the time the caller was kept waiting, not
-the tries of a turn. All times are on CallClock.waiting unless said otherwise.
+A late stage is asked whether it serves. A stage that answers is slow, and is waited for as its pace allows; a stage
+that does not answer is opened again. The caller hears a short phrase within two seconds and another every five. A
+caller who has waited too long goes to the fallback, or hears goodbye. The limit counts the caller's time, not the tries
+of a turn. All times are on CallClock.waiting unless said otherwise.
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ from services.call_gateway.conversation.voice import Voice
 SLOW: Final = "SLOW"
 STALLED: Final = "STALLED"  # the reason where a stage gave none: it said nothing in its time
 TOOL_RUNS: Final = "TOOL_RUNS"
-MAX_LOST_TURNS: Final = 1  # in a row, that could not be tried again
+MAX_LOST_TURNS: Final = 1  # in a row, of turns that could not be tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class ReplyWait:
 
     since: float
     phrase_at: float  # when the next phrase is due
-    dead_at: float | None = None  # the stage was asked whether it serves: until then it may answer
-    probe_at: float | None = None  # it does: when to ask again
-    late_at: float | None = None  # it does: how long it may go on
+    dead_at: float | None = None  # until when the stage may answer the health request
+    probe_at: float | None = None  # when to ask a stage again that has answered
+    late_at: float | None = None  # until when a stage that has answered may take
 
 
 class Waiting:
@@ -169,7 +169,7 @@ class Waiting:
         return reply.speech is not SpeechPhase.SPOKEN and not reply.is_silent
 
     def report(self, stage: Stage, reason: str, remedy: Remedy) -> None:
-        """Tell whoever watches the call what is done about a stage."""
+        """Publish the remedy for a stage to the listeners of the call."""
         self._call.command(StageTroubled(stage, reason, remedy))
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class Waiting:
         return self._call.clock.wall_of_waiting(soonest)
 
     def on_timer(self) -> Iterator[Decision]:
-        """Look which stage is late."""
+        """Look for a stage that is late, and begin or continue the wait."""
         call, due = self._call, self._due()
         if due is None:
             return
@@ -212,7 +212,7 @@ class Waiting:
         return due is not None and (self._wait is not None or self._call.clock.waiting >= due.at)
 
     def watch_playout(self) -> bool:
-        """A frame was pulled: does the reply run dry? Returns whether that changes what is due."""
+        """Look, after each frame, for a reply that has run dry. Returns whether the deadline changed."""
         call, reply, dry_since, wait = self._call, self._call.reply, self._dry_since, self._wait
         if reply is None or call.playout.current is not reply.voice:
             self._dry_since = None
@@ -224,7 +224,7 @@ class Waiting:
         return self._dry_since != dry_since or self._wait is not wait
 
     def review(self) -> None:
-        """After every event: is there still a reply to wait for?"""
+        """End the wait, after any event, when there is no reply to wait for."""
         if self._call.reply is None:
             self._end_wait()
 
@@ -253,7 +253,7 @@ class Waiting:
         return wait.since + self._call.settings.give_up_ms / 1000 - self._waited_s
 
     def _go_on_waiting(self, wait: ReplyWait, due: Due) -> Iterator[Decision]:
-        """The caller has been told to wait: for how long, and does the stage live?"""
+        """Go on with a wait that the caller knows of: give up, say a phrase, ask the stage, or open it again."""
         call, now = self._call, self._call.clock.waiting
         if now >= self._gives_up_at(wait):
             self.report(due.stage, STALLED, Remedy.GOODBYE)
@@ -273,7 +273,7 @@ class Waiting:
     # -- what is due ---------------------------------------------------------------------------------------------------
 
     def _due(self) -> Due | None:
-        """Which stage owes the reply its next sound, and until when."""
+        """Return which stage owes the reply its next sound, and until when; None: no stage does."""
         reply, settings = self._call.reply, self._call.settings
         if reply is None or self._call.floor in (Floor.HELD, Floor.PAUSED):
             return None

@@ -1,4 +1,4 @@
-"""The doors through which calls come."""
+"""The edges, through which calls come."""
 
 from collections.abc import Iterable
 from importlib import import_module

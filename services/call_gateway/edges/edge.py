@@ -1,9 +1,9 @@
-"""What every edge has in common: where calls come from, and what a session may ask of a caller's line.
+"""The interface of edges: the source of calls, and what a session may ask of a caller's line.
 
-An edge turns one kind of telephony (Asterisk, a SIP trunk, a browser, a program) into `Leg`s. It knows nothing of
+An edge turns one kind of telephony (Asterisk, a SIP trunk, a browser, a program) into `Leg`s. An edge knows nothing of
 turns, stages or agents; a session knows nothing of sockets. Between them there is no queue: the leg calls its listener
-as sound arrives, and the pacer pulls each frame at the moment it is due, so that the newest decision about what to
-play is never more than one frame old.
+as sound arrives, and the pacer pulls each frame at the moment it is due, so that a decision about what to play is never
+more than one frame old.
 """
 
 import secrets
@@ -68,19 +68,19 @@ class Leg(Protocol):
         ...
 
     async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
-        """Send the caller elsewhere; LegEnded(TRANSFER) follows. Returns when somebody has taken the call there. Raises
-        LegFailed, TransferFailed among them, and then the caller is here again. `is_listed`: the agent's own list names
-        the destination, so an address is dialled as it is written.
+        """Transfer the caller; LegEnded(TRANSFER) follows. Returns when the destination has answered. Raises LegFailed,
+        TransferFailed among them, and then the caller is here again. `is_listed`: the agent's own list names the
+        destination, so an address is dialled as it is written.
         """
         ...
 
     @property
     def has_fallback(self) -> bool:
-        """Somebody else takes a caller whose call cannot go on: `fall_back` gives them the call."""
+        """`fall_back` can hand over a caller whose call cannot go on."""
         ...
 
     async def fall_back(self, message: str) -> None:
-        """Give the caller to whoever takes calls that cannot be served here; LegEnded(FAILURE) follows."""
+        """Hand the caller to the fallback for calls that cannot be served here; LegEnded(FAILURE) follows."""
         ...
 
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
@@ -93,7 +93,7 @@ class LegFailed(Exception):
 
 
 class TransferFailed(LegFailed):
-    """Nobody took the call there."""
+    """The destination of a transfer did not take the call."""
 
     def __init__(self, reason: str, message: str) -> None:
         """`reason`: UPPER_SNAKE_CASE."""
@@ -106,7 +106,7 @@ TakeCall = Callable[[Leg], Awaitable[None]]
 
 
 class Edge(Protocol):
-    """A door through which calls come."""
+    """An edge: one kind of telephony through which calls come."""
 
     is_ready: bool
     """Return whether calls can come through it now: its far side is connected, and gives its calls to this process."""

@@ -1,4 +1,4 @@
-"""A program is the caller: the ConnectCall stream as a leg. What any client in any language can try the agent with."""
+"""The edge for programs: a ConnectCall stream as a leg, by which a client in any language can call the agent."""
 
 import asyncio
 import time
@@ -26,7 +26,9 @@ from services.runtime.streams import Outbox
 
 KEYS = frozenset("0123456789ABCD*#")
 MAX_WAITING_RESPONSES = 500
-"""Ten seconds of speech, when nothing else is said. More goes to nobody who listens: audio is dropped as a gap."""
+"""Ten seconds of speech, when nothing else is sent. A caller with more waiting does not read: audio is dropped as a
+gap.
+"""
 LAST_WORDS_S = 5.0
 """How long the end of a call may wait for a caller who does not read."""
 
@@ -66,7 +68,7 @@ class ProgramLeg:
         self.call = call
         self.outbox = outbox
         self.failure: ServiceError | None = None
-        """What the stream must fail with, when the call's end is not good enough an answer."""
+        """The error that the stream must fail with; None: the message of the call's end is the whole answer."""
         self.end_cause = EndCause.CALLER
         self.end_message = ""
         self._pacer = pacer
@@ -116,7 +118,7 @@ class ProgramLeg:
         return False
 
     async def fall_back(self, message: str) -> None:
-        raise LegFailed("a program has nobody else to take its call")
+        raise LegFailed("a program has no fallback for its call")
 
     async def hang_up(self, cause: EndCause, *, message: str = "") -> None:
         """Every frame is in the stream already, in order: no tail is needed."""
@@ -234,10 +236,9 @@ class ProgramEdge:
         return ProgramLeg(call, pacer=self._pacer, outbox=Outbox(MAX_WAITING_RESPONSES))
 
     async def converse(self, leg: ProgramLeg, requests: AsyncIterator[call_pb2.ConnectCallRequest]) -> None:
-        """Serve a stream from its config to the end of the call. Cancelling it means that the caller is gone.
-
-        The call has a task of its own, so that it ends in good order whatever becomes of the stream. Raises what the
-        stream must fail with.
+        """Serve a stream from its config to the end of the call. Cancelling means that the caller is gone. The call has
+        a task of its own, so that it ends in good order when the stream breaks. Raises the error that the stream must
+        fail with.
         """
         if self._is_draining or self._calls is None or self._take_call is None:
             raise Draining("this gateway takes no calls now: call another one")
@@ -262,7 +263,7 @@ class ProgramEdge:
         except ServiceError as refusal:
             leg.failure = refusal
         except Exception:
-            log.exception("call_failed")  # this one: the others go on
+            log.exception("call_failed")  # this call ends, and the others go on
             leg.end(EndCause.FAILURE, "the gateway failed")
 
 

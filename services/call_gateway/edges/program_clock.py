@@ -15,7 +15,7 @@ LEAD_MS = 120
 IDLE_AFTER_MS = 500
 """A live sender that is silent for so long has stopped sending; the clock goes on without it."""
 MAX_WAITING_MS = 10_000
-"""When more sound waits than this, nobody should read on."""
+"""When more sound waits than this, no more is read."""
 MAX_GAP_MS = 1_000
 """A longer gap in `start_sample` is a jump of the caller's clock, not a loss."""
 PIECE_MS = 20

@@ -207,4 +207,4 @@ def _sender(codec: PayloadCodec) -> MediaSender:
 
 
 def _ignore(_error: Exception) -> None:
-    """Nobody listens yet."""
+    """The listener before `open`: it takes nothing and gives silence."""

@@ -1,4 +1,4 @@
-"""One call's UDP socket, deaf to everybody but its source."""
+"""One call's UDP socket, which takes datagrams of its pinned source only."""
 
 import asyncio
 import ipaddress
@@ -23,7 +23,9 @@ _EXPEDITED_FORWARDING: Final = 46 << 2  # RFC 3246: voice goes first where the n
 
 
 class RtpSocket:
-    """Bound at once, pinned to one source later, and only then read: nobody hears another's call."""
+    """UDP socket: bound at once, pinned to one source later, and read only then, so that no call hears another's
+    packets.
+    """
 
     def __init__(self, host: str, *, first_port: int = 0, last_port: int = 0) -> None:
         """Takes a free port of the range, or any where it is 0. Raises LegFailed when there is none."""

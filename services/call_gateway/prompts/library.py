@@ -45,7 +45,7 @@ class PromptLibrary:
         return self._shelf(agent).book(audio_format)
 
     def learn(self, agent: Hashable, profile: AgentProfile) -> None:
-        """An agent has shown itself: what it wants the gateway to say is rendered beside the calls."""
+        """Take an agent's profile: its prompts are rendered beside the calls."""
         if not self._shelf(agent).lacks(profile.prompts) and self._made_ahead.get(agent, ()) == profile.fixed_texts:
             return
         if len(self._waiting) >= MAX_WAITING_PROFILES:
@@ -66,7 +66,9 @@ class PromptLibrary:
                     await asyncio.sleep(RETRY_S)
 
     async def _render(self, agent: Hashable, profile: AgentProfile) -> bool:
-        """False when some may be had by trying again. What the voice will not say keeps no other from being said."""
+        """Render an agent's prompts. Returns False when another try may give more. A prompt that the voice refuses is
+        skipped.
+        """
         is_done = True
         for prompt in self._shelf(agent).lacks(profile.prompts):
             try:

@@ -56,7 +56,7 @@ FORMATS = (
     AudioFormat(Encoding.ALAW, TELEPHONE.sample_rate_hertz),
     *(AudioFormat(Encoding.LINEAR16, rate) for rate in (8_000, 16_000, 24_000, 48_000)),
 )
-"""What calls ask for."""
+"""The prompts that calls ask for."""
 
 
 class Shipped:
@@ -78,7 +78,7 @@ class Shipped:
 
 @lru_cache(1)
 def shipped() -> Shipped:
-    """The one of this process."""
+    """The prompts of this process."""
     return Shipped()
 
 

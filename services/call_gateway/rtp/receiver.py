@@ -1,12 +1,10 @@
-"""From datagrams to the caller's sound on the call's own media clock.
+"""RTP receiver (RFC 3550): turns datagrams into the caller's sound on the call's own media clock.
 
 Three clocks meet here. The sender's timestamps place sound exactly, but jump on transfer, hold and a change of source.
-The arrival clock says how much time really passed. The call's clock, which everybody else counts by, follows the
-timestamps while the two agree and the arrival clock where they do not; it goes on when packets stop. Where sequence,
-arrival and payload length agree with one another and the timestamps do not, as with a sender that counts G.722 in
-16 kHz, the timestamps are left out.
-
-All times inside are ticks of the 8 kHz RTP clock.
+The arrival clock says how much time really passed. The call's clock, by which the rest of the gateway counts, follows
+the timestamps while these agree with the arrival clock, and the arrival clock otherwise; it goes on when packets stop.
+Where sequence, arrival and payload length agree with one another and the timestamps do not, as with a sender that
+counts G.722 in 16 kHz, the timestamps are ignored. All times inside are ticks of the 8 kHz RTP clock.
 """
 
 from collections import deque

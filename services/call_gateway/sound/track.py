@@ -1,4 +1,4 @@
-"""The last seconds of a call's sound in both directions, cut into frames whose level is computed once."""
+"""Track: the last seconds of a call's sound in both directions, cut into frames whose level is computed once."""
 
 from collections import deque
 from math import sqrt

@@ -1,4 +1,4 @@
-"""Who the agent is: from the NLU server's words to the conversation's."""
+"""Translates the agent's profile from the NLU server's message to the conversation's."""
 
 from voice.nlu.v1 import agent_pb2
 

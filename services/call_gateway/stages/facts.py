@@ -1,4 +1,4 @@
-"""What every stage is told of a call when its stream opens."""
+"""Facts of a call that every stage is told when its stream opens."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What ties a call to one stage: the stream in use, its replacement, and the news of its death."""
+"""Link of a call to one stage: the stream in use, its replacement, and the event of its failure."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -106,7 +106,7 @@ class StageLink(Generic[Request, Response]):
     def _begin(self, config: Request, outbox: Outbox[Request]) -> None:
         self._ending = [ending for ending in self._ending if not ending.serving.done()]
         self._outbox = outbox
-        # A stream that was given up must not be heard any more, so each has callbacks of its own.
+        # Events of a stream that was given up must not arrive, so each stream has callbacks of its own.
         stream: StageStream[Request, Response] = StageStream(
             self._open_call,
             config=config,

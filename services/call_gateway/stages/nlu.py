@@ -1,4 +1,4 @@
-"""The agent: one StreamingConverse stream, as commands in and events out."""
+"""The NLU stage: one StreamingConverse stream, as commands in and events out."""
 
 import asyncio
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What is said to the NLU stage and by it, between protobuf and the conversation's own words."""
+"""Translates between the protobuf messages of the NLU stage and the conversation's commands and events."""
 
 from voice.nlu.v1 import nlu_pb2
 

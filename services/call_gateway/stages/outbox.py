@@ -1,4 +1,4 @@
-"""What waits to be written to a stage. Bounded; each queue says what it drops."""
+"""Outbox of a stage: bounded queues of requests that wait to be written. Each queue says what it drops."""
 
 from collections import deque
 from typing import Generic, TypeVar
@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 Request = TypeVar("Request")
 
 MAX_WAITING_REQUESTS = 512
-"""Requests other than audio that may wait. Nobody writes so many in good health: the stage is taken for dead."""
+"""Requests other than audio that may wait. A healthy stage never has so many: beyond it the stage is taken for dead."""
 
 
 class OutboxFull(Exception):

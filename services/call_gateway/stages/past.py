@@ -45,7 +45,7 @@ def _in_order_of_loss(turns: Sequence[HeardTurn]) -> Iterator[tuple[int, Callabl
 
 
 def _tells(turns: Sequence[HeardTurn], index: int) -> bool:
-    """Whether the caller here answers a question, gives figures, or tells more than a remark: no question."""
+    """Return whether the caller answers a question, gives figures, or tells more than a remark in this turn."""
     said = turns[index].user_text
     if any(mark in said for mark in QUESTION_MARKS):
         return False

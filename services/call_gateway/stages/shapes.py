@@ -32,7 +32,7 @@ def format_message(audio_format: AudioFormat) -> audio_pb2.AudioFormat:
 
 
 def timing_of(message: turn_pb2.Timing) -> Timing:
-    """What a server says about its time."""
+    """Return the times that a server reports."""
     return Timing(message.queue_us, message.compute_us, message.since_trigger_us)
 
 
@@ -49,7 +49,7 @@ def trace_message(trace: Trace) -> turn_pb2.TraceContext | None:
 
 
 def outcome_of(message: turn_pb2.TurnEnd) -> Outcome:
-    """How a turn ended; an outcome nobody knows is a failure."""
+    """Return how a turn ended; an unknown outcome counts as a failure."""
     return _OUTCOMES.get(message.outcome, Outcome.FAILED)
 
 

@@ -104,7 +104,7 @@ class Stages:
         return await is_stage_alive(self._channels[stage], stage)
 
     def adopt(self, profile: AgentProfile) -> None:
-        """Who the agent is has become known."""
+        """The agent's profile has become known."""
         self.stt.adopt(profile)
         self.tts.adopt(profile)
 

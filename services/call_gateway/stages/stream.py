@@ -1,4 +1,4 @@
-"""One gRPC stream to a model server. Slow, stalled or dead, it never holds up the call or another stage."""
+"""One gRPC stream to a model server. A slow, stalled or dead stream never holds up the call or another stage."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -38,7 +38,7 @@ _REQUEST_CODES = frozenset({grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NO
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How long a stage may take where nobody may wait for ever."""
+    """Time limits of a stage's stream."""
 
     first_response_s: float = 1.0
     """From opening the stream to its `engine`, connecting included."""
@@ -56,8 +56,8 @@ class StreamFailure:
 
     reason: str  # the ErrorInfo reason, the status's name without one, NO_RESPONSE, ENDED_EARLY, OUTBOX_FULL
     message: str
-    is_retryable: bool  # whether a fresh stream may fare better
-    is_elsewhere_worthwhile: bool = False  # whether the same request, sent at once, may reach a better replica
+    is_retryable: bool  # a fresh stream may succeed
+    is_elsewhere_worthwhile: bool = False  # the same request, sent at once, may reach a healthy replica
     is_request_at_fault: bool = False  # the stage does not serve what was asked for
 
 

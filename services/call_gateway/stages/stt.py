@@ -57,9 +57,8 @@ _IDLE_REASONS = {
 
 
 class SttStage:
-    """Sends the caller's sound to the STT server and hears what it makes of it.
-
-    Utterance ids are made unique in the call: a fresh stream counts from 1 again.
+    """Sends the caller's sound to the STT server and receives its events. Utterance ids are made unique in the call: a
+    fresh stream counts from 1 again.
     """
 
     def __init__(
@@ -125,7 +124,7 @@ class SttStage:
         self._link.open(self._config(start_sample), self._outbox)
 
     def adopt(self, profile: AgentProfile) -> None:
-        """Who the agent is has become known: listen for its languages and its names."""
+        """The agent's profile has become known: listen for its languages and its names."""
         self._profile = profile
         update = stt_pb2.RecognitionUpdate(
             phrases=profile.phrases, region=profile.region, effective_sample=self._chunker.next_sample

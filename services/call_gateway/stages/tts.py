@@ -1,4 +1,4 @@
-"""The voice: one StreamingSynthesize stream, as commands in and events out."""
+"""The TTS stage: one StreamingSynthesize stream, as commands in and events out."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ LONGEST_CHUNK_MS = 400
 
 
 class TtsStage:
-    """Sends the agent's words to the TTS server and hears them spoken."""
+    """Sends the agent's words to the TTS server and receives their speech."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class TtsStage:
         self._link.open(self._config(), Outbox())
 
     def adopt(self, profile: AgentProfile) -> None:
-        """Who the agent is has become known: speak with its voices, say its words as it says them."""
+        """The agent's profile has become known: speak with its voices and its pronunciations."""
         is_lexicon_new = profile.lexicon != self._profile.lexicon
         self._profile = profile
         if is_lexicon_new:  # only `config` can carry it

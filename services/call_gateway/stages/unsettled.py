@@ -1,4 +1,4 @@
-"""What of the caller's sound the STT stage has not settled: a fresh stream hears it again. Sans-IO.
+"""Unsettled sound: what of the caller's sound the STT stage has not settled, and a fresh stream hears again. Sans-IO.
 
 Samples count on the caller's media clock.
 """

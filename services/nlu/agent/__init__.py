@@ -1,1 +1,1 @@
-"""Who answers: the agent that a YAML file describes, and what it does with a turn."""
+"""The agents: each is described by a YAML file and makes the replies of its calls."""

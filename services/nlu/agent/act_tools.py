@@ -15,8 +15,8 @@ _KEYS = r"^[0-9A-D*#]{1,64}$"
 
 
 def act_tools(profile: AgentProfile) -> tuple[ToolSpec, ...]:
-    """Those of one agent. A transfer names its places, and there is none without a place; nobody is offered a change
-    to the only language that there is.
+    """Return the act tools of one agent. A transfer lists its places, and is left out without a place; a change of
+    language is left out where the agent has one language.
     """
     places = [place.name for place in profile.destinations]
     languages = list(profile.language_codes)

@@ -1,4 +1,4 @@
-"""Whether a place is open at what a caller wants: what is refused, and the nearest times that are not. Sans-IO."""
+"""Opening hours against a caller's wish: why a time is refused, and the nearest open times. Sans-IO."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Weighed:
 
 
 def weigh(wanted: Moment, hours: OpeningHours, *, now: datetime, language_code: str = "") -> Weighed:
-    """Whether it is open when the caller wants to come. `now` is by the tenant's clock; a time alone is today's, or
-    tomorrow's where it is past.
+    """Return whether it is open when the caller wants to come. `now` is by the tenant's clock; a time alone is today's,
+    or tomorrow's where it is past.
     """
     if wanted.trouble is not None:
         first = hours.next_open(now)

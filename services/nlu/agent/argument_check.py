@@ -22,7 +22,7 @@ class ArgumentsRefused(Exception):
 
 
 def is_misspelt(result_json: str) -> bool:
-    """Whether a result says that the arguments were refused here, so that the tool has not run."""
+    """Return whether a result says that the arguments were refused here, so that the tool has not run."""
     return result_json.startswith(f'{{"error": "{_REFUSED}')
 
 
@@ -40,7 +40,7 @@ def read_call(arguments_json: str, parameters_json: str) -> Mapping[str, object]
     if check is None:
         return arguments
     try:
-        return check(arguments)  # in bounded time: some schemas are those of servers nobody here knows
+        return check(arguments)  # in bounded time: some schemas come from unknown servers
     except ToolRefused as refused:
         reason = str(refused)[:_MOST_REASON_CHARS]
         raise ArgumentsRefused(f"the arguments are not those of the tool: {reason}") from refused

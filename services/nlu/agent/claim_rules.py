@@ -64,8 +64,8 @@ def other_asked(one: Service, grounds: Grounds, evidence: Evidence) -> Service |
 
 
 def may_name_caller(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
-    """Whether a name the caller said may stand in a clause: behind "thank you" or "nice to meet you", also as a clause
-    of its own. Not behind a title: "Doctor Brown" says who works here.
+    """Return whether a name the caller said may stand in a clause: behind "thank you" or "nice to meet you", also as a
+    clause of its own. Not behind a title: "Doctor Brown" says who works here.
     """
     lists = grounds.words.lists
     if lists["name_is_asked"].are_in(reading.texts):
@@ -76,7 +76,7 @@ def may_name_caller(reading: Reading, grounds: Grounds, evidence: Evidence) -> b
 
 
 def _unrelated(reading: Reading, form: ClauseForm, grounds: Grounds) -> Verdict | None:
-    """A service beside a topic, with nobody who does both: "children may have whitening"."""
+    """A service beside a topic, with no person who does both: "children may have whitening"."""
     found = [hit[2] for hit in grounds.doable.find(reading.texts)]
     services, topics = (
         [one for one in found if isinstance(one, Service)],

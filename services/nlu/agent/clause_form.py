@@ -84,7 +84,9 @@ def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
 
 
 def _is_own_inability(texts: tuple[str, ...], grounds: Grounds) -> bool:
-    """Whether the agent says what it cannot do, around a verb: "em không giảm giá được". Of the house it is a claim."""
+    """Return whether the agent says what it cannot do, around a verb: "em không giảm giá được". Of the house it is a
+    claim.
+    """
     lists, selves = grounds.words.lists, grounds.words.deed_lists["selves"]
     for at in range(1, len(texts)):
         length = lists["negations"].length(texts, at)
@@ -112,7 +114,7 @@ def without_stops(reading: Reading) -> tuple[str, ...]:
 
 
 def _leading(texts: tuple[str, ...], *lists: PhraseSet) -> int:
-    """How many tokens at the beginning belong to phrases of the lists."""
+    """Return how many tokens at the beginning belong to phrases of the lists."""
     at = 0
     while at < len(texts) and (length := max(phrases.length(texts, at) for phrases in lists)):
         at += length

@@ -1,4 +1,4 @@
-"""What a turn may confirm of a model's deeds, and the refusals of those that it has not confirmed. Sans-IO."""
+"""Confirmation of a model's deeds: what a turn may confirm, and the refusals of unconfirmed deeds. Sans-IO."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def courtesy(
 
 
 def last_heard_in(history: Sequence[Entry]) -> str:
-    """What the caller heard of the agent's last reply."""
+    """Return what the caller heard of the agent's last reply."""
     return next((entry.heard_text for entry in reversed(history) if entry.heard_text), "")
 
 
@@ -67,7 +67,7 @@ def speakable_languages(profile: AgentProfile, wanted: tuple[str, ...]) -> tuple
 
 
 def user_text(turn_input: TurnInput) -> str:
-    """What the caller did, in words for the model and the history; empty for a greeting."""
+    """Return what the caller did, in words for the model and the history; empty for a greeting."""
     match turn_input:
         case Text(text=text):
             return text.strip()

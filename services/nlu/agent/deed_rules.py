@@ -1,4 +1,4 @@
-"""Whether what a clause says was done, or will be, is so. Sans-IO."""
+"""Guard rules for claimed deeds: a clause that says something was done, or will be, must be true. Sans-IO."""
 
 from __future__ import annotations
 

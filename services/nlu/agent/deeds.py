@@ -16,7 +16,7 @@ _REACH = 4  # tokens between a marker and its verb
 
 
 class Tense(Enum):
-    """How a deed is claimed."""
+    """The form of a claimed deed."""
 
     DONE = "deed"
     PROMISED = "promise"
@@ -68,7 +68,7 @@ def claims_past(reading: Reading, words: ClaimWords) -> tuple[int, int] | None:
 
 
 def _is_ended(reading: Reading, verb: int, words: ClaimWords) -> bool:
-    """Whether the piece of the clause that a verb stands in ends with a mark of the past."""
+    """Return whether the piece of the clause that a verb stands in ends with a mark of the past."""
     stops = (at for at in range(verb, len(reading.texts)) if reading.tokens[at].kind == "stop")
     piece = reading.texts[verb : next(stops, len(reading.texts))]
     ends = words.deed_lists["past_ends"]
@@ -76,7 +76,7 @@ def _is_ended(reading: Reading, verb: int, words: ClaimWords) -> bool:
 
 
 def _is_unsaid(texts: tuple[str, ...], at: int, words: ClaimWords) -> bool:
-    """Whether something before takes the claim back: "not booked", "once you are booked"."""
+    """Return whether something before takes the claim back: "not booked", "once you are booked"."""
     return _is_before(words.deed_lists["not_before"], texts, at, reach=_REACH)
 
 

@@ -72,7 +72,7 @@ def caller_ends(
 
 
 def was_offered(last_heard: str, *, language_code: str) -> bool:
-    """Whether the caller was just asked if there is anything else."""
+    """Return whether the caller was just asked if there is anything else."""
     return _offered(last_heard, lists_of(language_code))
 
 
@@ -87,7 +87,7 @@ def _offer(language: str) -> str:
 
 
 def agent_ends(reply: str, *, language_code: str) -> bool:
-    """Whether a reply itself says goodbye: the model's wish to hang up counts only then."""
+    """Return whether a reply itself says goodbye: the model's wish to hang up counts only then."""
     lists = lists_of(language_code)
     if _asks(reply):
         return False
@@ -98,7 +98,7 @@ def agent_ends(reply: str, *, language_code: str) -> bool:
 
 
 def _is_goodbye(sentence: Words, lists: Lists, language_code: str) -> bool:
-    """Whether a sentence of the agent's has a goodbye near its end that is not negated, wished for or reported."""
+    """Return whether a sentence of the agent ends with a goodbye that is not negated, wished for or reported."""
     kinds = Kind.FAREWELL | Kind.GREETING | Kind.MEETING
     sentence = sentence[-_LONGEST_GOODBYE:]
     for at in range(len(sentence)):

@@ -1,4 +1,4 @@
-"""What speaks for a clause beside the agent's facts. Sans-IO."""
+"""Evidence for a clause beside the agent's facts. Sans-IO."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Evidence:
     asked: frozenset[str] = frozenset()  # names of tools and acts asked for in this turn
     computed: tuple[Decimal, ...] = ()  # sums and differences from a calculating node
     now: datetime | None = None  # by the tenant's clock
-    is_written_by_model: bool = False  # the clause: it may claim what nobody thought of
+    is_written_by_model: bool = False  # the clause: it may make a claim of an unknown kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the caller will probably say next, read from the agent's own question. Sans-IO."""
+"""Expected input: the caller's probable next words, read from the agent's own question. Sans-IO."""
 
 from __future__ import annotations
 

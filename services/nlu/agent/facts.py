@@ -14,7 +14,7 @@ from services.nlu.agent.language import find_language
 from services.nlu.agent.opening_hours import OpeningHours
 
 Names = Mapping[str, tuple[str, ...]]
-"""What something is called, by language; the first of each is the one to say."""
+"""Names of a thing, by language; the first of each language is the one to say."""
 Texts = Mapping[str, str]
 """A text by language."""
 
@@ -29,7 +29,7 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What can be had."""
+    """A service that can be had."""
 
     id: str
     names: Names
@@ -48,7 +48,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who works there."""
+    """A person who works there."""
 
     id: str
     names: Names
@@ -128,7 +128,7 @@ NO_FACTS = Facts()
 
 
 def names_in(names: Names, language_code: str) -> tuple[str, ...]:
-    """What something is called in a language; none where it has no name there."""
+    """Return what something is called in a language; none where it has no name there."""
     tag = find_language(language_code, tuple(names))
     return names[tag] if tag else ()
 
@@ -140,6 +140,6 @@ def text_in(texts: Texts, language_code: str) -> str:
 
 
 def price_in(service: Service, language_code: str) -> Money | None:
-    """What a service costs, as it is said in a language; None: not known."""
+    """Return what a service costs, as it is said in a language; None: not known."""
     tag = find_language(language_code, tuple(service.price))
     return service.price[tag] if tag else None

@@ -89,7 +89,7 @@ def _weekday(written: object) -> int:
     return WEEKDAYS.index(str(written))
 
 
-class _Part(BaseModel):
+class _FactsModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, arbitrary_types_allowed=True)
 
 
@@ -102,24 +102,24 @@ _Text = Annotated[str, Field(min_length=1)]
 _Names = dict[str, Annotated[tuple[_Text, ...], Field(min_length=1)]]
 
 
-class _Exception(_Part):
+class _Exception(_FactsModel):
     date: _Date
     hours: tuple[_Interval, ...]
     names: _Names = {}
 
 
-class _Hours(_Part):
+class _Hours(_FactsModel):
     weekdays: dict[_Weekday, tuple[_Interval, ...]]
     exceptions: tuple[_Exception, ...] = ()
     of: _Names = {}
 
 
-class _Money(_Part):
+class _Money(_FactsModel):
     amount: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=3)]
     currency: str = Field(pattern=_CURRENCY)
 
 
-class _Named(_Part):
+class _Named(_FactsModel):
     id: _Id
 
 
@@ -148,7 +148,7 @@ class _Phone(_Named):
     names: _Names = {}
 
 
-class _FreeTime(_Part):
+class _FreeTime(_FactsModel):
     time: _Time
     weekday: _Weekday | None = None
     date: _Date | None = None
@@ -159,7 +159,7 @@ class _FactText(_Named):
     say: dict[str, _Text]
 
 
-class _FactsFile(_Part):
+class _FactsFile(_FactsModel):
     hours: _Hours | None = None
     services: tuple[_Service, ...] = ()
     topics: tuple[_Topic, ...] = ()

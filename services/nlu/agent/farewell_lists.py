@@ -59,7 +59,7 @@ class Lists:
     offer_words: frozenset[str]  # of which such a question is made
 
     def kind_of(self, words: Words) -> Kind:
-        """What the words do as one phrase; nothing where they are none."""
+        """Return what the words do as one phrase; nothing where they are none."""
         found = self.kinds.get(words)
         if found is None:
             found = next(
@@ -75,12 +75,14 @@ class Lists:
         return _without(words, self.leavings + self.finished)
 
     def is_wanted(self, words: Words) -> bool:
-        """Whether something is asked for. "I don't need it" is no request."""
+        """Return whether something is asked for. "I don't need it" is no request."""
         wanted = (at for request in self.requests for at in _starts(words, request))
         return any(not ends_with(words[:at], self.negations) for at in wanted)
 
     def goes_on(self, words: Words) -> bool:
-        """Whether the words say that the call is not over: "don't hang up", "I'm not done". "Not today" is whole."""
+        """Return whether the words say that the call is not over: "don't hang up", "I'm not done". "Not today" is
+        whole.
+        """
         said = _without(words, self.whole_negations)
         n_noes = next((at for at, word in enumerate(said) if word != said[0]), len(said))  # "no, no, ..."
         return any(
@@ -92,8 +94,9 @@ class Lists:
 
 
 def cover(words: Words, lists: Lists, *, breaks: set[int], is_answer: bool = False) -> tuple[int, Kind]:
-    """How many words are left at the beginning when as many as can be at the end are covered by whole phrases, and the
-    kinds of those phrases, the longest ones first. A cover that begins behind one of `breaks` goes before a longer one.
+    """Return how many words are left at the beginning when as many as can be at the end are covered by whole phrases,
+    and the kinds of those phrases, the longest ones first. A cover that begins behind one of `breaks` goes before a
+    longer one.
 
     `is_answer`: the closing words of an answer to the offer count as fillers.
     """
@@ -133,7 +136,7 @@ def begins_with(words: Words, phrases: Sequence[Words]) -> bool:
 
 
 def _has_early(words: Words, phrases: Sequence[Words]) -> bool:
-    """Whether one of the phrases begins among the first words, near enough for a negation before them."""
+    """Return whether one of the phrases begins among the first words, near enough for a negation before them."""
     return any(begins_with(words[at:], phrases) for at in range(_NEGATED))
 
 

@@ -27,7 +27,7 @@ _STEM = 4  # letters that two words must share to be one word in two forms
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class BookableTime:
     """A time that can be booked."""
 
     weekday: int
@@ -92,7 +92,7 @@ class Grounds:
         self._keys = self._text_keys()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
-            Slot(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
+            BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
             for free in facts.free_times
         )
         self.holidays: PhraseTable[date] = PhraseTable(
@@ -108,7 +108,7 @@ class Grounds:
         return (*(f"{name}{ending}" for ending in self.words.plural_endings if name[-1:].isalpha()), name)
 
     def is_key(self, word: str) -> bool:
-        """Whether a text of the facts affirms what a word names: it stands in the text and in its examples."""
+        """Return whether a text of the facts affirms what a word names: it stands in the text and in its examples."""
         return any(word == key or (len(key) >= _STEM and word[:_STEM] == key[:_STEM]) for key in self._keys)
 
     def with_nights(self, reading: Reading) -> Reading:
@@ -135,7 +135,7 @@ class Grounds:
         return replace(reading, values=tuple(kept))
 
     def tells_time(self, time: Value, reading: Reading) -> bool:
-        """Whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
+        """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
         nearest = (self._nearest_time(times, reading) for times in self._told_times)
         return any(minutes is not None and minutes & time.minutes for minutes in nearest)
 
@@ -184,12 +184,12 @@ class Grounds:
         return frozenset(keys)
 
     def is_stated(self, word: str) -> bool:
-        """Whether a word stands in a name, or in a text that was written to be said."""
+        """Return whether a word stands in a name, or in a text that was written to be said."""
         return word in self._stated
 
     @property
     def has_unbroken_hours(self) -> bool:
-        """Whether every day that is open is so in one stretch."""
+        """Return whether every day that is open is so in one stretch."""
         days = self.hours.weekdays.values() if self.hours else ()
         return bool(days) and all(len(spans) <= 1 for spans in days)
 
@@ -222,7 +222,7 @@ class Grounds:
         return any(pair == said.texts[n : n + 2] for pair in pairs for said in caller for n in range(len(said.texts)))
 
     def knows(self, word: str) -> bool:
-        """Whether a word is the language's, or the facts' in any of its forms."""
+        """Return whether a word is the language's, or the facts' in any of its forms."""
         if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
             return True
         if word in self.vocabulary:
@@ -265,7 +265,7 @@ def capitals_in(texts: Iterable[str]) -> Iterator[str]:
     yield from (token.text for text in texts for token in tokens_of(text) if token.is_capital)
 
 
-def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
+def slots_in(results: Iterable[str]) -> tuple[BookableTime, ...]:
     """The moments in results of tools."""
     found = []
     for result in results:
@@ -274,7 +274,7 @@ def slots_in(results: Iterable[str]) -> tuple[Slot, ...]:
                 moment = datetime.fromisoformat(f"{day}T{clock}")
             except ValueError:
                 continue
-            found.append(Slot(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
+            found.append(BookableTime(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
     return tuple(found)
 
 
@@ -302,7 +302,7 @@ def _forms(names: Iterable[str], words: ClaimWords) -> Iterable[str]:
 
 
 def _is_form(one: str, other: str) -> bool:
-    """Whether two words may be one in two forms."""
+    """Return whether two words may be one in two forms."""
     return one == other or (len(one) >= _STEM and one[:_STEM] == other[:_STEM])
 
 

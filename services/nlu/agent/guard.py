@@ -50,7 +50,7 @@ class Guard:
         }
 
     def check(self, clause: str, *, language: str, evidence: Evidence) -> Verdict:
-        """Whether a clause may be spoken after what this turn has said so far."""
+        """Return whether a clause may be spoken after what this turn has said so far."""
         code = find_language(language, self._languages) or self._languages[0]
         grounds = self._grounds[code]
         verdict, reply = PASSED, evidence.reply
@@ -106,7 +106,7 @@ class Guard:
 
 
 def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:
-    """Whether the words stand so, from the beginning of a clause on, in a text that was written to be said."""
+    """Return whether the words stand so, from the beginning of a clause on, in a text that was written to be said."""
     for authored in grounds.authored:
         for start in authored.beginnings:
             if authored.texts[start : start + len(texts)] == texts:

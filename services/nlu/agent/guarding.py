@@ -1,4 +1,6 @@
-"""How an agent's words are guarded: the guard made of its profile, the tenant's clock, and the honest sentence."""
+"""Guarding of an agent: the guard made of its profile, the tenant's clock, and the sentence said in place of a false
+one.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,13 @@ class Guarding:
     clock: Callable[[], datetime]  # by the tenant's zone
 
     def honest(self, language_code: str) -> str:
-        """What is said where nothing else may be."""
+        """Return what is said where nothing else may be."""
         persona = self.profile.personas.get(language_code)
         return (persona.unknown if persona else "") or honest_sentence(language_code)
 
 
 def guarding_of(profile: AgentProfile, *, instructions: str = "") -> Guarding:
-    """How the calls of an agent are guarded; `instructions` of a client stand in place of the personas' own."""
+    """Return how the calls of an agent are guarded; `instructions` of a client stand in place of the personas' own."""
     zone = profile.zone
     return Guarding(guard_of(profile, instructions=instructions), profile, lambda: datetime.now(zone))
 

@@ -70,8 +70,8 @@ class HeardText:
         return self._words
 
     def has_when(self, when: datetime | date | time, *, beside: Sequence[datetime] = ()) -> bool:
-        """Whether a time of a day was said, a day, or a time of day. The end of something is said by how long it lasts
-        as well: `beside` are the other times of the call.
+        """Return whether a time of a day was said, a day, or a time of day. The end of something is said by how long it
+        lasts as well: `beside` are the other times of the call.
         """
         if isinstance(when, time):
             return any(when.hour * 60 + when.minute in said.minutes for said in self.moments)
@@ -103,14 +103,16 @@ class HeardText:
         return _stands(normalise(said), self._words)
 
     def has_words(self, text: str) -> bool:
-        """Whether words stand there in their order, or each of them somewhere; letters may have lost their marks."""
+        """Return whether words stand there in their order, or each of them somewhere; letters may have lost their
+        marks.
+        """
         wanted = tuple(without_marks(word) for word in normalise(text.replace("_", " ")))
         if not wanted:
             return not text.strip()
         return _stands(wanted, self._plain) or set(wanted) <= set(self._plain) or self._is_spelled("".join(wanted))
 
     def names_thing(self, thing_id: str) -> bool:
-        """Whether it is the id of a thing in the agent's facts, and a name of that was said."""
+        """Return whether it is the id of a thing in the agent's facts, and a name of that was said."""
         facts = self._profile.facts
         things = [(one.id, one.names) for one in facts.services]
         things += [(one.id, one.names) for one in facts.topics]
@@ -200,7 +202,7 @@ def heard_in(text: str, language_codes: Sequence[str], *, now: datetime, profile
 
 
 def _stands(wanted: tuple[str, ...], words: tuple[str, ...]) -> bool:
-    """Whether words stand among others in their order, cut into words in whatever way: "AB12" is "A B 1 2"."""
+    """Return whether words stand among others in their order, cut into words in whatever way: "AB12" is "A B 1 2"."""
     whole = "".join(wanted)
     for start in range(len(words)):
         found, at = "", start

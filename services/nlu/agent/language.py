@@ -31,10 +31,8 @@ class CallLanguage:
         return reply_language(text, detected=detected, current=self.current, spoken=self._spoken)
 
     def wants_switch(self, code: str) -> bool:
-        """Whether the whole call should go over to the language of a turn.
-
-        Not at the first turn in it: an ear that is switched by mistake hears
-        nothing else any more.
+        """Return whether the STT stage should switch to the language of a turn. It does not at the first turn in that
+        language: after a switch by mistake it would recognise no other language.
         """
         return code == self.current != self._ear
 
@@ -66,7 +64,7 @@ def reply_language(text: str, *, detected: str, current: str, spoken: Sequence[s
 
 
 def _is_plausible(text: str, code: str) -> bool:
-    """Whether a text says enough to be taken for the language, and says nothing against it."""
+    """Return whether a text says enough to be taken for the language, and says nothing against it."""
     own = script_of(code)
     if own.letters is not None:
         return any(letters and letters.search(text) for letters in (own.letters, own.likely_letters))

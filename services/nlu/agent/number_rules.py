@@ -1,4 +1,4 @@
-"""Whether the amounts and other numbers in a clause are so: prices of their services, lengths, counts. Sans-IO."""
+"""Guard rules for numbers in a clause: prices of services, lengths, counts. Sans-IO."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class NumberRules:
         return broken("price", prices[0], reading)
 
     def _reckoned(self, reading: Reading) -> frozenset[Decimal]:
-        """What the prices that are spoken of come to, for as many as were said."""
+        """Return what the prices that are spoken of come to, for as many as were said."""
         return amounts_from(self._grounds, reading, reply=self._evidence.reply, caller=self._caller)
 
     def _is_reckoned(self, price: Value, reckoned: frozenset[Decimal]) -> bool:
@@ -89,7 +89,7 @@ class NumberRules:
     def _is_of_several(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
     ) -> bool:
-        """Whether one amount is said of more than one thing: "two fillings", "a crown and a filling together"."""
+        """Return whether one amount is said of several things: "two fillings", "a crown and a filling together"."""
         lists = self._grounds.words.lists
         if len(prices) != 1 or not services or lists["each"].are_in(reading.texts):
             return False
@@ -99,13 +99,15 @@ class NumberRules:
         return beside or (lists["together"].are_in(reading.texts) and n_services > 1)
 
     def _is_count(self, value: Value, reading: Reading) -> bool:
-        """Whether a bare number of a clause about money is how many the caller asked for: "for three people"."""
+        """Return whether a bare number of a clause about money is how many the caller asked for: "for three people"."""
         has_money = any(other.kind is Kind.MONEY for other in reading.values)
         lets_nights = any(each.per == "night" for each in self._grounds.facts.services)
         return value.kind is Kind.NUMBER and (has_money or lets_nights) and self._said_amount(value)
 
     def _is_of_address(self, value: Value, reading: Reading) -> bool:
-        """Whether a number is that of an address, in whatever form, beside a name of it: "number 25, Nguyen Hue"."""
+        """Return whether a number is that of an address, in whatever form, beside a name of it: "number 25, Nguyen
+        Hue".
+        """
         code, own = self._grounds.language_code, set(reading.texts)
         for address in self._grounds.addresses:
             known = read(address, code)
@@ -115,7 +117,7 @@ class NumberRules:
         return False
 
     def _counts_services(self, value: Value, reading: Reading) -> bool:
-        """Whether it is how many services the clause compares: "the cheaper of the two"."""
+        """Return whether it is how many services the clause compares: "the cheaper of the two"."""
         named = {each[2].id for each in self._grounds.services.find(reading.texts)}
         return value.number > 1 and value.number == len(named)
 
@@ -130,7 +132,7 @@ class NumberRules:
         return any(self._says_free(text) and others & set(text) for text in self._grounds.fragments)
 
     def _says_free(self, text: tuple[str, ...]) -> bool:
-        """Whether a text calls something free of charge."""
+        """Return whether a text calls something free of charge."""
         values = read(" ".join(text), self._grounds.language_code).values
         is_free = any(value.kind is Kind.MONEY and value.number == 0 for value in values)
         return is_free or self._grounds.words.lists["free_word"].are_in(text)
@@ -156,7 +158,7 @@ class NumberRules:
         return Verdict(False, "price", reading.texts[found[0]])
 
     def _is_known_free(self, reading: Reading) -> bool:
-        """Whether a text of the facts calls free what the clause does: it has a word of the text beside."""
+        """Return whether a text of the facts calls free what the clause does: it has a word of the text beside."""
         words = [word for word in reading.texts if len(word) > 3 and word not in self._grounds.words.common]
         for fragment in self._grounds.fragments:
             if self._grounds.words.lists["free_word"].are_in(fragment):
@@ -246,7 +248,7 @@ class NumberRules:
         return may_echo and self._is_said_number(value, reading, form)
 
     def _is_said_number(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
-        """What the caller gave by the way, as a number of people: said again, not claimed of the house."""
+        """Return what the caller gave by the way, as a number of people: said again, not claimed of the house."""
         is_theirs = form.is_question or form.is_echo or form.is_ignorance
         return is_theirs and self._said_amount(value)
 
@@ -263,7 +265,7 @@ class NumberRules:
         return " ".join(value.digits for text in self._caller for value in text.values if value.digits)
 
     def _is_in_texts(self, value: Value, reading: Reading) -> bool:
-        """Whether the words of a value stand in a text that was written to be said, with a word beside them."""
+        """Return whether the words of a value stand in a text that was written to be said, with a word beside them."""
         said = reading.texts[value.start : value.end]
         before = _words(reading, range(value.start))[-_NEIGHBOURS:]
         behind = _words(reading, range(value.end, len(reading.texts)))[:_NEIGHBOURS]
@@ -280,7 +282,7 @@ class NumberRules:
 
 
 def amounts(value: Value, other: Value) -> bool:
-    """Whether two values are one number, of one currency where both name it."""
+    """Return whether two values are one number, of one currency where both name it."""
     is_alike = value.number == other.number and other.kind in (value.kind, Kind.NUMBER, Kind.MONEY)
     return is_alike and (not value.currency or other.currency in ("", value.currency))
 

@@ -1,4 +1,4 @@
-"""What an agent is told about a clause of its own that was not spoken. Sans-IO."""
+"""Objection: what an agent is told about a clause of its own that was not spoken. Sans-IO."""
 
 from __future__ import annotations
 

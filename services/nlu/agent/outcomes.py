@@ -1,4 +1,4 @@
-"""What the agent says when something it did to the call has ended. Sans-IO."""
+"""Outcomes of acts: what the agent says when an act on the call has ended. Sans-IO."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TRANSFER_REASONS = {
 
 
 def kind_of(act: Act, outcome: ActionOutcome, reason: str) -> OutcomeKind:
-    """Which words an outcome wants. `reason`: UPPER_SNAKE_CASE, one not known here says only that it failed."""
+    """Return which words an outcome wants. `reason`: UPPER_SNAKE_CASE, one not known here says only that it failed."""
     if outcome is ActionOutcome.DONE:
         return OutcomeKind.DONE
     match act:

@@ -39,7 +39,7 @@ HARMLESS_ACTS: Final = ("hang_up", "switch_language")
 _EXTENSION: Final = re.compile(r"[+*#A-Za-z0-9_-]{1,40}")
 
 
-class _Part(BaseModel):
+class _ProfileModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
@@ -63,14 +63,14 @@ OPTIONAL_PROMPTS = frozenset(
 """Left out, they are said in the gateway's own words."""
 
 
-class Voice(_Part):
+class Voice(_ProfileModel):
     """How one language sounds."""
 
     voice: str = ""  # of the TTS engine; empty: its own for the language
     rate: float = Field(1.0, ge=0.5, le=2.0)
 
 
-class LexiconEntry(_Part):
+class LexiconEntry(_ProfileModel):
     """How to say a word the voice gets wrong."""
 
     written: str = Field(min_length=1)
@@ -88,7 +88,7 @@ class LexiconEntry(_Part):
         return self
 
 
-class Endpointing(_Part):
+class Endpointing(_ProfileModel):
     """How long to wait for the caller, in milliseconds of audio; 0: the gateway's default."""
 
     draft_pause_ms: int = Field(0, ge=0)
@@ -97,7 +97,7 @@ class Endpointing(_Part):
     silence_prompt_ms: int = Field(0, ge=0)
 
 
-class BargeIn(_Part):
+class BargeIn(_ProfileModel):
     """When the caller may talk over the agent; 0: the gateway's default."""
 
     min_speech_ms: int = Field(0, ge=0)
@@ -105,14 +105,14 @@ class BargeIn(_Part):
     protected_greeting_ms: int = Field(0, ge=0)
 
 
-class Example(_Part):
+class Example(_ProfileModel):
     """A question and the answer that shows the model how to speak."""
 
     caller: str = Field(min_length=1)
     agent: str = Field(min_length=1)
 
 
-class Destination(_Part):
+class Destination(_ProfileModel):
     """Where callers may be transferred to by name: one of a telephone number, a SIP URI and a dialplan extension."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -144,7 +144,7 @@ class Destination(_Part):
         return self
 
 
-class Persona(_Part):
+class Persona(_ProfileModel):
     """Who the agent is in one language, in that language's words."""
 
     greeting: str = Field(min_length=1)  # the first words of a call
@@ -154,7 +154,7 @@ class Persona(_Part):
     examples: tuple[Example, ...] = ()
 
 
-class AgentProfile(_Part):
+class AgentProfile(_ProfileModel):
     """One agent. `personas` are the languages it speaks, its own first; `prompts` may cover more."""
 
     agent_id: str = Field(min_length=1, max_length=64)
@@ -208,11 +208,11 @@ class AgentProfile(_Part):
         return tuple(self.personas)
 
     def is_for(self, tenant_id: str) -> bool:
-        """Whether a tenant has the agent."""
+        """Return whether a tenant has the agent."""
         return not self.tenants or tenant_id in self.tenants
 
     def may(self, act: Act) -> bool:
-        """Whether the file allows an act: by its kind, and of transfers by where they go."""
+        """Return whether the file allows an act: by its kind, and of transfers by where they go."""
         if act_name(act) not in self.acts:
             return False
         if not isinstance(act, Transfer):
@@ -220,12 +220,12 @@ class AgentProfile(_Part):
         return bool(allowed_target(act.destination, self.destinations, region=self.region))
 
     def prompt(self, kind: PromptKind, language_code: str) -> str:
-        """What is said then, in the language or else in the agent's own."""
+        """Return what is said then, in the language or else in the agent's own."""
         texts = self.prompts[kind]
         return texts[find_language(language_code, tuple(texts)) or self.language_codes[0]]
 
     def outcome(self, kind: OutcomeKind, language_code: str) -> str:
-        """How it says that an act on the call ended so: in its own words, else in the language's."""
+        """Return how it says that an act on the call ended so: in its own words, else in the language's."""
         texts = self.outcomes.get(kind)
         if texts is None:
             return words_of(kind, language_code)

@@ -82,7 +82,7 @@ class PromptAgent:
         return {**self._packages.tools(tenant_id), **clinic}
 
     def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
-        """Why a tool that writes may not be run: the model may want whatever it likes, the caller has to agree."""
+        """Return why a tool that writes may not be run: the caller has to agree to what the model wants."""
         return unconfirmed(spec.name, arguments, spec.parameters_json, given, self._profile)
 
     async def close(self) -> None:
@@ -177,7 +177,7 @@ class PromptAgent:
                         yield part
 
     def tools(self, tenant_id: str) -> tuple[ToolSpec, ...]:
-        """What the model is told of, for one tenant's calls."""
+        """Return what the model is told of, for one tenant's calls."""
         own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
         brought = (tool.spec for tool in self.tools_of(tenant_id).values())
         return (*(_asking_first(spec) for spec in (*own, *brought)), *self.act_tools)
@@ -200,7 +200,7 @@ class PromptAgent:
         return (Message(system.role, system.text, tools=self.tools(tenant_id)), *examples, *said)
 
     def openings(self) -> list[tuple[Message, ...]]:
-        """How prompts begin in each language, greeting heard."""
+        """Return how prompts begin in each language, greeting heard."""
         tenant_id = next(iter(self._profile.tenants), "")
         return [
             (*self.messages((), language_code=code, tenant_id=tenant_id), Message(Role.AGENT, persona.greeting))

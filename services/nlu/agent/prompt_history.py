@@ -69,13 +69,13 @@ def _in_order_of_loss(entries: list[Entry]) -> Iterator[tuple[int, Callable[[Ent
 
 
 def _tells(said: str) -> bool:
-    """Whether the caller tells something: no question, and more than a remark such as "All right, thanks"."""
+    """Return whether the caller tells something: no question, and more than a remark such as "All right, thanks"."""
     return len(normalise(said)) >= _LEAST_TOLD_WORDS and not any(mark in said for mark in _QUESTION_MARKS)
 
 
 def _is_answer(entries: list[Entry], i: int) -> bool:
-    """Whether the caller here answers a question of the agent's, or gives figures: names, numbers and days are said
-    so, in every language.
+    """Return whether the caller here answers a question of the agent's, or gives figures: names, numbers and days are
+    said so, in every language.
     """
     said = entries[i].user_text
     if any(mark in said for mark in _QUESTION_MARKS):

@@ -35,7 +35,7 @@ _LONG_ID = 16  # characters of an id without a digit
 def unconfirmed(
     name: str, arguments: Mapping[str, object], parameters_json: str, given: Confirmation, profile: AgentProfile
 ) -> str:
-    """Why a call of a tool that writes may not be run, for the model; empty: the caller has confirmed it."""
+    """Return why a call of a tool that writes may not be run, for the model; empty: the caller has confirmed it."""
     heard, fault = _question_heard(given.history)
     if not fault:
         fault = _not_agreed(given, heard, name)
@@ -83,7 +83,7 @@ def _not_agreed(given: Confirmation, heard: str, tool: str) -> str:
 
 
 def _asks(text: str, lists: Asking, language_code: str) -> bool:
-    """Whether a question follows the yes: "yes, is that in the morning"."""
+    """Return whether a question follows the yes: "yes, is that in the morning"."""
     rest = behind_agreements(normalise(text), lists)
     return claim_words(language_code).lists["question_openings"].length(rest, 0) > 0
 
@@ -108,7 +108,7 @@ def _verb_words(tool: str, language_code: str) -> frozenset[str]:
 
 
 def _defaults(parameters_json: str) -> dict[str, object]:
-    """What stands in a schema for an argument that is left out, or that can be nothing else."""
+    """Return what stands in a schema for an argument that is left out, or that can be nothing else."""
     try:
         properties = read_json(parameters_json or "{}").get("properties", {})
         return {
@@ -146,7 +146,7 @@ class _Reading:
         self._claims: ClaimWords = claim_words(self._code)
 
     def fault(self, leaves: Sequence[tuple[str, str | int | float]]) -> str:
-        """Why the question does not read the call back; empty: it does."""
+        """Return why the question does not read the call back; empty: it does."""
         in_question = bool(leaves) and not self._missing(self._last, leaves)
         heard = self._last if in_question else self._all
         if missing := self._missing(heard, leaves):
@@ -157,7 +157,7 @@ class _Reading:
         return self._question_fault(has_all=in_question)
 
     def _question_fault(self, *, has_all: bool) -> str:
-        """Whether the last sentence asks for a yes to this deed."""
+        """Return whether the last sentence asks for a yes to this deed."""
         texts, lists = words_of(self._last.text), self._lists
         own = _own_deeds(self._tool, self._claims)
         named = {hit[1] for at in range(len(texts)) if (hit := self._claims.verbs.at(texts, at))}
@@ -183,7 +183,7 @@ class _Reading:
         return not endings_only and any(lists["question_openings"].length(part, 0) for part in parts)
 
     def _asks_more(self, heard: HeardText, leaves: Sequence[tuple[str, str | int | float]]) -> bool:
-        """Whether a day or a time was said that is not the call's, as of two that are offered."""
+        """Return whether a day or a time was said that is not the call's, as of two that are offered."""
         found = [as_moment(value, self._profile) for _, value in leaves if isinstance(value, str)]
         wanted = [moment for moment in found if moment is not None]
         days = {one.date() if isinstance(one, datetime) else one for one in wanted if isinstance(one, date)}
@@ -218,7 +218,7 @@ class _Reading:
         return heard.has_words(value) or heard.names_thing(value) or self._is_looked_up(heard, value)
 
     def _is_looked_up(self, heard: HeardText, value: str) -> bool:
-        """Whether it is an id that a tool has brought, and what it stands for was read back: its times, else its
+        """Return whether it is an id that a tool has brought, and what it stands for was read back: its times, else its
         names.
         """
         if any(sign.isspace() for sign in value) or not (len(value) >= _LONG_ID or any(map(str.isdecimal, value))):

@@ -20,7 +20,7 @@ _LARGEST_COUNT = 31  # nights of a stay, people of a group
 
 
 def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequence[Reading]) -> frozenset[Decimal]:
-    """What the prices of the services that are spoken of come to."""
+    """Return what the prices of the services that are spoken of come to."""
     before = read(reply, grounds.language_code) if reply else None
     asked = caller[-1] if caller else None
     own = _named(grounds, (reading,))

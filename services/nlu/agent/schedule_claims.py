@@ -14,7 +14,7 @@ from enum import Enum
 from services.language.calendar_words import PARTS, calendar_words
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.evidence import Evidence
-from services.nlu.agent.grounds import Grounds, Slot
+from services.nlu.agent.grounds import BookableTime, Grounds
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
 
 _LONGEST_INABILITY = 2  # words before the verb
@@ -42,12 +42,12 @@ class Days:
     dates: tuple[date, ...] = ()
     is_unknown: bool = False
 
-    def holds(self, slot: Slot) -> bool:
+    def holds(self, slot: BookableTime) -> bool:
         return slot.weekday in self.weekdays or any(_is_on(slot, day) for day in self.dates)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DayClaim:
     """One day, or set of days, with what is said of it."""
 
     days: Days | None = None
@@ -59,10 +59,10 @@ class Part:
     words: tuple[Value, ...] = field(default_factory=tuple)
 
 
-def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Part]:
+def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[DayClaim]:
     """The parts of a text, in order."""
-    found: list[Part] = []
-    part = Part()
+    found: list[DayClaim] = []
+    part = DayClaim()
     reading = _with_holidays(reading, grounds)
     values = {value.start: value for value in reading.values}
     silent = _inside_values(reading, grounds)
@@ -78,7 +78,7 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
                 and not _joined(part.times[-1], value, reading, grounds)
             ):
                 found.append(part)
-                part = Part(verb=part.verb, is_negated=part.is_negated)
+                part = DayClaim(verb=part.verb, is_negated=part.is_negated)
             part = replace(part, times=(*part.times, value), words=(*part.words, value))
         elif value is not None and value.kind is Kind.PART:
             part = replace(part, day_parts=(*part.day_parts, value.part), words=(*part.words, value))
@@ -86,10 +86,10 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Par
             is_negated = _is_negated(reading, at, grounds)
             if part.days is not None and _days_follow(reading, at):
                 found.append(part)
-                part = Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+                part = DayClaim(verb=verb, is_negated=is_negated, has_own_verb=True)
             else:
                 part = _with_verb(found, part, verb, is_negated=is_negated)
-    if part != Part():
+    if part != DayClaim():
         found.append(part)
     return found
 
@@ -148,7 +148,7 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     return None
 
 
-def _with_days(found: list[Part], part: Part, days: Days, value: Value) -> Part:
+def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value) -> DayClaim:
     if part.days is None:
         return replace(part, days=days, words=(*part.words, value))
     is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
@@ -162,7 +162,7 @@ def _with_days(found: list[Part], part: Part, days: Days, value: Value) -> Part:
         )
         return replace(part, days=merged, words=(*part.words, value))
     found.append(part)
-    return Part(days=days, verb=part.verb, is_negated=part.is_negated, words=(value,))
+    return DayClaim(days=days, verb=part.verb, is_negated=part.is_negated, words=(value,))
 
 
 def _same_day(first: Days, second: Days) -> Days | None:
@@ -176,14 +176,14 @@ def _same_day(first: Days, second: Days) -> Days | None:
     return None
 
 
-def _with_verb(found: list[Part], part: Part, verb: Verb, *, is_negated: bool) -> Part:
+def _with_verb(found: list[DayClaim], part: DayClaim, verb: Verb, *, is_negated: bool) -> DayClaim:
     if part.has_own_verb and part.days is not None and part.verb is not verb:
         found.append(part)
-        return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+        return DayClaim(verb=verb, is_negated=is_negated, has_own_verb=True)
     is_opposite = {part.verb, verb} in ({Verb.CLOSE, Verb.OPEN}, {Verb.CLOSED, Verb.OPEN})
     if part.has_own_verb and part.times and is_opposite:  # "closes at 11 p.m. and opens again at 6 a.m."
         found.append(part)
-        return Part(verb=verb, is_negated=is_negated, has_own_verb=True)
+        return DayClaim(verb=verb, is_negated=is_negated, has_own_verb=True)
     is_less_exact = verb is Verb.COME or (part.verb is not Verb.COME and verb is Verb.OPEN)
     if part.has_own_verb and part.days is None and not part.times and is_less_exact:
         return part  # "closed, come tomorrow": the first counts
@@ -201,7 +201,7 @@ def _verb_at(texts: tuple[str, ...], at: int, values: Mapping[int, Value], groun
 
 
 def _is_inability(texts: tuple[str, ...], at: int, end: int, grounds: Grounds) -> bool:
-    """Whether a verb says what the agent cannot do: "em không làm vậy được"."""
+    """Return whether a verb says what the agent cannot do: "em không làm vậy được"."""
     lists = grounds.words.lists
     reach = range(end, min(len(texts), end + _LONGEST_INABILITY + 1))
     is_denied = any(lists["negations"].length(texts, before) for before in range(max(0, at - _NEGATION_REACH), end))
@@ -219,25 +219,25 @@ def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:
 
 
 def _days_follow(reading: Reading, at: int) -> bool:
-    """Whether days are the next thing named behind a verb: it is theirs then."""
+    """Return whether days are the next thing named behind a verb: it is theirs then."""
     behind = next((value for value in reading.values if value.start > at), None)
     return behind is not None and behind.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE)
 
 
 def _is_until(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> bool:
-    """Whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
+    """Return whether the word leads to a time: "làm việc đến 6 giờ", where it means to come elsewhere."""
     length = grounds.words.lists["until"].length(texts, at)
     behind = values.get(at + length)
     return length > 0 and behind is not None and behind.kind is Kind.TIME
 
 
 def _joined(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
-    """Whether two times are the ends of one stretch."""
+    """Return whether two times are the ends of one stretch."""
     length = calendar_words(grounds.language_code).length("range_words", reading.texts, first.end)
     return length > 0 and first.end + length == second.start
 
 
-def intervals_of(part: Part, reading: Reading, grounds: Grounds) -> tuple[list[tuple[Value, Value]], list[Value]]:
+def intervals_of(part: DayClaim, reading: Reading, grounds: Grounds) -> tuple[list[tuple[Value, Value]], list[Value]]:
     """The stretches of a part, and the times that stand alone."""
     stretches: list[tuple[Value, Value]] = []
     alone: list[Value] = []
@@ -256,7 +256,7 @@ def intervals_of(part: Part, reading: Reading, grounds: Grounds) -> tuple[list[t
 class Schedule:
     """Hours and free times, asked whether a part of a clause is so."""
 
-    def __init__(self, grounds: Grounds, slots: Sequence[Slot]) -> None:
+    def __init__(self, grounds: Grounds, slots: Sequence[BookableTime]) -> None:
         self._grounds, self._hours, self._slots = grounds, grounds.hours, tuple(slots)
 
     def hours_of(self, days: Days | None) -> list[tuple[Interval, ...]]:
@@ -270,18 +270,18 @@ class Schedule:
         return named + [self._hours.on(day) for day in days.dates]
 
     def is_open(self, days: Days | None, day_parts: Sequence[str]) -> bool | None:
-        """Whether it is open on each day, in that part of it; None: on some."""
+        """Return whether it is open on each day, in that part of it; None: on some."""
         states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
         return states.pop() if len(states) == 1 else None
 
     def is_always_open(self) -> bool:
-        """Whether it never closes."""
+        """Return whether it never closes."""
         hours = self.hours_of(Days(weekdays=frozenset(range(DAYS_IN_WEEK))))
         whole = (Interval(0, MINUTES_IN_DAY),)
         return bool(hours) and all(tuple(day) == whole for day in hours)
 
     def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether each day has exactly this stretch."""
+        """Return whether each day has exactly this stretch."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
@@ -293,7 +293,7 @@ class Schedule:
         )
 
     def is_within(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether a stretch lies in the hours of each day."""
+        """Return whether a stretch lies in the hours of each day."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(each.opens_min <= a < b <= each.closes_min for each in day for a in first.minutes for b in last.minutes)
@@ -301,7 +301,7 @@ class Schedule:
         )
 
     def is_outside(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Whether a stretch lies between the hours of each day."""
+        """Return whether a stretch lies between the hours of each day."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
@@ -328,13 +328,13 @@ class Schedule:
         return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
 
     def may_be(self, days: Days | None, time: Value, *, is_open: bool) -> bool:
-        """Whether it is open, or closed, on each day at a moment that the time may mean."""
+        """Return whether it is open, or closed, on each day at a moment that the time may mean."""
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(any(each.holds(minute) for each in day) is is_open for minute in time.minutes) for day in hours
         )
 
-    def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[Slot]:
+    def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[BookableTime]:
         """The free times there."""
         return [
             slot
@@ -344,8 +344,8 @@ class Schedule:
             and (time is not None or _is_in(slot.minute, day_parts))
         ]
 
-    def _is_closed_on(self, days: Days, slot: Slot) -> bool:
-        """Whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
+    def _is_closed_on(self, days: Days, slot: BookableTime) -> bool:
+        """Return whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
         if slot.date is not None or days.weekdays or self._hours is None:
             return False
         return not any(_is_on(slot, day) and self._hours.on(day) for day in days.dates)
@@ -357,7 +357,7 @@ class Schedule:
 
 
 def is_now(time: Value, evidence: Evidence) -> bool:
-    """Whether it is the time of the tenant's clock."""
+    """Return whether it is the time of the tenant's clock."""
     if evidence.now is None:
         return False
     minute = evidence.now.hour * 60 + evidence.now.minute
@@ -376,11 +376,11 @@ def said_times(readings: Iterable[Reading]) -> frozenset[int]:
 
 
 def _is_by_day(minute: int) -> bool:
-    """Whether a time is one that people mean where they leave out the half of the day."""
+    """Return whether a time is one that people mean where they leave out the half of the day."""
     return minute >= _DAY_BEGINS_MIN
 
 
-def _is_on(slot: Slot, day: date) -> bool:
+def _is_on(slot: BookableTime, day: date) -> bool:
     return slot.date == day if slot.date else slot.weekday == day.weekday()
 
 

@@ -40,7 +40,7 @@ class KnowsItsDeed(Protocol):
     """A tool whose deed is noted before it is tried, so that it stands somewhere when its result is late."""
 
     async def standing(self, *, idempotency_key: str) -> str:
-        """How a deed stands, as JSON; empty: it was never noted, and will not be done."""
+        """Return how a deed stands, as JSON; empty: it was never noted, and will not be done."""
 
 
 @runtime_checkable
@@ -67,7 +67,7 @@ class AsksFirst(Protocol):
     """
 
     def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
-        """Why a call may not be run, for the model; empty: the caller has agreed to it."""
+        """Return why a call may not be run, for the model; empty: the caller has agreed to it."""
 
 
 @runtime_checkable
@@ -115,6 +115,8 @@ PACKAGES = frozenset({"clinic"})
 
 
 def tools_of(agent: object, names: Iterable[str], tenant_id: str) -> dict[str, Tool]:
-    """What an agent may call in one tenant's calls, by name: those that its file names, and those it brings itself."""
+    """Return what an agent may call in one tenant's calls, by name: those that its file names, and those it brings
+    itself.
+    """
     own = agent.tools_of(tenant_id) if isinstance(agent, HasTools) else {}
     return {**{name: TOOLS[name] for name in names if name in TOOLS}, **own}

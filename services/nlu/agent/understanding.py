@@ -218,7 +218,7 @@ def _keep(path: Path, vectors: Mapping[str, Vectors]) -> None:
 
 
 def key_of(text: str) -> str:
-    """What the vector of a sentence is kept by."""
+    """Return what the vector of a sentence is kept by."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -240,7 +240,7 @@ class _Words:
         return self._rows @ self._rows.T
 
     def against(self, features: Iterable[str]) -> Vectors:
-        """How much a sentence shares with each."""
+        """Return how much a sentence shares with each."""
         return self._rows @ self._vector(features)
 
     def _vector(self, features: Iterable[str]) -> Vectors:

@@ -1,4 +1,4 @@
-"""What the words around a value give it: the days and the verb of the sentence before, the half of the day. Sans-IO."""
+"""Context of a value: the days and the verb of the sentence before, the half of the day. Sans-IO."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.language.value import Kind, Value
 from services.nlu.agent.number_rules import amounts
-from services.nlu.agent.schedule_claims import Part, Verb
+from services.nlu.agent.schedule_claims import DayClaim, Verb
 
 _HALF_DAY_MIN = 12 * 60
 
@@ -22,7 +22,7 @@ def bare_hours(values: Sequence[Value]) -> list[Value]:
     ]
 
 
-def filled(part: Part, before: Part | None, asked: Part | None) -> Part:
+def filled(part: DayClaim, before: DayClaim | None, asked: DayClaim | None) -> DayClaim:
     """A part with the days and the verb that the reply, then the question, gives it."""
     days, verb, is_negated = part.days, part.verb, part.is_negated
     for context in (before, asked):
@@ -32,7 +32,7 @@ def filled(part: Part, before: Part | None, asked: Part | None) -> Part:
         verb = Verb.OPEN
     if verb is None and asked is not None:
         verb = asked.verb
-    return Part(days, part.times, part.day_parts, verb, is_negated, part.has_own_verb, part.words)
+    return DayClaim(days, part.times, part.day_parts, verb, is_negated, part.has_own_verb, part.words)
 
 
 def same(value: Value, other: Value) -> bool:

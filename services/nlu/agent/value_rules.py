@@ -1,4 +1,4 @@
-"""Whether the values in a clause are so: days, times of their days, and by number_rules.py its numbers. Sans-IO."""
+"""Guard rules for values in a clause: days, times of their days, and (number_rules.py) numbers. Sans-IO."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.schedule_claims import (
+    DayClaim,
     Days,
-    Part,
     Schedule,
     Verb,
     days_of,
@@ -111,13 +111,13 @@ class ValueRules:
                 return Verdict(False, "hours", " ".join(texts[value.start - 1 : value.end]))
         return None
 
-    def _is_of_the_times_asked(self, part: Part, reading: Reading, form: ClauseForm) -> bool:
-        """Whether it is said of the times that the caller named: "we are closed then"."""
+    def _is_of_the_times_asked(self, part: DayClaim, reading: Reading, form: ClauseForm) -> bool:
+        """Return whether it is said of the times that the caller named: "we are closed then"."""
         is_of_hours = part.verb in (Verb.OPEN, Verb.CLOSED) and part.days is None and not part.times
         has_word = self._grounds.words.lists["then"].are_in(reading.texts)
         return is_of_hours and has_word and bool(self._caller) and not form.is_question
 
-    def _broken_then(self, part: Part) -> str:
+    def _broken_then(self, part: DayClaim) -> str:
         values = self._caller[-1].values
         times = [value for value in values if value.kind is Kind.TIME] or bare_hours(values)
         day_parts = [value.part for value in self._caller[-1].values if value.kind is Kind.PART]
@@ -128,17 +128,17 @@ class ValueRules:
             fits = bool(part.days or day_parts) and self._schedule.is_open(part.days, day_parts) is is_open
         return "" if fits else "hours"
 
-    def _context_part(self, text: str) -> Part | None:
+    def _context_part(self, text: str) -> DayClaim | None:
         """The last days and the last verb of a text."""
         reading = self._grounds.without_names(read(text, self._grounds.language_code))
         parts = parts_of(reading, self._grounds, self._evidence)
         days = next((part.days for part in reversed(parts) if part.days), None)
         verb = next((part.verb for part in reversed(parts) if part.verb), None)
         day_parts = next((part.day_parts for part in reversed(parts) if part.day_parts), ())
-        return Part(days=days, verb=verb, day_parts=day_parts) if days or verb else None
+        return DayClaim(days=days, verb=verb, day_parts=day_parts) if days or verb else None
 
     def _broken_part(  # noqa: PLR0911 - a table of what may be said
-        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+        self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm
     ) -> str:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
         if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
@@ -159,11 +159,11 @@ class ValueRules:
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)
 
-    def _is_price_free(self, reading: Reading, own: Part) -> bool:
+    def _is_price_free(self, reading: Reading, own: DayClaim) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))
 
     def _broken_hours(  # noqa: PLR0911 - a table of what may be said
-        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+        self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm
     ) -> str:
         schedule = self._schedule
         stretches, alone = intervals_of(own, reading, self._grounds)
@@ -194,7 +194,7 @@ class ValueRules:
                 return "hours"
         return ""
 
-    def _fits_hours(self, part: Part, time: Value, reading: Reading, *, is_open: bool, is_asked: bool) -> bool:
+    def _fits_hours(self, part: DayClaim, time: Value, reading: Reading, *, is_open: bool, is_asked: bool) -> bool:
         """`is_asked`: whether the caller asked about that time: "are you open at five on Friday?"."""
         schedule, is_until = self._schedule, self._is_until(time, reading)
         if part.verb is Verb.CLOSE or (part.verb is Verb.CLOSED and not part.is_negated and not is_until):
@@ -207,8 +207,8 @@ class ValueRules:
         is_bookable = part.days is not None and bool(schedule.free(part.days, time, ()))
         return schedule.opens_at(part.days, time) or is_bookable or (is_asked and schedule.is_open_at(part.days, time))
 
-    def _is_closed_when_asked(self, part: Part, time: Value) -> bool:
-        """Whether it is closed at a time that the caller asked about, in either half of the day that it may be."""
+    def _is_closed_when_asked(self, part: DayClaim, time: Value) -> bool:
+        """Return whether the place is closed at a time that the caller asked about, in either half of the day."""
         minutes = time.minutes & said_times(self._caller)
         minutes = frozenset(minute for minute in minutes if minute >= _DAY_BEGINS_MIN) or minutes
         singles = [replace(time, minutes=frozenset({minute})) for minute in minutes]
@@ -225,7 +225,7 @@ class ValueRules:
             return ""
         return "" if hours.is_open(now) is is_open else "hours"
 
-    def _broken_free(self, own: Part, part: Part, form: ClauseForm, *, is_free: bool) -> str:
+    def _broken_free(self, own: DayClaim, part: DayClaim, form: ClauseForm, *, is_free: bool) -> str:
         stretches_or_times = own.times
         if form.is_question and not form.is_claim_of_caller and self._is_said(own):
             return ""
@@ -245,7 +245,7 @@ class ValueRules:
         return ""
 
     def _broken_plain(  # noqa: PLR0911 - a table of what may be said
-        self, own: Part, part: Part, reading: Reading, form: ClauseForm
+        self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm
     ) -> str:
         """Days and times of which nothing is said: hours where they are a stretch, else a time that is free."""
         schedule = self._schedule
@@ -285,11 +285,11 @@ class ValueRules:
 
     def _is_date_of_today(self, days: Days, form: ClauseForm) -> bool:
         """Two names of one day, as in "today is Sunday", which days_of has found to agree."""
-        return self._is_today(days) and form.ends_sentence and not self._is_said(Part(days=days))
+        return self._is_today(days) and form.ends_sentence and not self._is_said(DayClaim(days=days))
 
     # What the caller said
 
-    def _is_said(self, part: Part) -> bool:
+    def _is_said(self, part: DayClaim) -> bool:
         return all(self._said_time(time) for time in part.times) and (part.days is None or self._said_days(part.days))
 
     def _said_time(self, time: Value) -> bool:

@@ -1,4 +1,4 @@
-"""What the agent says while a tool keeps the caller waiting. Sans-IO."""
+"""Filler words that the agent says while a tool keeps the caller waiting. Sans-IO."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the names and things in a clause are known: people with what they do, proper names, things. Sans-IO."""
+"""Guard rules for names and things in a clause: people with their work, proper names, things. Sans-IO."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WordRules:
         return None
 
     def _check_assurances(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """What no fact bears out: "guaranteed", "always", "it never hurts"."""
+        """Return what no fact bears out: "guaranteed", "always", "it never hurts"."""
         lists, texts = self._grounds.words.lists, reading.texts
         if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
             return None
@@ -146,7 +146,7 @@ class WordRules:
         return at
 
     def _is_in_a_text(self, run: tuple[str, ...]) -> bool:
-        """Whether a text that was written to be said has these words together."""
+        """Return whether a text that was written to be said has these words together."""
         return any(
             text[at : at + len(run)] == run
             for text in self._grounds.fragments
@@ -175,7 +175,7 @@ class WordRules:
         return None
 
     def _is_staff_unknown(self, reading: Reading, at: int) -> bool:
-        """Whether a name behind a title of staff is nobody's here."""
+        """Return whether a name behind a title of staff is nobody's here."""
         staff = self._grounds.words.lists["staff"]
         is_staff = any(staff.length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
         people = self._grounds.people.find(reading.texts)

@@ -34,7 +34,7 @@ class Phrases:
         return (" " if self.is_spaced else "").join(normalise(text))
 
     def has(self, plain: str, phrases: Iterable[str]) -> bool:
-        """Whether any of the phrases is in the plain text, as whole words."""
+        """Return whether any of the phrases is in the plain text, as whole words."""
         border = " " if self.is_spaced else ""
         return any(f"{border}{phrase}{border}" in f"{border}{plain}{border}" for phrase in phrases)
 

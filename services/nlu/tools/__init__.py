@@ -1,1 +1,1 @@
-"""What an agent can do outside the call: deeds of tenants' own systems, each done once."""
+"""Tools on tenants' own systems: reads, and deeds that are each done once."""

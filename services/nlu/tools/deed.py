@@ -1,4 +1,4 @@
-"""What a tool must offer that changes something outside the call."""
+"""Protocol of deeds: what a tool must offer that changes something outside the call."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from services.nlu.engine import ToolSpec
 
 
 class NotReached(Exception):
-    """The system did not answer, so nobody knows whether the deed is done. It is tried again with the same key."""
+    """The system did not answer: the deed may be done or not. It is tried again with the same key."""
 
 
 class DeedState(StrEnum):
-    """How far a deed has come."""
+    """The state of a deed."""
 
     PENDING = "pending"  # it will be tried again
     DONE = "done"

@@ -1,4 +1,4 @@
-"""Which deeds were sent to systems that cannot tell a repeated request from a second one: those are sent once only."""
+"""Journal of deeds sent to systems that cannot tell a repeated request from a second one: each is sent once only."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class OperationDeed:
         raise NotReached("no server of this tenant's has it now")
 
     async def _outcome(self, operation: Operation, failure: CallFailed, key: str) -> Exception:
-        """What the outbox is told: tried again only where that cannot do it twice."""
+        """Return what the outbox is told: tried again only where that cannot do it twice."""
         if not operation.is_repeatable:
             if not failure.is_untouched:
                 return ToolRefused(f"{failure}: {NOT_KNOWN}")

@@ -70,7 +70,9 @@ class Outbox:
         self._tell = tell
 
     async def promise(self, key: str, language_code: str) -> bool:
-        """Note that the caller is told, in a language, how a deed ends. False: nobody tells, or it was not noted."""
+        """Note that the caller is told, in a language, how a deed ends. False: no tool can tell them, or it was not
+        noted.
+        """
         if self._tell is None:
             return False
         try:
@@ -125,7 +127,7 @@ class Outbox:
         return noted if noted.state is not DeedState.PENDING else await self._try_in_order(noted)
 
     async def state(self, key: str) -> Decided | None:
-        """How a deed stands; None: it was never decided."""
+        """Return how a deed stands; None: it was never decided."""
         return await self._worker.run(lambda: self._file.find(key))
 
     async def try_due(self) -> int:
@@ -242,7 +244,8 @@ class OutboxTool:
         return _told(decided)
 
     async def standing(self, *, idempotency_key: str) -> str:
-        """How a deed stands whose result is late: it goes on, or is tried again, so nobody may say that it failed.
+        """Return how a deed stands whose result is late: it goes on, or is tried again, so nobody may say that it
+        failed.
 
         Raises NotReached where that cannot be read, ToolRefused where it was refused.
         """

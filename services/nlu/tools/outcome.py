@@ -1,4 +1,4 @@
-"""What the result of a writing tool lets one say."""
+"""Outcome of a writing tool: what its result allows the agent to say."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _FIRST_BAD_STATUS = 400  # of HTTP
 
 
 def is_done(result_json: str) -> bool:
-    """Whether a result says that what was asked for was done: it is an object of JSON that says something, no failure
-    among it. What has another shape proves nothing.
+    """Return whether a result says that what was asked for was done: it is an object of JSON that says something, no
+    failure among it. What has another shape proves nothing.
     """
     if any(f'"{sign}"' in result_json for sign in _FAILED):
         return False
@@ -63,7 +63,7 @@ def outcome_of(call: ToolCall | None) -> str:
 
 
 def is_pending(call: ToolCall | None) -> bool:
-    """Whether a deed is noted and will be tried again."""
+    """Return whether a deed is noted and will be tried again."""
     return bool(reference_of(call))
 
 

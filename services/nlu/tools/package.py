@@ -1,4 +1,4 @@
-"""What a package of tools is: operations on one kind of system, for the tenants of one agent."""
+"""Package of tools: operations on one kind of system, for the tenants of one agent."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Search:
         self._looked: dict[tuple[int, int], bool] = {}
 
     def matches(self, program: Sequence[Instruction], starts: Sequence[int], *, ends_at: int | None = None) -> bool:
-        """Whether the program matches from one of the places, and up to one, where it is given."""
+        """Return whether the program matches from one of the places, and up to one, where it is given."""
         text, seen = self._text, set[tuple[int, int]]()
         for start in starts:
             todo = [(0, start)]

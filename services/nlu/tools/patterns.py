@@ -49,7 +49,7 @@ class Pattern:
         self._program = (*_Parser(text).whole(), Instruction(MATCH))
 
     def search(self, text: str, *, most_steps: int) -> tuple[bool, int]:
-        """Whether it matches anywhere in the text, and the steps that it took to see that. Raises TooLong."""
+        """Return whether it matches anywhere in the text, and the steps that it took to see that. Raises TooLong."""
         search = Search(text, most_steps)
         found = search.matches(self._program, range(len(text) + 1))
         return found, most_steps - search.steps_left
@@ -156,7 +156,7 @@ class _Parser:
         return made
 
     def _bounds(self) -> tuple[int, int | None] | None:
-        """What a quantifier here asks for; None: there is none."""
+        """Return what a quantifier here asks for; None: there is none."""
         for sign, found in (("*", (0, None)), ("+", (1, None)), ("?", (0, 1))):
             if self._take(sign):
                 return found
@@ -249,7 +249,7 @@ class _Parser:
         return self._escape()
 
     def _escape(self) -> tuple[Test, str | None]:
-        """What stands after a backslash: its test, and its character where it is one."""
+        """Return what stands after a backslash: its test, and its character where it is one."""
         char = self._next()
         if (test := _CLASSES.get(char.lower())) is not None:
             return (test if char.islower() else _not(test)), None

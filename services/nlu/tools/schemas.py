@@ -143,7 +143,7 @@ class _Budget:
         return check
 
     def is_in(self, pattern: str, text: str) -> bool:
-        """Whether the expression is in the text."""
+        """Return whether the expression is in the text."""
         if pattern not in self._patterns:  # behind a reference to what is no schema
             self._patterns[pattern] = Pattern(pattern)
         found, n_steps = self._patterns[pattern].search(text, most_steps=self._left)

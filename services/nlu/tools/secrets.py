@@ -46,7 +46,7 @@ class SecretFields(BaseModel):
     __str__ = __repr__
 
     def exposures(self) -> list[str]:
-        """What would go to another machine in plain text, each with what mends it. A package adds its own."""
+        """Return what would go to another machine in plain text, each with what mends it. A package adds its own."""
         fields = {name: value for name, value in self.model_dump().items() if isinstance(value, str)}
         fields.pop("redirect_uri", None)  # nothing is sent there
         return plain_urls(**fields)

@@ -77,7 +77,7 @@ class Made:
 
 
 @dataclass(eq=False, slots=True)
-class _Job:
+class _DeviceJob:
     part: Text | tuple[Mel, Window]
     future: "asyncio.Future[Made]"
     loop: asyncio.AbstractEventLoop
@@ -107,8 +107,8 @@ class Device:
         self.name, self.max_batch, self.why_lost = name, max_batch, ""
         self.n_open = 0  # clauses under way, for the choice of a device
         self._networks, self._on_lost = networks, on_lost
-        self._agenda: Agenda[Key, _Job] = Agenda(gather_s=gather_s)
-        self._running: list[_Job] = []
+        self._agenda: Agenda[Key, _DeviceJob] = Agenda(gather_s=gather_s)
+        self._running: list[_DeviceJob] = []
         self._changed = threading.Condition()
         self._is_closed = self._is_told = False
         self._loop = asyncio.get_running_loop()
@@ -138,7 +138,7 @@ class Device:
         self._thread.join(limit_s)
 
     async def _ask(self, part: Text | tuple[Mel, Window], key: Key, due_s: float, *, gathers: bool) -> Made:
-        job = _Job(part, self._loop.create_future(), self._loop)
+        job = _DeviceJob(part, self._loop.create_future(), self._loop)
         with self._changed:
             if self._is_closed or self.why_lost:
                 raise DeviceLost(self.why_lost or "it is closed")
@@ -146,7 +146,7 @@ class Device:
             self._changed.notify()
         return await job.future
 
-    def _next(self) -> list[_Job] | None:
+    def _next(self) -> list[_DeviceJob] | None:
         with self._changed:
             while not self._is_closed:
                 wait_s = self._agenda.wait_s(time.monotonic())
@@ -166,7 +166,7 @@ class Device:
             if self.why_lost:
                 return
 
-    def _run(self, batch: list[_Job]) -> None:
+    def _run(self, batch: list[_DeviceJob]) -> None:
         begun_s = time.monotonic()
         try:
             with self._watch.call():
@@ -185,7 +185,7 @@ class Device:
             return self._networks.spectra(texts)
         return self._networks.vocode([part for part in parts if not isinstance(part, Text)])
 
-    def _mend(self, batch: list[_Job], error: Exception) -> None:
+    def _mend(self, batch: list[_DeviceJob], error: Exception) -> None:
         if self._networks.is_out_of_memory(error):
             self._shrink(batch)
             return
@@ -207,7 +207,7 @@ class Device:
         failure = EngineFailed("FastPitch or its vocoder failed; the server's log says more")
         batch[0].loop.call_soon_threadsafe(_fail, batch[0].future, failure)
 
-    def _shrink(self, batch: list[_Job]) -> None:
+    def _shrink(self, batch: list[_DeviceJob]) -> None:
         """Run a batch again in halves; a single step that does not fit after memory was released fails."""
         half = len(batch) // 2
         if half:
@@ -231,7 +231,7 @@ class Device:
             return True
         return self._lose(f"its thread {lost.cause}", [])
 
-    def _lose(self, why: str, batch: list[_Job]) -> bool:
+    def _lose(self, why: str, batch: list[_DeviceJob]) -> bool:
         """Fail all work of this device; called on the event loop. Return whether others serve in its place."""
         with self._changed:
             self.why_lost = self.why_lost or why
@@ -244,7 +244,7 @@ class Device:
         self._is_told = True
         return self._on_lost(self, why)
 
-    def _abandon(self, jobs: list[_Job]) -> None:
+    def _abandon(self, jobs: list[_DeviceJob]) -> None:
         for job in jobs:
             _fail(job.future, DeviceLost(self.why_lost))
 

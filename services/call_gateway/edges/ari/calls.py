@@ -1,4 +1,4 @@
-"""The calls of one Asterisk that are up, each in a task of its own, and who of them an event is for."""
+"""The calls of one Asterisk that are up, each in a task of its own. Each event is handed to its call."""
 
 import asyncio
 from collections.abc import Callable
@@ -167,7 +167,7 @@ class AriCalls:
             leg.abandon(message)
 
     def on_event(self, event: AriEvent) -> None:
-        """Hand an event to the call it is about. News of calls that are over is for nobody."""
+        """Hand an event to the call it is about. Events of calls that are over are dropped."""
         if isinstance(event, ChannelEntered):
             self._channel_entered(event)
         elif isinstance(event, ChannelLeft | ChannelGone):
@@ -217,8 +217,9 @@ class AriCalls:
             self._begin_again(channel, is_back=is_back)
 
     def _begin_again(self, channel: Channel, *, is_back: bool) -> None:
-        """Each entry is a visit of its own, also while what the one before left is still being removed. One who comes
-        back from a transfer and whom nobody knows any more is not greeted as if they had just called.
+        """Return the visit for a caller who entered the application. Each entry is a visit of its own, also while the
+        remains of the last visit are still being removed. A caller who comes back from a transfer to a process that no
+        longer knows the call is not greeted as a new caller.
         """
         self.begin(channel, is_recovered=is_back)
 
@@ -234,7 +235,7 @@ class AriCalls:
                 self._tasks.create_task(self._find_out_why(leg, channel_id))
 
     async def _find_out_why(self, leg: AriLeg, channel_id: str) -> None:
-        """Nobody asked to hang up: the dialplan's time limit ended the call, or the caller was sent elsewhere."""
+        """The call ended without a request to hang up: by the dialplan's time limit, or by a transfer elsewhere."""
         await asyncio.sleep(_GOING_S)
         if leg.is_over:
             return
@@ -257,7 +258,7 @@ class AriCalls:
             reason = refusal.reason if isinstance(refusal, ServiceError) else "LINE_REFUSED"
             log.warning("call_not_taken", reason=reason, **{"pii.reason": str(refusal)})
         except Exception:
-            log.exception("call_failed")  # one call: the others go on
+            log.exception("call_failed")  # this call ends, and the others go on
         finally:
             await self._close(leg)
 

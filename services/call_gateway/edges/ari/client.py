@@ -88,8 +88,8 @@ class AriClient:
             self._http = None
 
     async def renew_files(self) -> None:
-        """Use the password that its file holds now, and believe the authorities that theirs names now, and nobody else;
-        the events' socket goes on while it is open. Until cancelled.
+        """Reload the password and the certificate authorities from their files when these change, until cancelled. The
+        open socket of events goes on.
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._renew_authorities())
@@ -110,7 +110,7 @@ class AriClient:
             return
         authorities = self._ca
 
-        def renew() -> None:  # a context forgets nobody; and with a new one no connection is used again
+        def renew() -> None:  # authorities cannot be taken from a context; a new one reuses no connection
             self._tls = ssl.create_default_context(cadata=authorities.current)
 
         await authorities.watch(renew)
@@ -173,7 +173,7 @@ class AriClient:
                 json=body,
                 headers=self._who(),
                 ssl=self._tls,
-                allow_redirects=False,  # what a call is about is told to nobody else
+                allow_redirects=False,  # data of a call must not be sent to another host
             ) as response:
                 text = await response.text()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

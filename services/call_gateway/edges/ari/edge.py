@@ -1,4 +1,4 @@
-"""Calls from Asterisk. It outlives us and we outlive it: every (re)connect begins with taking stock."""
+"""The edge to Asterisk. Either side may restart alone, so every (re)connect begins by reconciling both."""
 
 import asyncio
 import random
@@ -117,7 +117,7 @@ class AriEdge:
         log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
         calls.abandon_all(f"another process took over the application {self._settings.app}")
         await self._ownership.until_free()
-        if not self._is_taking:  # this process drains: whoever comes next may have the name
+        if not self._is_taking:  # this process drains: its successor may have the name
             await asyncio.Event().wait()
         log.warning("ari_app_taken_back", app=self._settings.app)
 

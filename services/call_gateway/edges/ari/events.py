@@ -101,7 +101,7 @@ AriEvent = (
 
 
 def read_event(event: Json) -> AriEvent | None:
-    """The event, or None for a kind nobody here listens to. Raises UnreadableEvent."""
+    """Read an event; None for a kind that the gateway does not use. Raises UnreadableEvent."""
     try:
         return _read(event)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -55,7 +55,7 @@ class AriLeg:
         self._wanted_end: LegEnded | None = None  # we asked for it, so the channel's going is no surprise
         self._is_over = False
         self._is_caller_there = True
-        self._away: asyncio.Future[str] | None = None  # the caller is being transferred; "" once somebody has them
+        self._away: asyncio.Future[str] | None = None  # the caller is being transferred; "" once that was answered
         self._is_abandoned = False
 
     @property
@@ -70,7 +70,7 @@ class AriLeg:
 
     @property
     def is_away(self) -> bool:
-        """The caller is being transferred, and comes back when nobody takes the call."""
+        """The caller is being transferred, and comes back when the transfer is not answered."""
         return self._away is not None and not self._away.done()
 
     @property
@@ -123,11 +123,10 @@ class AriLeg:
         await self.line.press(digits)
 
     async def transfer(self, destination: str, *, is_listed: bool = False) -> None:
-        """The caller goes on in the dialplan's transfer context; `destination` is an extension, a tel: or sip: address.
-        A sip: address that `is_listed` goes as a whole to the extension SIP_EXTENSION. The call is held here until
-        somebody takes it there, or the dialplan brings the caller back.
-
-        Raises LegFailed, and then the call goes on here.
+        """Transfer the caller to the dialplan's transfer context; `destination` is an extension, a tel: or sip:
+        address. A sip: address that `is_listed` goes as a whole to the extension SIP_EXTENSION. The call is held here
+        until the destination answers, or the dialplan brings the caller back. Raises LegFailed, and then the call goes
+        on here.
         """
         self._check_alive()
         extension = _extension_of(destination, is_listed=is_listed)
@@ -146,15 +145,15 @@ class AriLeg:
             async with asyncio.timeout(self._settings.transfer_limit_s):
                 reason = await away
         except TimeoutError:
-            reason = ""  # whoever the dialplan gave the caller to, it is not the dialplan's Dial()
+            reason = ""  # the dialplan gave the caller to something other than its Dial()
         if reason:
-            raise TransferFailed(reason, f"nobody took the call: {reason}")
+            raise TransferFailed(reason, f"the transfer was not answered: {reason}")
         self._finish(LegEnded(EndCause.TRANSFER, destination))
         await self.line.drop_events()
 
     @property
     def has_fallback(self) -> bool:
-        """The dialplan has a context for callers nobody can serve."""
+        """The dialplan has a context for callers who cannot be served here."""
         return bool(self._settings.fallback_context)
 
     async def fall_back(self, message: str) -> None:
@@ -181,7 +180,7 @@ class AriLeg:
         self._wanted_end = LegEnded(cause, message)
         await asyncio.sleep(self._settings.hang_up_tail_ms / 1000)
         try:
-            if self._is_caller_there or self.is_away:  # else it would be another visit of the caller's that ends
+            if self._is_caller_there or self.is_away:  # otherwise another visit of the caller would end
                 await self.line.hang_up()
                 self._is_caller_there = False
         finally:
@@ -215,11 +214,11 @@ class AriLeg:
                 self._tell(told)
 
     def transfer_taken(self) -> None:
-        """Whoever the caller was transferred to has answered."""
+        """The destination of the transfer has answered."""
         self._end_transfer("")
 
     async def come_back(self, reason: str) -> None:
-        """Nobody took the call, and the dialplan has sent the caller back. Does not raise LegFailed."""
+        """The transfer was not answered, and the dialplan has sent the caller back. Does not raise LegFailed."""
         if not self.is_away:
             return
         self._is_caller_there = True
@@ -272,14 +271,14 @@ class AriLeg:
         self._finish(LegEnded(EndCause.FAILURE, message))
 
     async def send_on(self) -> None:
-        """Nobody takes the call: the caller goes on in the dialplan. Raises LegFailed."""
-        if self._is_caller_there:  # else it would be another visit of the caller's that ends
+        """The gateway does not take the call: the caller goes on in the dialplan. Raises LegFailed."""
+        if self._is_caller_there:  # otherwise another visit of the caller would end
             await self.line.send_on(self._settings.fallback_context, FALLBACK_EXTENSION)
             self._is_caller_there = False
 
     async def close(self) -> None:
         """Leave nothing behind. A caller who is still there and was not to be hung up goes on in the dialplan."""
-        self._finish(LegEnded(EndCause.FAILURE, "nobody took the call"))
+        self._finish(LegEnded(EndCause.FAILURE, "the gateway did not take the call"))
         if self._media is not None:
             self._media.close()
         if self._is_abandoned:

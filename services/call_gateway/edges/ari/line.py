@@ -1,4 +1,4 @@
-"""What one call is made of inside Asterisk: the caller's channel, a media channel of ours, a bridge for the two."""
+"""The parts of one call inside Asterisk: the caller's channel, a media channel of ours, and a bridge for the two."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -62,10 +62,10 @@ class Line:
             self._media_entered.set_result(None)
 
     def give_up(self, failure: LegFailed) -> None:
-        """The call is over: whoever waits in open_media waits no more."""
+        """The call is over: release a waiting open_media."""
         if not self._media_entered.done():
             self._media_entered.set_exception(failure)
-            self._media_entered.exception()  # nobody may be waiting, and asyncio would say so
+            self._media_entered.exception()  # without a waiter, asyncio would log an unretrieved exception
 
     async def answer(self) -> None:
         if not self._is_up:
@@ -87,7 +87,7 @@ class Line:
         await self._ari.post("applications", self._app, "subscription", eventSource=f"channel:{self.caller_id}")
 
     async def drop_events(self) -> None:
-        """Somebody else has the caller now. Does not raise LegFailed."""
+        """The caller belongs to another party now: give up the events. Does not raise LegFailed."""
         source = f"channel:{self.caller_id}"
         await retry(lambda: self._ari.delete("applications", self._app, "subscription", eventSource=source))
 

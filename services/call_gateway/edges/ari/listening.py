@@ -1,6 +1,6 @@
-"""What Asterisk's events and the caller's packets say together: keys that leave holes, holds nobody told of. Sans-IO.
+"""Combines Asterisk's events with the caller's packets: keys that leave holes, holds whose event was lost. Sans-IO.
 
-Asterisk tells of a key once it is let go of, and until then no packets come. It tells of a hold by an event alone,
+Asterisk reports a key once it is let go of, and until then no packets come. Asterisk reports a hold by an event alone,
 which is lost when it falls into a gap between two connections.
 """
 
@@ -84,7 +84,7 @@ class HoldDoubt:
     def __init__(self, audio_format: AudioFormat) -> None:
         self._format = audio_format
         self.is_held = False
-        """What is believed."""
+        """The state of the hold that is believed now."""
         self._against_ms = 0.0
         self._patience_ms = DOUBT_AFTER_MS
 

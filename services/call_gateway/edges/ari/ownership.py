@@ -1,7 +1,8 @@
-"""Who has our application's name, when two processes want it: signs of life in a global variable of Asterisk's.
+"""Ownership of the ARI application's name between two processes, by a heartbeat in a global variable of Asterisk.
 
-Asterisk gives the events of an application to whoever connected last, and does not say when that one is gone: with
-calls left in it the application stays listed. So who has the name writes a fresh value every few seconds.
+Asterisk gives the events of an application to the process that connected last, and does not report that this process is
+gone: with calls left in it the application stays listed. So the owner of the name writes a fresh value every few
+seconds.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ log = get_logger(__name__)
 
 
 class Ownership:
-    """Shows that this process has the name, or waits until nobody else does."""
+    """Shows that this process has the name, or waits until no other process has it."""
 
     def __init__(self, ari: AriClient, app: str) -> None:
         self._ari = ari
@@ -40,8 +41,9 @@ class Ownership:
             await asyncio.sleep(BEAT_S)
 
     async def until_free(self) -> None:
-        """Return when whoever took the name is gone: the application is, or no sign of life has come for ten seconds.
-        One who never gave a sign, no gateway of ours, is believed to live as long as the application is there.
+        """Return when the process that took the name is gone: its application is gone, or no heartbeat has come for ten
+        seconds. A process that never wrote a heartbeat is no gateway of ours, and is taken to live as long as the
+        application is there.
         """
         seen, since = self._own, time.monotonic()
         while True:

@@ -1,4 +1,4 @@
-"""After a (re)connect: what Asterisk holds against what we know, and what follows from it. Pure reasoning."""
+"""Reconciliation after a (re)connect: compares what Asterisk holds with what we know. Pure functions."""
 
 from dataclasses import dataclass
 from enum import Enum

@@ -1,4 +1,4 @@
-"""What the Asterisk edge can be told from outside."""
+"""Settings of the Asterisk edge."""
 
 import re
 import ssl
@@ -78,7 +78,7 @@ class AriSettings(BaseSettings):
     transfer_limit_s: float = Field(
         60.0, gt=0, le=600, description="Longest wait for a transferred caller to be taken or come back, in seconds."
     )
-    fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls nobody can take or hold.")
+    fallback_context: str = Field("tong-dai-fallback", description="Dialplan context of calls not taken or held here.")
     hang_up_tail_ms: int = Field(
         100, ge=60, le=2000, description="From the last frame sent to the hang-up; less than 60 cuts the last word."
     )

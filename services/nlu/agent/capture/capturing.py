@@ -47,7 +47,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What comes of a turn: the state behind it, what is said, and what is expected next."""
+    """The result of a capture's turn: the state after it, what is said, and what is expected next."""
 
     state: CaptureState
     text: str
@@ -107,24 +107,24 @@ class Capture:
     # Taking
 
     def spells(self, text: str) -> int:
-        """How many letters of a text are spelled one by one."""
+        """Return how many letters of a text are spelled one by one."""
         return sum(len(sign.text) for sign in self._dictation.signs(text) if sign.kind is Kind.LETTER)
 
     def names_digits(self, text: str) -> bool:
-        """Whether a text has so many digits that it begins a number."""
+        """Return whether a text has so many digits that it begins a number."""
         return len(self._dictation.digits(text)) >= _FEWEST_BEGUN
 
     def names_sign(self, text: str) -> bool:
-        """Whether a text speaks of digits or letters: "the last digit is two"."""
+        """Return whether a text speaks of digits or letters: "the last digit is two"."""
         tokens = self._tokens(text)
         return any(starts_with(tokens, at, self._words.lists["units"]) for at in range(len(tokens)))
 
     def names_place(self, text: str) -> bool:
-        """Whether a text names a place in what was read back: "the last", "ends in"."""
+        """Return whether a text names a place in what was read back: "the last", "ends in"."""
         return self.names_sign(text) or self._corrections.names_place(text)
 
     def is_about(self, text: str, state: CaptureState) -> bool:
-        """Whether a text says anything that belongs to the slot."""
+        """Return whether a text says anything that belongs to the slot."""
         plain = self._tokens(text)
         if self._holds(plain, "restarts") or self.form.read(text) or self._corrections.of(text, state.value, ()):
             return True
@@ -132,7 +132,7 @@ class Capture:
         return self._names_own(text, state) or (bool(answer) and (state.is_confirming or bool(state.value)))
 
     def take(self, state: CaptureState, text: str, *, is_keys: bool = False) -> Captured:
-        """What the caller says, or keys in, to the open question."""
+        """Return what the caller says, or keys in, to the open question."""
         if is_keys:
             return self._took(replace(state, value=""), [text.strip("*#")])
         if self._holds(self._tokens(text), "restarts"):
@@ -224,7 +224,7 @@ class Capture:
         return self._unclear(state)
 
     def _names_own(self, text: str, state: CaptureState) -> bool:
-        """Whether the number that calls, which was offered, is meant: "the one I'm calling from"."""
+        """Return whether the number that calls, which was offered, is meant: "the one I'm calling from"."""
         tokens = self._tokens(text)
         is_refused = any(opening and self._finds(tokens, opening) for opening, _ in self._words.wrong_first)
         return state.is_known and self._is_phone and not is_refused and self._holds(tokens, "own_number")
@@ -238,7 +238,9 @@ class Capture:
         return self._read_back(replace(state, value=self.form.final(found), n_failures=state.n_failures + 1))
 
     def _corrected(self, rest: str, text: str, value: str) -> str:
-        """What a value becomes by what was said of it: a part put right, a piece without its place, or all of it."""
+        """Return what a value becomes by what was said of it: a part put right, a piece without its place, or all of
+        it.
+        """
         if not rest:
             return ""
         named = self._corrections.of(rest, value, self.form.groups(value))
@@ -263,7 +265,7 @@ class Capture:
     # Failures
 
     def _wrong(self, state: CaptureState, value: str) -> Captured:
-        """What was said cannot be the value: the caller hears what was understood, and is asked otherwise."""
+        """Refuse a value that cannot be right: the caller hears what was understood, and is asked in another way."""
         said = self._piece(value) if value else ""
         text = self._words.says[f"no_{self.slot.kind}"].format(value=said) if said else ""
         after = self._failed(replace(state, value="", pending=""))

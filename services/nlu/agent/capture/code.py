@@ -78,7 +78,7 @@ class CodeForm:
                 yield plain_letter(sign.text).upper()
 
     def _is_run(self, signs: list[Sign], at: int) -> bool:
-        """Whether a word is letters that were written as one: "AB 1234", "ab1234"."""
+        """Return whether a word is letters that were written as one: "AB 1234", "ab1234"."""
         sign = signs[at]
         if sign.kind is not Kind.WORD or not sign.text.isalpha() or len(sign.text) > _LONGEST_WORD:
             return False

@@ -36,11 +36,11 @@ class Corrections:
         self._is_plain = is_plain
 
     def names_place(self, text: str) -> bool:
-        """Whether a text names a place of signs: "ends in two"."""
+        """Return whether a text names a place of signs: "ends in two"."""
         return self._place(_tokens(self._dictation.signs(text))) is not None
 
     def of(self, text: str, value: str, groups: Sequence[str]) -> tuple[str, ...]:
-        """What the value may be after a correction, the likeliest first; empty: the text names no part of it."""
+        """Return what the value may be after a correction, the likeliest first; empty: the text names no part of it."""
         signs = self._dictation.signs(text, with_letters=self._with_letters)
         tokens = _tokens(signs)
         found = [*self._replaced(signs, tokens, value), *self._at_place(signs, tokens, value, groups)]
@@ -154,7 +154,7 @@ class Corrections:
         return start
 
     def _count(self, signs: Sequence[Sign], place: _Place, *, until: int) -> int:
-        """How many are meant: "the last two digits", "hai số cuối"."""
+        """Return how many are meant: "the last two digits", "hai số cuối"."""
         lists = self._dictation.words.lists
         units = (*lists["units"], *lists["group_units"])
         tokens = _tokens(signs)
@@ -170,7 +170,7 @@ class Corrections:
         return 0
 
     def _text(self, signs: Sequence[Sign], start: int, end: int) -> str:
-        """What is dictated between two tokens; of what is put right in there the last."""
+        """Return what is dictated between two tokens; of what is put right in there the last."""
         tokens = _tokens(signs)
         begun = next((sign.end for sign in signs if sign.start >= start and self._is_wanted(sign)), end)
         for at in range(begun, end):

@@ -60,7 +60,7 @@ class EmailForm:
         return value
 
     def _with_rest(self, before: str, new: str) -> str:
-        """What was said behind a repair: all of it again, the rest of it, or another domain."""
+        """Return what was said behind a repair: all of it again, the rest of it, or another domain."""
         if not before or not new or "@" in new:
             return new or before
         if before.endswith(("@", ".")):
@@ -116,7 +116,7 @@ class EmailForm:
         return "".join(plain_letter(letter) for letter in written)
 
     def _without_hesitation(self, signs: Sequence[Sign]) -> list[Sign]:
-        """What is dictated, without the fillers behind a stop: "at, um, example dot com"."""
+        """Return what is dictated, without the fillers behind a stop: "at, um, example dot com"."""
         fillers = self._dictation.words.lists["fillers"]
         kept: list[Sign] = []
         for at, sign in enumerate(signs):
@@ -126,7 +126,7 @@ class EmailForm:
         return kept
 
     def _without_trail(self, signs: Sequence[Sign]) -> list[Sign]:
-        """What is dictated, without the words that close it."""
+        """Return what is dictated, without the words that close it."""
         lists = self._dictation.words.lists
         texts = [sign.text.casefold() for sign in signs]
         end = len(signs)

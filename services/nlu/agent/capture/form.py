@@ -1,4 +1,4 @@
-"""What each kind of slot has of its own: how it is read, when it is whole, and how it is read back. Sans-IO."""
+"""Slot form: how a kind of slot is read, when its value is complete, and how it is read back. Sans-IO."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIKE_NOTHING = 0.4  # how alike a repair must be to what it stands in place of,
 
 
 class Extent(Enum):
-    """How much of it a value is."""
+    """Return how much of it a value is."""
 
     WHOLE = "whole"
     PART = "part"  # more of it may come
@@ -31,13 +31,13 @@ class Form(Protocol):
     sizes: tuple[int, ...]  # of its groups; empty: it has none of a size
 
     def read(self, text: str) -> tuple[str, ...]:
-        """What a text may say, the likeliest first; empty: nothing of this kind."""
+        """Return what a text may say, the likeliest first; empty: nothing of this kind."""
 
     def extent(self, value: str) -> Extent:
-        """How much of it a value is."""
+        """The completeness of a value."""
 
     def joined(self, before: str, new: str) -> tuple[str, ...]:
-        """What two pieces may be together."""
+        """Return what two pieces may be together."""
 
     def final(self, value: str) -> str:
         """A whole value as it is kept."""
@@ -64,7 +64,7 @@ def segments(text: str, dictation: Dictation) -> list[str]:
 
 
 def repaired(before: str, new: str) -> tuple[str, ...]:
-    """What a value may be whose end is said anew, from the place on where the new end is most like the old one."""
+    """Return what a value may be whose end is said again, from where the new end is most like the old one."""
     if not before:
         return (new,)
 

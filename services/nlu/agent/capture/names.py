@@ -75,7 +75,9 @@ class NameFinder:
         return words
 
     def _n_leading(self, words: Sequence[str], plain: Sequence[str]) -> int:
-        """How many words a turn agrees or begins with, a stop behind them, before it says anything: "Right. Ann"."""
+        """Return how many words a turn agrees or begins with, a stop behind them, before it says anything: "Right.
+        Ann".
+        """
         lists, at = self._lists, 0
         while lead := next(
             (
@@ -186,7 +188,9 @@ class NameForm:
         return [_capital(word) for word in words], first
 
     def _stops_end_words(self, signs: Sequence[Sign]) -> bool:
-        """Whether stops stand between spelled words, not between their letters: most letters have none behind them."""
+        """Return whether stops stand between spelled words, not between their letters: most letters have none behind
+        them.
+        """
         following = [b.kind for a, b in pairwise(signs) if a.kind is Kind.LETTER and b.kind in (Kind.LETTER, Kind.STOP)]
         return following.count(Kind.STOP) < following.count(Kind.LETTER)
 

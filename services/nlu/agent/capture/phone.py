@@ -99,7 +99,7 @@ class PhoneForm:
         return tuple(found)
 
     def _repaired(self, before: str, new: str) -> str:
-        """What is said behind "no, sorry": all of it again, or from the place on that is put right."""
+        """Return what is said behind "no, sorry": all of it again, or from the place on that is put right."""
         return best(self, (new, *repaired(before, new))) if self._is_whole(new) else best(self, repaired(before, new))
 
     def _is_whole(self, value: str) -> bool:

@@ -1,7 +1,4 @@
-"""What an agent asks its callers for by the letter: the slots of its file, and the state of one that is being asked.
-
-Sans-IO.
-"""
+"""Capture slots: values that an agent asks for by the letter, and the state of a capture. Sans-IO."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ LONGEST_VALUE = 254  # characters, of an e-mail address (RFC 5321, section 4.5.3
 
 
 class SlotKind(StrEnum):
-    """What is captured."""
+    """The kinds of captured values."""
 
     PHONE = "phone"
     EMAIL = "email"
@@ -52,14 +49,14 @@ class Slot(BaseModel):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether it has digits alone, which can be keyed in."""
+        """Return whether it has digits alone, which can be keyed in."""
         return self.kind is SlotKind.PHONE or (
             self.kind is SlotKind.CODE and bool(self.pattern) and not re.search(r"[A-Za-z.]", _unescaped(self.pattern))
         )
 
 
 class Step(StrEnum):
-    """How the caller is asked, from the easiest for them to the surest."""
+    """The ways to ask for a value, from the easiest for the caller to the surest."""
 
     WHOLE = "whole"
     GROUPS = "groups"
@@ -69,16 +66,16 @@ class Step(StrEnum):
 
 
 class Ended(StrEnum):
-    """How a capture is over."""
+    """The outcome of a capture."""
 
     NO = ""
     CAPTURED = "captured"
-    HUMAN = "human"  # every step failed: somebody else has to take it down
+    HUMAN = "human"  # every step failed: a person has to take the value down
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureState:
-    """How far the capture of one slot has come."""
+    """The state of the capture of one slot."""
 
     slot: str
     step: Step = Step.WHOLE

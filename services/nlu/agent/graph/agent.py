@@ -172,7 +172,7 @@ class GraphAgent:
         )
 
     async def known_of(self, past: Past) -> Known:
-        """What the callers wanted, by the kinds that their sentences are of, and what they gave."""
+        """Return what the callers wanted, by the kinds that their sentences are of, and what they gave."""
         tag = find_language(past.language_code, self._profile.language_codes) or self._profile.language_codes[0]
         kinds: list[str] = []
         n_unanswered = 0
@@ -261,7 +261,7 @@ class GraphAgent:
         yield Remember(as_state(work.dialogue))
 
     async def _is_promised(self, work: Work, reference: str) -> bool:
-        """Whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
+        """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
         if self._clinic is None or SMS not in self._prompted.tools_of(work.tenant_id):
             return False
         return await self._clinic.outbox.promise(reference, work.language_code)
@@ -280,7 +280,7 @@ class GraphAgent:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
 
     async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
-        """What stands for a number; None: the diary cannot be read."""
+        """Return what stands for a number; None: the diary cannot be read."""
         if self._house:
             return await self._house.standing(work.tenant_id, phone, since=work.now.date()) if phone else ()
         if self._clinic is None:
@@ -354,7 +354,9 @@ class GraphAgent:
         return Command(goto=work.finding.next.value)
 
     def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
-        """What is said of a slot. One that nobody could capture goes to a person, where callers may be put through."""
+        """Return what is said of a slot. One that nobody could capture goes to a person, where callers may be put
+        through.
+        """
         dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
         if not taken.is_for_human:
             return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
@@ -442,5 +444,5 @@ def _heard(turn: AgentTurn) -> Heard:
 
 
 def _words_of(turn: AgentTurn) -> str:
-    """What the caller said; pressed keys are digits that they say."""
+    """Return what the caller said; pressed keys are digits that they say."""
     return turn.input.digits if isinstance(turn.input, Dtmf) else user_text(turn.input)

@@ -1,6 +1,6 @@
-"""Whether a caller agrees to what was read back, by the words of a language. Sans-IO.
+"""Agreement of a caller to what was read back, by the words of a language. Sans-IO.
 
-The one place where that is decided, for `graph` and for the tools that a model calls.
+This module alone decides it, for `graph` and for the tools that a model calls.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _QUESTION = ("?", "？")
 
 
 def opens_with_agreement(text: str, lists: Asking) -> bool:
-    """Whether an answer begins by agreeing, and neither holds back nor asks: "yes, book it"."""
+    """Return whether an answer begins by agreeing, and neither holds back nor asks: "yes, book it"."""
     words = normalise(text)
     if text.rstrip().endswith(_QUESTION) or has_phrase(words, lists.reserves):
         return False
@@ -22,8 +22,8 @@ def opens_with_agreement(text: str, lists: Asking) -> bool:
 
 
 def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str]) -> bool:
-    """Whether a whole turn agrees. Behind its yes stand only words with which one says yes, and `asked`: words of the
-    question, said again.
+    """Return whether a whole turn agrees. Behind its yes stand only words with which one says yes, and `asked`: words
+    of the question, said again.
     """
     words = normalise(text)
     if not opens_with_agreement(text, lists) or has_phrase(words, lists.take_backs):
@@ -33,12 +33,12 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str]) -> boo
 
 
 def behind_agreements(words: Words, lists: Asking) -> Words:
-    """What is left of words without the agreements that they begin with."""
+    """Return what is left of words without the agreements that they begin with."""
     while lead := next((phrase for phrase in lists.agreements if phrase and words[: len(phrase)] == phrase), ()):
         words = words[len(lead) :]
     return words
 
 
 def has_phrase(words: Words, phrases: Collection[Words]) -> bool:
-    """Whether one of the phrases stands among the words."""
+    """Return whether one of the phrases stands among the words."""
     return any(words[at : at + len(phrase)] == phrase for phrase in phrases if phrase for at in range(len(words)))

@@ -116,7 +116,9 @@ class Answers:
         return {kind: shared | _words_of(self._language, kind) for kind in kinds}
 
     def _other_trades(self) -> list[Words]:
-        """What kinds of business are called that the agent's own texts do not say it is, in any of its languages."""
+        """Return what kinds of business are called that the agent's own texts do not say it is, in any of its
+        languages.
+        """
         own: set[str] = set()
         for tag, persona in self._profile.personas.items():
             words = normalise(f"{persona.greeting} {persona.farewell} {persona.instructions}")
@@ -124,7 +126,7 @@ class Answers:
         return [name for trade, names in self._finder.words.trades.items() if trade not in own for name in names]
 
     def _whatever_the_kind(self, part: Part, dialogue: Dialogue) -> Finding | None:
-        """What is answered before the kind is looked at."""
+        """Return what is answered before the kind is looked at."""
         slots = part.slots
         if slots.when.trouble is Trouble.NO_SUCH_DATE and part.kind not in _OF_DATES:
             return self._findings.said(self._words.say(slots.when.trouble.value), dialogue, "free")
@@ -140,7 +142,7 @@ class Answers:
         return self._findings.said(self._words.say(key), dialogue, part.kind, ask=question)
 
     def _is_about_another_thing(self, part: Part) -> bool:
-        """Whether a sentence names nothing that is known, and words that no question it may be has."""
+        """Return whether a sentence names nothing that is known, and words that no question it may be has."""
         slots = part.slots
         are_questions = all(kind in self._by_kind or is_text(kind) for kind in part.doubts[:2])
         if not part.doubts or not are_questions or slots.services or slots.people or slots.topics or slots.when:
@@ -149,19 +151,19 @@ class Answers:
         return len(unexplained(slots, (), known)) >= FEW_STRANGE
 
     def _n_strange(self, part: Part, kind: str) -> int:
-        """How many words of a part no question of the kind has."""
+        """Return how many words of a part no question of the kind has."""
         slots = part.slots
         known = self._known[kind] | self._name_words
         return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
 
     def _is_strange(self, part: Part) -> bool:
-        """Whether a part names nothing known, and more words than one that no question of its kind has."""
+        """Return whether a part names nothing known, and more words than one that no question of its kind has."""
         known = self._finder.words.common | self._example_words(part.kind)
         is_sure = part.score >= _SURE_SCORE
         return not part.slots.services and not is_sure and len(unexplained(part.slots, (), known)) >= FEW_STRANGE
 
     def _has_own_word(self, part: Part) -> bool:
-        """Whether a part has a word that only the questions of its kind have, days and numbers aside."""
+        """Return whether a part has a word that only the questions of its kind have, days and numbers aside."""
         own = self._example_words(part.kind) - self._finder.words.common
         slots = part.slots
         return any(word in own for place, word in enumerate(slots.words) if place not in slots.value_words)

@@ -1,4 +1,4 @@
-"""What callers ask, by the asking.toml of each language: examples of every kind, and the small words around them."""
+"""Kinds of questions, from the asking.toml of each language: examples of every kind, and the words around them."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def refers(words: Words, asking: Asking) -> bool:
 
 
 def spelling_of(profile: AgentProfile, tag: str, texts: Iterable[str]) -> Spelling:
-    """How a language is spelt: by the examples and by the agent's names."""
+    """Return how a language is spelt: by the examples and by the agent's names."""
     facts = profile.facts
     things: tuple[Service | Topic | Person, ...] = (*facts.services, *facts.topics, *facts.people)
     names = [name for thing in things for name in names_in(thing.names, tag)]

@@ -71,8 +71,8 @@ class Bookings(Wishes):
         return super().is_open(dialogue) and not dialogue.wish.is_confirmed
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
-        """How the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed, noted
-        (it will be done later), promised (and the caller gets a message then), else nothing is known of it.
+        """Return how the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed,
+        noted (it will be done later), promised (and the caller gets a message then), else nothing is known of it.
         """
         wish, words = replace(dialogue.wish, is_confirmed=False), self._words
         if state == "taken":
@@ -89,7 +89,7 @@ class Bookings(Wishes):
         return deed_of(wish)
 
     def shown_of(self, wish: Wish) -> tuple[str, ...]:
-        """What of a wish was looked up, as JSON for the guard."""
+        """Return what of a wish was looked up, as JSON for the guard."""
         return ()
 
     def ended(self, tool: str, arguments: Mapping[str, object], *, is_done: bool) -> str:
@@ -147,7 +147,7 @@ class Bookings(Wishes):
         return text, "appointment", replace(dialogue, service=service, wish=Wish(when=when))
 
     def _is_other_kind(self, part: Part) -> bool:
-        """Whether a sentence surely asks for something else than a time."""
+        """Return whether a sentence surely asks for something else than a time."""
         return part.kind in _NO_TIMES and not part.doubts
 
     def _is_fitting(self, moment: datetime, when: When) -> bool:
@@ -187,7 +187,7 @@ class Bookings(Wishes):
         return (replace(parts[0], text=text, kind="book", slots=slots, doubts=(), is_follow_up=False),)
 
     def _offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        """What is said about one time that is free: that it is, and whether they want it; then their answer."""
+        """Return what is said about one time that is free: that it is, and whether they want it; then their answer."""
         wish, when = dialogue.wish, part.slots.when
         if part.kind == "free" and not part.doubts and not when.last_date and len(self.fitting(when, now)) == 1:
             (time,) = self.fitting(when, now) if when else [""]
@@ -204,7 +204,7 @@ class Bookings(Wishes):
         return self._next([], self._filled(kept, part, now), dialogue)
 
     def _accepts(self, part: Part) -> bool:
-        """Whether a sentence agrees to a time that was offered, in whatever words: "great, I'll have that one"."""
+        """Return whether a sentence agrees to a time that was offered, in any words: "great, I'll have that one"."""
         is_other = part.kind in _OTHERS | _NO_TIMES | _PARTING and not part.doubts
         return opens_with_agreement(part.text, self._finder.words) and not is_other
 
@@ -218,14 +218,14 @@ class Bookings(Wishes):
         return self._given.bare(part.text, now) if not wish.name and part.kind in _BARE_NAMES else ""
 
     def _is_relation(self, words: Words) -> bool:
-        """Whether words only say whose relative somebody is: "my wife" is no name."""
+        """Return whether words only say whose relative somebody is: "my wife" is no name."""
         lists = self._finder.words
         return has_any(words, lists.people["one"]) and all(
             word in lists.common or any(word in one for one in lists.people["one"]) for word in words
         )
 
     def _is_agreement(self, words: Words) -> bool:
-        """Whether words only agree: "all right, yes" is no name."""
+        """Return whether words only agree: "all right, yes" is no name."""
         return behind_agreements(words, self._finder.words) == ()
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
@@ -325,7 +325,7 @@ class Bookings(Wishes):
         return "", "more", dialogue.with_wish(is_confirmed=True)
 
     def _is_undone(self, wish: Wish, now: datetime) -> bool:
-        """Whether something in the turn takes its yes back, or names another time."""
+        """Return whether something in the turn takes its yes back, or names another time."""
         slots = self._finder.find(self._seen.said, now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
         is_taken_back = has_any(slots.words, self._finder.words.take_backs)
@@ -333,8 +333,8 @@ class Bookings(Wishes):
         return is_other_time or is_taken_back or any(undoing)
 
     def _agrees(self, part: Part, wish: Wish) -> bool:
-        """Whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing that
-        holds back.
+        """Return whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing
+        that holds back.
         """
         if part.kind == "yes":
             return not part.doubts
@@ -343,7 +343,7 @@ class Bookings(Wishes):
         return part.kind == wish.kind or self._only_thanks(normalise(part.text))
 
     def _only_thanks(self, words: Words) -> bool:
-        """Whether behind a yes stand only words of thanks and address: "yes, thank you"."""
+        """Return whether behind a yes stand only words of thanks and address: "yes, thank you"."""
         lists = self._finder.words
         rest = behind_agreements(words, lists)
         while rest and (phrase := next((one for one in lists.name_trails if rest[: len(one)] == one), ())):
@@ -365,14 +365,14 @@ def seen_by(
     now: datetime = datetime.min,
     phone: str = "",
 ) -> Seen:
-    """What a turn sees: `history` is what came before it, as it was heard."""
+    """Return what a turn sees: `history` is what came before it, as it was heard."""
     own = None if own is None else tuple(own)
     return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found), now, phone)
 
 
 def heard_last(history: Sequence[Entry]) -> str:
-    """What the agent said last, as far as it was heard; empty where the gateway said something behind it, which a
-    caller's yes may be meant for.
+    """Return what the agent said last, as far as it was heard; empty where the gateway said something behind it, which
+    a caller's yes may be meant for.
     """
     if not history or history[-1].gateway_text:
         return ""
@@ -380,7 +380,7 @@ def heard_last(history: Sequence[Entry]) -> str:
 
 
 def covers(heard: str, question: str) -> bool:
-    """Whether a question was heard to its end."""
+    """Return whether a question was heard to its end."""
     asked = normalise(question)
     return bool(asked) and normalise(heard)[-len(asked) :] == asked
 
@@ -400,7 +400,7 @@ def deed_of(wish: Wish) -> tuple[str, str]:
 
 
 def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool:
-    """Whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
+    """Return whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
     if not deed[0]:
         return False
     if wish.is_noted:  # it was told: nobody may have heard it

@@ -42,7 +42,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class SlotTaken:
-    """What comes of a turn that was about a slot."""
+    """The result of a turn that was about a slot."""
 
     text: str
     dialogue: Dialogue
@@ -115,7 +115,7 @@ class Captures:
         return None
 
     def expected(self, dialogue: Dialogue) -> Expected | None:
-        """What answers the slot that is asked for now."""
+        """Return what answers the slot that is asked for now."""
         if not self._wishes.is_open(dialogue):
             return None
         capture = self._captures.get(self._wishes.asked(dialogue).removeprefix(SLOT_KEY))
@@ -189,7 +189,7 @@ class Captures:
         return None
 
     def _may_be_spelled(self, capture: Capture, text: str) -> bool:
-        """Whether a text gives letters of a name; any other words may be about something else."""
+        """Return whether a text gives letters of a name; any other words may be about something else."""
         return capture.spells(text) > 1 or capture.names_sign(text)
 
     def _names_sign(self, heard: Heard) -> bool:
@@ -225,12 +225,12 @@ class Captures:
         return capture.is_about(heard.text, state)
 
     def _is_name(self, heard: Heard, dialogue: Dialogue) -> bool:
-        """Whether a turn is a name that is missing as well."""
+        """Return whether a turn is a name that is missing as well."""
         parts = heard.parts
         return len(parts) == 1 and bool(self._wishes.bare_name(parts[0], dialogue.wish, heard.now))
 
     def _is_other(self, heard: Heard) -> bool:
-        """Whether a turn says another day or time, or drops the wish."""
+        """Return whether a turn says another day or time, or drops the wish."""
         if any(self._wishes.is_taken_back(part) for part in heard.parts):
             return True
         has_day = any(part.slots.when.has_day or part.slots.when.part for part in heard.parts)
@@ -253,6 +253,6 @@ def filled(wish: Wish, slot: str, value: str) -> Wish:
 
 
 def asks_nothing(heard: Heard) -> bool:
-    """Whether nothing in the turn asks for an answer of another kind."""
+    """Return whether nothing in the turn asks for an answer of another kind."""
     is_question = heard.text.rstrip().endswith(("?", "？"))
     return not is_question and all(part.kind in _EMPTY_KINDS or part.doubts for part in heard.parts)

@@ -26,7 +26,7 @@ _FEW_STRANGE = 2
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What came of a comparison."""
+    """The result of a comparison."""
 
     text: str
     kind: str
@@ -56,7 +56,7 @@ class Comparing:
         return None
 
     def _people(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
-        """How many people there are: those that the facts name."""
+        """Return how many people there are: those that the facts name."""
         people = self._facts.people
         if not people or part.slots.when or not self._counts_staff(part) or strange("who") > 1:
             return None
@@ -121,7 +121,7 @@ class Comparing:
         return self._two_lengths(first, second) if is_of_time else self._two_prices(first, second)
 
     def _several(self, services: Sequence[Service], counts: Sequence[int]) -> Compared:
-        """What so many of each come to: "two singles or one double"."""
+        """Return what so many of each come to: "two singles or one double"."""
         texts: list[str] = []
         computed: list[Decimal] = []
         for service, count in zip(services, counts, strict=True):
@@ -159,7 +159,7 @@ class Comparing:
         return Compared(self._words.say(key, **parts, less=str(second.minutes)), "duration")
 
     def _affordable(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
-        """What can be had for an amount that the caller names."""
+        """Return what can be had for an amount that the caller names."""
         amount = part.slots.amount
         if amount is None or part.slots.services or not said & {"cheaper", "dearer", "at_most", "afford"}:
             return None

@@ -1,4 +1,4 @@
-"""How many of a thing, for how many nights and for how many people something is asked. Sans-IO."""
+"""Counts in a question: of things, of nights and of people. Sans-IO."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.language.words import normalise
 from services.nlu.agent.graph.asking import Asking, Words
 from services.nlu.agent.graph.naming import LONGEST_GAP, Found
 
-_COUNTS = range(2, 21)  # of a thing that somebody asks the price of
+_COUNTS = range(2, 21)  # of a thing whose price is asked
 _PAIR = 2
 
 
@@ -40,7 +40,7 @@ class Counting:
         return tuple(replace(one, count=number) if number else one for one, number in found)
 
     def _number_of(self, one: Found, said: Words, numbers: Sequence[Value], places: Mapping[int, int]) -> int:
-        """How many of a thing are named; 0: that is not said."""
+        """Return how many of a thing are named; 0: that is not said."""
         inside = (one.start, *range(one.start + 1, one.end))  # "trám hai cái răng" has it inside
         for number in numbers:
             is_inside = places[number.start] in inside and said[places[number.start]] not in self._named
@@ -51,7 +51,7 @@ class Counting:
         return 0
 
     def periods(self, words: Words) -> tuple[dict[str, int], frozenset[int]]:
-        """How many of what the agent's prices are for ("two nights"), and the places of those words."""
+        """Return how many of what the agent's prices are for ("two nights"), and the places of those words."""
         counts: dict[str, int] = {}
         places: set[int] = set()
         for period in self._priced_by:
@@ -71,7 +71,7 @@ class Counting:
         return self._number_before(words, at) > 0 or self._says_one(words[at - 1])
 
     def is_one(self, words: Words, period: str) -> bool:
-        """Whether words say one of what a price is for by its number: "one night"."""
+        """Return whether words say one of what a price is for by its number: "one night"."""
         starts = [start for start, _ in spans_of(words, self._asking.periods[period])]
         return any(self._says_one(words[start - 1]) for start in starts if start)
 
@@ -140,7 +140,7 @@ class Counting:
         return int(number) if number is not None and number in _COUNTS else 0
 
     def _counts(self, words: Words, behind: int, start: int) -> bool:
-        """Whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
+        """Return whether a number that ends at `behind` counts what begins at `start`: next to it, or "two of the"."""
         between = words[behind:start]
         is_near = behind <= start and len(between) <= LONGEST_GAP
         return is_near and all(word in self._asking.counters for word in between)
@@ -159,7 +159,7 @@ def spans_of(words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
 
 
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
-    """Whether any of the phrases stands in the words."""
+    """Return whether any of the phrases stands in the words."""
     return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
 
 

@@ -1,4 +1,4 @@
-"""What the agent remembers of a call from turn to turn: what was spoken of and asked, the caller's wish. Sans-IO."""
+"""Dialogue state: what the agent remembers from turn to turn (topics, open question, wish). Sans-IO."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _FIELDS, _WISH_FIELDS = (tuple(each.name for each in fields(kind)) for kind in (
 
 
 def as_state(dialogue: Dialogue) -> dict[str, object]:
-    """What goes into the conversation's state."""
+    """Return what goes into the conversation's state."""
     state = {name: getattr(dialogue, name) for name in _FIELDS}
     wish = {name: getattr(dialogue.wish, name) for name in _WISH_FIELDS}
     return state | {"reply": dialogue.reply[:MAX_REMEMBERED_CHARS], "wish": wish}

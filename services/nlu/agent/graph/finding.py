@@ -1,4 +1,4 @@
-"""What was looked up for one part of a turn, and the findings that answers of every kind end in. Sans-IO."""
+"""Findings: the results of the look-ups for one part of a turn, of every kind. Sans-IO."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was looked up for one part of a turn."""
+    """The result of the look-up for one part of a turn."""
 
     text: str
     dialogue: Dialogue
@@ -84,7 +84,7 @@ class Findings:
 
 
 def speaking_of(part: Part, dialogue: Dialogue, now: datetime) -> Dialogue:
-    """What is spoken of from here on; `now` in the tenant's zone."""
+    """Return what is spoken of from here on; `now` in the tenant's zone."""
     slots = part.slots
     day = slots.when.first_day(now.date())
     return replace(

@@ -64,8 +64,8 @@ class HourAnswers:
         return self._findings.not_known(text, dialogue, "hours")
 
     def _is_of_another(self, part: Part, *, has_part: bool) -> bool:
-        """Whether the times of something are asked for that the hours are not of: the pool's, or those of breakfast
-        where they are of a part of the house only.
+        """Return whether the times of something are asked for that the hours are not of: the pool's, or those of
+        breakfast where they are of a part of the house only.
         """
         slots = part.slots
         if slots.is_of_hours or slots.when.holiday:
@@ -152,7 +152,7 @@ class HourAnswers:
         )
 
     def _holds(self, intervals: Sequence[Interval], when: When) -> bool:
-        """Whether any of the times that may be meant is an open one."""
+        """Return whether any of the times that may be meant is an open one."""
         shift = _SHIFTS.get(when.relation, 0)
         minutes = [at.hour * _MINUTES_IN_HOUR + at.minute + shift for at in when.times]
         return any(one.holds(at) for at in minutes for one in intervals)
@@ -178,6 +178,6 @@ class HourAnswers:
         return self._words.weekday(day.weekday()) if is_near else self._words.date(day)
 
     def schedule(self, people: Sequence[Found], dialogue: Dialogue) -> Finding:
-        """When somebody is here, which no fact holds."""
+        """Answer when a person is here, which no fact holds."""
         person = self._findings.name(people[0].id)
         return self._findings.not_known(self._words.say("schedule_unknown", person=person), dialogue, UNKNOWN)

@@ -1,4 +1,4 @@
-"""What `graph` reads of a hotel's register: the rooms that are booked, and what stands for a number."""
+"""Register of a hotel as `graph` reads it: the booked rooms, and the bookings of a number."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ class House:
         self._worker = SqliteThread(f"house-{self._agent_id}")
 
     async def booked(self, tenant_id: str, *, since: date) -> tuple[Stay, ...] | None:
-        """What is booked from a day on; None: it cannot be read."""
+        """Return what is booked from a day on; None: it cannot be read."""
         try:
             return await self._worker.run(lambda: self._register.booked(tenant_id, since=since))
         except NotReached:
             return None
 
     async def standing(self, tenant_id: str, phone: str, *, since: date) -> Sequence[Appointment] | None:
-        """What is to come for a number, whoever's name it has, as what begins on a day; None: it cannot be read."""
+        """Return the coming bookings of a number, under any name, by their first day; None: they cannot be read."""
         forms = forms_of(phone, self._region)
         try:
             found = await self._worker.run(lambda: self._register.find(tenant_id, forms, since=since))

@@ -1,4 +1,4 @@
-"""Answers about people: who does what, and what somebody does. Sans-IO."""
+"""Answers about people: who does a thing, and what a person does. Sans-IO."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PeopleAnswers:
         self._service_ids = frozenset(one.id for one in self._facts.services)
 
     def answer(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        """Who does what a part names, or what the person it names does."""
+        """Return who does what a part names, or what the person it names does."""
         slots, words = part.slots, self._words
         things = self._things(slots)
         strange = unexplained(slots, (*slots.topics, *slots.services, *slots.people), self._known)
@@ -59,7 +59,7 @@ class PeopleAnswers:
         return self._findings.said(" ".join(texts), dialogue, "who")
 
     def _things(self, slots: Slots) -> tuple[Found, ...]:
-        """What is asked about; beside a topic the services that others do: "a crown, and a check-up for my son"."""
+        """Return what is asked about; beside a topic also others' services: "a crown, and a check-up for my son"."""
         if not slots.topics:
             return slots.services
         does = {person.id for topic in slots.topics for person in self._facts.who_does(topic.id)}
@@ -67,7 +67,7 @@ class PeopleAnswers:
         return (*slots.topics, *others)
 
     def _who_does(self, thing_id: str, asked: Sequence[str] = ()) -> str:
-        """Who does a thing; yes or no, where one person was `asked` about."""
+        """Return who does a thing; yes or no, where one person was `asked` about."""
         does = self._facts.who_does(thing_id)
         names = self._words.all_of(self._findings.name(one.id) for one in does or self._facts.people)
         if not does:

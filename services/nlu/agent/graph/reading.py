@@ -48,7 +48,7 @@ _LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sent
 _OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
 _OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
-_YIELDS = 0.1  # by how much what nobody knows may be likelier than a question about a thing that is named
+_YIELDS = 0.1  # by how much an unknown question may be likelier than one about a named thing
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
     "services": (("price", "duration", "offered", "who", "book"), "price"),
@@ -168,8 +168,9 @@ class Reader:
         return (sentence,)
 
     def _goes_on_with(self, part: Part, before: Part, language_code: str) -> bool:
-        """Whether a part is answered with the one before it: it asks the same text, or is of what is not known ("is
-        there a pool and when is it open"; without "it" too, where the hours known are those of a part of the house).
+        """Return whether a part is answered with the one before it: it asks the same text, or is of what is not known
+        ("is there a pool and when is it open"; without "it" too, where the hours known are those of a part of the
+        house).
         """
         slots, finder = part.slots, self._finders[language_code]
         if is_text(part.kind):
@@ -224,7 +225,7 @@ class Reader:
         return guesses
 
     def _corrected(self, sentence: str, language_code: str, now: datetime) -> tuple[str, str] | None:
-        """What was said and what was said instead: "a filling, no sorry, I mean a crown". None: nothing was."""
+        """Return what was said and what was said instead: "a filling, no sorry, I mean a crown". None: nothing was."""
         finder = self._finders[language_code]
         found = list(phrase_pattern(finder.words.corrections, language_code).finditer(sentence))
         if not found:
@@ -236,7 +237,7 @@ class Reader:
 
 
 def _is_trusted(part: Part, confidence: float) -> bool:
-    """Whether a kind is sure enough for how well the turn was heard."""
+    """Return whether a kind is sure enough for how well the turn was heard."""
     if confidence >= _CLEAR_CONFIDENCE or part.is_follow_up:
         return True
     return part.score >= _SURE_SCORE + _DOUBT_OF_HEARING * (_CLEAR_CONFIDENCE - confidence)
@@ -271,19 +272,19 @@ def _is_part_of_day(slots: Slots) -> bool:
 
 
 def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
-    """Whether a part asks about a thing that is not known: as such, or whether there is one."""
+    """Return whether a part asks about a thing that is not known: as such, or whether there is one."""
     if part.kind == UNKNOWN:
         return True
     return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
 
 
 def _is_near(kind: str, guesses: Sequence[Guess]) -> bool:
-    """Whether a kind is about as likely as the likeliest."""
+    """Return whether a kind is about as likely as the likeliest."""
     return any(one.kind == kind and one.score >= guesses[0].score - _SURE_MARGIN for one in guesses)
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
-    """Whether words only say for whom else: "and my two kids"."""
+    """Return whether words only say for whom else: "and my two kids"."""
     lists = finder.words.people
     people = (*lists["one"], *lists["many"], *lists["self"])
     is_short = len(slots.words) <= _SHORT and not slots.services and not slots.topics

@@ -23,7 +23,7 @@ _LAST_WORD = re.compile(r"[\w.]*\w$")
 
 
 def without_preamble(text: str, preambles: Sequence[Words], language_code: str) -> str:
-    """What is asked behind "I'd like to know": words by which callers begin anything."""
+    """Return what is asked behind "I'd like to know": words by which callers begin anything."""
     words, space = _words(text, language_code)
     at = 0
     while True:
@@ -36,7 +36,7 @@ def without_preamble(text: str, preambles: Sequence[Words], language_code: str) 
 
 
 def without_oaths(text: str, oaths: Sequence[Words], language_code: str) -> str:
-    """What is asked beside swear words, which make no question another; the text itself where that is nothing."""
+    """Return a text without its swear words, which change no question; the text itself where nothing is left."""
     plain = phrase_pattern(oaths, language_code).sub(" ", text).strip()
     return plain if len(normalise(plain)) >= _LEAST_ASKED else text
 

@@ -31,7 +31,7 @@ class ServiceAnswers:
         self._services_by_id = {one.id: one for one in self._facts.services}
 
     def price(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        """What services cost, and together where that is asked."""
+        """Return what services cost, and together where that is asked."""
         services, is_exact, is_foreign = self._services(part, dialogue, "price")
         if is_foreign:
             known = [self._findings.name(one.id) for one in self._facts.services if one.price][:_LONGEST_LIST]
@@ -71,7 +71,7 @@ class ServiceAnswers:
         return counts
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
-        """Whether the price of all that is named may be wanted: not where it is one thing or the other."""
+        """Return whether the price of all that is named may be wanted: not where it is one thing or the other."""
         is_choice = has_any(part.slots.words, self._finder.words.choices)
         return sum(counts.values()) > 1 and (not is_choice or has_any(part.slots.words, self._finder.words.sums))
 
@@ -90,7 +90,7 @@ class ServiceAnswers:
         return self._words.say("price", a_service=name, price=self._words.money(price))
 
     def duration(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        """How long services take."""
+        """Return how long services take."""
         services, is_exact, is_foreign = self._services(part, dialogue, "duration")
         if is_foreign or not services:
             return self._findings.not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
@@ -105,7 +105,7 @@ class ServiceAnswers:
         return self._words.say("duration", a_service=name, minutes=str(service.minutes))
 
     def offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
-        """Whether there is such a service, or which there are."""
+        """Return whether there is such a service, or which there are."""
         services, is_exact, is_foreign = self._services(part, replace(dialogue, service=""), "offered")
         if part.slots.topics and not services and is_exact:
             return self._people.answer(part, dialogue, now)

@@ -170,7 +170,7 @@ class SlotFinder:
         )
 
     def is_one(self, slots: Slots, period: str) -> bool:
-        """Whether a sentence says one of what prices are for by its number: "one night"."""
+        """Return whether a sentence says one of what prices are for by its number: "one night"."""
         return self._counting.is_one(slots.words, period)
 
     def beside(self, slots: Slots, day: str, now: datetime) -> Slots:
@@ -188,7 +188,7 @@ class SlotFinder:
 
     @property
     def has_hours_of_a_part(self) -> bool:
-        """Whether the hours are those of a part of the house, by a name."""
+        """Return whether the hours are those of a part of the house, by a name."""
         return bool(self._of_hours)
 
     @property
@@ -256,7 +256,7 @@ class SlotFinder:
         return when, digits, frozenset(places)
 
     def _names_a_time(self, text: str) -> bool:
-        """Whether a time is said, and no bare number only."""
+        """Return whether a time is said, and no bare number only."""
         return any(value.kind is Kind.TIME for value in read_values(text, self._language).values)
 
     def _without_stand_ins(self, text: str) -> str:
@@ -271,7 +271,7 @@ class SlotFinder:
         return " ".join(words)
 
     def _relation(self, reading: Reading) -> str:
-        """What stands right before a time: "before nine", "after six"."""
+        """Return what stands right before a time: "before nine", "after six"."""
         phrases = {"before": self.words.before, "after": self.words.after}
         return _related(reading, (Kind.TIME, Kind.NUMBER), phrases)
 

@@ -86,7 +86,7 @@ class StandingBookings(Bookings):
     # Taking it down
 
     def _wants_sooner(self, part: Part) -> bool:
-        """Whether a time is asked for that comes before the appointment that the caller has: "sooner than mine"."""
+        """Return whether a time before the caller's own appointment is asked for: "sooner than mine"."""
         lists, slots = self._finder.words, part.slots
         if not has_any(slots.words, lists.sooner_than_own) or slots.when.day_relation or slots.when.trouble:
             return False

@@ -98,7 +98,7 @@ class Stays(StandingBookings):
         return self._next(texts, wish if wish.service in self._rooms.counts else replace(wish, service=""), dialogue)
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        """What was read back is put right by whatever names another room, day or number of nights, and asks nothing."""
+        """Correct the read-back wish by a part that names another room, day or nights, and asks nothing."""
         asks = part.text.rstrip().endswith(("?", "？")) or has_any(part.slots.words, self._finder.words.question_words)
         if dialogue.wish.kind == "book" and self._names_stay(part) and not asks and part.slots.when.trouble is None:
             changed = self._filled(dialogue.wish, part, now)
@@ -107,7 +107,7 @@ class Stays(StandingBookings):
         return super()._gone_on(part, dialogue, now)
 
     def _names_stay(self, part: Part) -> bool:
-        """Whether a sentence names a room together with a day or nights."""
+        """Return whether a sentence names a room together with a day or nights."""
         slots = part.slots
         nights = bool(slots.periods.get(_NIGHT)) or self._finder.is_one(slots, _NIGHT)
         return bool(self._room(part)) and (slots.when.has_day or nights)
@@ -195,7 +195,7 @@ class Stays(StandingBookings):
         return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
 
     def _is_free(self, wish: Wish) -> bool:
-        """Whether a room can be had; True where that is not known yet."""
+        """Return whether a room can be had; True where that is not known yet."""
         if self.stays is None or not (wish.service and wish.at and wish.nights):
             return True
         free = free_rooms(self._rooms.counts, self.stays, date.fromisoformat(wish.at), wish.nights)

@@ -1,4 +1,4 @@
-"""What a sentence speaks of that is in no file of the agent: other people, and things that may be there. Sans-IO."""
+"""Unknown people and things in a sentence: names that stand in no file of the agent. Sans-IO."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 
 
 def names_a_stranger(text: str, slots: Slots, titles: Sequence[Words], language_code: str) -> bool:
-    """Whether a title and a name stand in a text that are those of none of the agent's people."""
+    """Return whether a title and a name stand in a text that are those of none of the agent's people."""
     if slots.people:
         return False
     if not script_of(language_code).is_spaced:  # the title stands behind the name

@@ -1,7 +1,4 @@
-"""What an agent without tools does about a booking: it takes the caller's wish down and says that nothing is fixed.
-
-Sans-IO.
-"""
+"""Bookings of an agent without tools: it notes the caller's wish and says that nothing is fixed. Sans-IO."""
 
 from __future__ import annotations
 
@@ -51,7 +48,7 @@ class Wishes:
         return bool(dialogue.wish.kind) and not dialogue.wish.is_noted
 
     def question(self, dialogue: Dialogue) -> str:
-        """What must still be asked; empty where no wish is open."""
+        """Return what must still be asked; empty where no wish is open."""
         return self._question(dialogue.wish)[0] if self.is_open(dialogue) else ""
 
     def asked(self, dialogue: Dialogue) -> str:
@@ -74,13 +71,13 @@ class Wishes:
         return self._answered(part, dialogue, now)
 
     def _is_answer(self, part: Part, asked: str) -> bool:
-        """Whether a sentence gives just what was asked for, whatever it sounds like."""
+        """Return whether a sentence gives just what was asked for, whatever it sounds like."""
         if asked in ("name", "phone") and part.slots.digits:
             return True
         return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        """What says more of an open wish than was asked for: that it is dropped, another time, what it is for."""
+        """Return what a sentence adds to an open wish unasked: that it is dropped, another time, what it is for."""
         asked = self.asked(dialogue)
         if self.is_taken_back(part):
             return self._drop(dialogue)
@@ -100,12 +97,12 @@ class Wishes:
         return ""
 
     def is_taken_back(self, part: Part) -> bool:
-        """Whether a sentence drops the wish that is open."""
+        """Return whether a sentence drops the wish that is open."""
         slots = part.slots
         return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
 
     def _is_time(self, part: Part) -> bool:
-        """Whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
+        """Return whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
         slots, lists = part.slots, self._finder.words
         small = lists.common | {word for phrase in (*lists.name_trails, *lists.follow_ups) for word in phrase}
         is_sure = bool(slots.when.times or slots.when.weekdays) or len(slots.value_words) > 1
@@ -275,8 +272,8 @@ class Wishes:
         ]
 
     def _refused(self, when: When, now: datetime) -> str:
-        """Why nobody can come then, and the nearest times at which the place is open; empty: they can, or it is not
-        known.
+        """Return why nobody can come then, and the nearest times at which the place is open; empty: they can, or it is
+        not known.
         """
         words, hours = self._words, self._facts.hours
         if when.trouble is not None:
@@ -333,16 +330,18 @@ class Wishes:
         return grouped(digits, self._region)
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
-        """What is asked next for a wish that has come further."""
+        """Return what is asked next for a wish that has come further."""
         return self._next([], wish, dialogue)
 
     def says_more(self, text: str, now: datetime) -> bool:
-        """Whether a text says a day, a time, a service or a person."""
+        """Return whether a text says a day, a time, a service or a person."""
         slots = self._finder.find(text, now)
         return bool(slots.when or slots.services or slots.people)
 
     def put_right(self, text: str, dialogue: Dialogue, now: datetime) -> Taken:
-        """What is said and asked next where a text, beside a sign that was put right, says another time or service."""
+        """Return what is said and asked next where a text, beside a sign that was put right, says another time or
+        service.
+        """
         part = Part(text, "change", self._finder.find(text, now))
         changed = replace(dialogue, wish=self._filled(dialogue.wish, part, now))
         when = part.slots.when
@@ -362,7 +361,7 @@ def filled_in(wish: Wish, slot: str) -> str:
 
 
 def fits(free: FreeTime, when: When) -> bool:
-    """Whether a free time is one that was asked for."""
+    """Return whether a free time is one that was asked for."""
     if when.day_relation and when.since and (bound := when.first_day(when.since)):
         day = free.date or When(weekdays=(_weekday(free),)).first_day(when.since) or bound
         return (day < bound if when.day_relation == "sooner" else day > bound) and _part_fits(free.time, when)

@@ -129,7 +129,9 @@ class Wording:
         return self._text("money").format(amount=digits, currency=forms[self._form(money.amount, len(forms))])
 
     def _form(self, amount: Decimal, n_forms: int) -> int:
-        """Which form of a noun stands behind a number: of one, two, or three as in Russian (CLDR's one, few, many)."""
+        """Return which form of a noun stands behind a number: of one, two, or three as in Russian (CLDR's one, few,
+        many).
+        """
         if n_forms == 1 or amount != amount.to_integral_value():
             return n_forms - 1 if n_forms < 3 else 1
         number = int(amount)

@@ -1,1 +1,1 @@
-"""Calendars: when somebody is busy, and events made, moved and deleted."""
+"""Calendars: busy times, and events that are made, moved and deleted."""

@@ -83,7 +83,7 @@ class CalDavCalendar:
         return event.key
 
     async def move(self, event_id: str, span: Span) -> None:
-        """Only where nobody has changed it in between (If-Match)."""
+        """Change the times of an event, only where the event is unchanged since it was read (If-Match)."""
         moved, there = await self._moved(event_id, span)
         if moved is None:
             return  # it has these times already
@@ -133,7 +133,7 @@ class CalDavCalendar:
             tree = parser.close()
         except _DocumentType:
             raise BadAnswer(f"{self._who} answered XML with a document type: it is not read") from None
-        except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two: an encoding nobody has
+        except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two: an unknown encoding
             raise BadAnswer(f"{self._who} answered what is no XML") from error
         if tree.tag != f"{{{_DAV}}}multistatus":
             raise BadAnswer(f"{self._who} answered no list of events")

@@ -1,4 +1,4 @@
-"""Events as iCalendar (RFC 5545): made, moved, and read for when somebody is busy. Sans-IO."""
+"""Events as iCalendar (RFC 5545): made, moved, and read for busy times. Sans-IO."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def moved_event(text: bytes, span: Span) -> bytes | None:
 def busy_in(
     text: str, span: Span, zone: ZoneInfo, *, is_late: Callable[[], bool] = lambda: False
 ) -> list[tuple[datetime, datetime]]:
-    """When its events keep somebody busy. Times without a zone are by `zone`. Raises ValueError, and what the libraries
-    raise for what is no event; TooManyEvents once `is_late` says so, which is asked before each event.
+    """Return when its events keep somebody busy. Times without a zone are by `zone`. Raises ValueError, and what the
+    libraries raise for what is no event; TooManyEvents once `is_late` says so, which is asked before each event.
     """
     if is_late():
         raise TooManyEvents

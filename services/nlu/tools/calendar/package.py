@@ -36,7 +36,7 @@ class FreeBusy(ArgumentsModel):
     ends: str = _ENDS
 
 
-class Book(ArgumentsModel):
+class BookEvent(ArgumentsModel):
     """Arguments of book."""
 
     title: str = Field(min_length=1, max_length=200)
@@ -46,7 +46,7 @@ class Book(ArgumentsModel):
     place: str = Field("", max_length=200)
 
 
-class Move(ArgumentsModel):
+class MoveEvent(ArgumentsModel):
     """Arguments of move."""
 
     event_id: str = _ID
@@ -54,7 +54,7 @@ class Move(ArgumentsModel):
     ends: str = _ENDS
 
 
-class Cancel(ArgumentsModel):
+class CancelEvent(ArgumentsModel):
     """Arguments of cancel."""
 
     event_id: str = _ID
@@ -77,9 +77,9 @@ class _CalendarPackage:
         self._sites: Sites[Any, Calendar] = Sites(context, self.Secrets, self._calendar)
         self._operations = (
             self._made("free_busy", "When the calendar is busy.", FreeBusy, self._free_busy, writes=False),
-            self._made("book", "Makes an event in the calendar.", Book, self._book),
-            self._made("move", "Gives an event of the calendar another time.", Move, self._move),
-            self._made("cancel", "Deletes an event of the calendar.", Cancel, self._cancel),
+            self._made("book", "Makes an event in the calendar.", BookEvent, self._book),
+            self._made("move", "Gives an event of the calendar another time.", MoveEvent, self._move),
+            self._made("cancel", "Deletes an event of the calendar.", CancelEvent, self._cancel),
         )
 
     async def open(self) -> None:

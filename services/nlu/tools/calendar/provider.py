@@ -1,4 +1,4 @@
-"""What every calendar is asked for."""
+"""Protocol of the calendars."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Calendar(Protocol):
     """One calendar of one tenant. Everything raises CallFailed."""
 
     async def busy(self, span: Span) -> Sequence[tuple[datetime, datetime]]:
-        """When somebody is busy, in any order."""
+        """Return the busy times, in any order."""
 
     async def create(self, event: NewEvent) -> str:
         """The event's id; of a key that it has already, that one's."""

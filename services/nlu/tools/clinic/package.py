@@ -66,7 +66,7 @@ class ClinicPackage:
         return {**deeds, **look_ups}
 
     async def standing(self, tenant_id: str, phone: str) -> list[Appointment] | None:
-        """What is to come for a number, whoever's name it has; None: the diary cannot be read."""
+        """Return the coming appointments of a number, under any name; None: the diary cannot be read."""
         try:
             return await self._find.standing(tenant_id, phone)
         except NotReached:

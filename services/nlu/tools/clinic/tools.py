@@ -141,7 +141,7 @@ class Find(_Clinic):
     spec = _spec("clinic_find", "The appointments of a caller, by the name and number they give.", FindArguments)
 
     async def standing(self, tenant_id: str, phone: str) -> list[Appointment]:
-        """What is still to come for a number, whoever's name it has. Raises NotReached."""
+        """Return the coming appointments of a number, under any name. Raises NotReached."""
         forms, now = forms_of(phone, self._region), self._times.now()
         found = await self._worker.run(lambda: self._diary.find(tenant_id, forms))
         return [one for one in found if one.starts > now]

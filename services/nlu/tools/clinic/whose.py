@@ -39,8 +39,8 @@ def forms_of(phone: str, region: str = "") -> frozenset[str]:
 
 
 def is_same_name(given: str, held: str) -> bool:
-    """Whether a name that a caller gave is the one an appointment is held by: each of its words is a word of that one,
-    in any case, with or without marks, or nearly; or the whole is, cut into words otherwise.
+    """Return whether a name that a caller gave is the one an appointment is held by: each of its words is a word of
+    that one, in any case, with or without marks, or nearly; or the whole is, cut into words otherwise.
     """
     words, known = (without_marks(" ".join(normalise(name))).split() for name in (given, held))
     if len(words) != len(known) and _likeness("".join(words), "".join(known)) >= _LEAST_LIKE_JOINED:

@@ -1,4 +1,4 @@
-"""What every CRM is asked for, in one form: a contact by number, a lead, a task, a call that is over."""
+"""Arguments of the CRM tools, the same for every CRM: a contact by number, a lead, a task, a call that is over."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def notations(phone: str, region: str) -> tuple[str, ...]:
 
 
 def is_same(written: object, phone: str, region: str) -> bool:
-    """Whether what a CRM holds is that number. Of two numbers with country codes both must be alike."""
+    """Return whether what a CRM holds is that number. Of two numbers with country codes both must be alike."""
     if not isinstance(written, str):
         return False
     wanted, found = significant(phone, region), significant(written, region)

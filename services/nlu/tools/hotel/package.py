@@ -38,12 +38,12 @@ class FreeRooms(ArgumentsModel):
     nights: Nights
 
 
-class Find(ArgumentsModel):
+class FindBookings(ArgumentsModel):
     name: Name
     phone: Phone
 
 
-class Book(ArgumentsModel):
+class BookRoom(ArgumentsModel):
     room: str = Field(min_length=1, max_length=64)
     arrives: date
     nights: Nights
@@ -51,7 +51,7 @@ class Book(ArgumentsModel):
     phone: Phone
 
 
-class Cancel(ArgumentsModel):
+class CancelBooking(ArgumentsModel):
     arrives: date
     name: Name
     phone: Phone
@@ -94,9 +94,9 @@ class HotelPackage:
         self._worker = SqliteThread(f"rooms-{self._context.agent_id}")
         self._operations = (
             self._made("free_rooms", "How many rooms are free for a stay, by their kind.", FreeRooms, self._free),
-            self._made("find", "The bookings of a caller, by the name and number they give.", Find, self._find),
-            self._made("book", "Books a room for a caller.", Book, self._book, writes=True),
-            self._made("cancel", "Cancels a caller's booking.", Cancel, self._cancel, writes=True),
+            self._made("find", "The bookings of a caller, by the name and number they give.", FindBookings, self._find),
+            self._made("book", "Books a room for a caller.", BookRoom, self._book, writes=True),
+            self._made("cancel", "Cancels a caller's booking.", CancelBooking, self._cancel, writes=True),
         )
 
     async def close(self) -> None:

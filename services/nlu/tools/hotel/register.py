@@ -74,11 +74,11 @@ class Register:
         return tuple(_stay(row) for row in rows)
 
     def free(self, tenant_id: str, arrives: date, nights: int) -> dict[str, int]:
-        """How many rooms of each kind are free on every one of the nights."""
+        """Return how many rooms of each kind are free on every one of the nights."""
         return free_rooms(self._rooms, self.booked(tenant_id, since=arrives), arrives, nights)
 
     def find(self, tenant_id: str, phones: Collection[str], *, since: date) -> list[Stay]:
-        """What stands for a number from a day on. `phones`: the ways to dial it."""
+        """Return what stands for a number from a day on. `phones`: the ways to dial it."""
         return [one for one in self._held(tenant_id, phones) if one.is_booked and one.arrives >= since]
 
     def book(
@@ -152,7 +152,7 @@ class Register:
 
 
 def free_rooms(rooms: Mapping[str, int], stays: Collection[Stay], arrives: date, nights: int) -> dict[str, int]:
-    """How many of each kind are free on every night of a stay."""
+    """Return how many of each kind are free on every night of a stay."""
     every = [arrives + timedelta(days=n) for n in range(nights)]
     return {
         room: min(count - sum(one.room == room and one.covers(night) for one in stays) for night in every)

@@ -1,4 +1,4 @@
-"""A connection to one MCP server that is made anew when it is lost."""
+"""A connection to one MCP server, which is reconnected when it is lost."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class McpPackage:
         return self._operations
 
     def _all(self) -> tuple[Operation, ...]:
-        """What a tenant's server says of a tool is shown to that tenant: they share one where they say the same."""
+        """Make the tools. A tenant sees its own server's description; tenants with the same one share a tool."""
         tools: dict[str, Tool] = {}
         tenants: dict[str, list[str]] = {}
         for tenant_id, connection in self._connections.items():
@@ -210,7 +210,7 @@ def _name_of(tool: Tool) -> str:
 
 
 def _value_of(result: CallToolResult, connection: McpConnection) -> object:
-    """What a tool gives: its structured content, else its text. Raises ToolRefused, BadAnswer."""
+    """Return what a tool gives: its structured content, else its text. Raises ToolRefused, BadAnswer."""
     who = connection.who
     texts = [part.text for part in result.content if isinstance(part, TextContent)]
     if sum(len(text) for text in texts) > MAX_BYTES:

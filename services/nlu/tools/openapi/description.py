@@ -47,7 +47,7 @@ class Described:
 
     @property
     def is_safe(self) -> bool:
-        """Whether the method by its definition changes nothing."""
+        """Return whether the method by its definition changes nothing."""
         return self.method in SAFE
 
 

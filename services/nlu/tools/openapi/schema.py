@@ -15,7 +15,7 @@ class DescriptionError(ValueError):
 
 
 def resolved(document: Mapping[str, Any], value: Any, *, depth: int = 0) -> Any:
-    """What a reference of the description points to; anything else as it is. Raises DescriptionError."""
+    """Return what a reference of the description points to; anything else as it is. Raises DescriptionError."""
     if not isinstance(value, Mapping) or "$ref" not in value:
         return value
     reference = str(value["$ref"])

@@ -1,1 +1,1 @@
-"""What adapters of REST services share: one client with limits, retries, a breaker and renewed tokens."""
+"""REST client of the adapters: limits, retries, a breaker and renewed tokens."""

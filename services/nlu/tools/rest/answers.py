@@ -57,7 +57,7 @@ class Answer:
 
 
 def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
-    """What a system said, without the secrets it was asked with: some repeat in an error what was sent to them."""
+    """Return what a system said, without our secrets: some systems repeat in an error what was sent to them."""
     for secret in sorted(set(secrets), key=len, reverse=True):  # one may begin as another one does
         if len(secret) < _FEWEST_HIDDEN:
             continue
@@ -71,7 +71,7 @@ def without_secrets(body: bytes, secrets: Iterable[str]) -> bytes:
 
 
 def failure_of(answer: Answer, *, now: datetime) -> CallFailed:
-    """What a status that is no success means; `now` is aware, for a Retry-After that is a date."""
+    """Return what a status that is no success means; `now` is aware, for a Retry-After that is a date."""
     status, who = answer.status, answer.who
     said = "" if _is_page(answer) else said_by(answer)
     text = f"{who} answered {status}" + (f": {said}" if said else "")

@@ -1,4 +1,4 @@
-"""What can go wrong with a request to another system, as errors that say what to do. No credential stands in one."""
+"""Errors of a request to another system, which say what to do. No credential stands in one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CallFailed(Exception):
 
 
 class CredentialsRefused(CallFailed):
-    """401, also with a fresh token: somebody must renew the tenant's credentials."""
+    """401, also with a fresh token: the operator must renew the tenant's credentials."""
 
     error_class = ErrorClass.FATAL
     is_untouched = True

@@ -1,4 +1,4 @@
-"""One system for several tenants: a client for each, made anew when its credentials change."""
+"""One system for several tenants: a client for each, replaced when its credentials change."""
 
 from __future__ import annotations
 

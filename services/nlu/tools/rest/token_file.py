@@ -27,8 +27,8 @@ class TokenFile:
         self._path = path
 
     def read(self, given: str) -> KeptToken:
-        """What is kept for the refresh token of the secrets, `given`; that one where nothing is, or where the operator
-        has put another one there since.
+        """Return what is kept for the refresh token of the secrets, `given`; that one where nothing is, or where the
+        operator has put another one there since.
         """
         try:
             kept = read_json(self._path.read_bytes())

@@ -201,3 +201,17 @@ def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):
         if call.all(cmd.EndUtterance):
             call.settle("")
     assert call.conversation.is_over, call.floor
+
+
+@settings(max_examples=100)
+@given(script=steps)
+def test_a_deadline_that_is_kept_is_never_later_than_a_fresh_merge(script: list[tuple[tuple[object, ...], int]]):
+    call = Call().greeted()
+    for event, wait_ms in script:
+        if call.conversation.is_over:
+            break
+        act(call, event)
+        for _ in range(0, wait_ms, 20):
+            call.wait(20)
+            kept, merged = call.conversation.next_deadline(), call.conversation._soonest_deadline()
+            assert merged is None or (kept is not None and kept <= merged + 1e-6)
