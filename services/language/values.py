@@ -335,7 +335,12 @@ class _Combining:
             hour = self._hour(minutes.end + skipped) if minutes else None
             if minutes and quarter:
                 minutes = replace(minutes, number=minutes.number * _QUARTER)
-            if minutes and hour is None and minutes.number > 20 and minutes.number % 10:  # "без двадцати девять"
+            is_before = not self.words.lists[
+                "minutes_past"
+            ].openings  # "to" of "ten to three" stands behind the minutes
+            if (
+                is_before and minutes and hour is None and minutes.number > 20 and minutes.number % 10
+            ):  # "без двадцати девять"
                 hour = replace(minutes, number=minutes.number % 10)
                 minutes = replace(minutes, number=minutes.number - hour.number)
             return self._shifted(hour, -int(minutes.number), start=at) if hour and minutes else None
