@@ -11,6 +11,8 @@ FILE = "dates"
 _LAST_WEEKDAY = 6  # Monday is 0
 _LONGEST_MONTH = 31
 _MOST_WEEKS = 52
+_MOST_FEW = 10
+_HOURS = 12
 _MOST_IN_MONTH = 5  # days of one weekday
 _FURTHEST_DAY = 366  # that a word like "tomorrow" names
 LISTS = (
@@ -32,6 +34,17 @@ LISTS = (
         "half_between",
         "days_before",
         "days_after",
+        "end_words",
+        "the_month",
+        "one_after",
+        "not_words",
+        "leaving_words",
+        "night_units",
+        "night_openings",
+        "quarter_towards",
+        "bare_day_openings",
+        "range_openings",
+        "counted_from",
     ),
 )
 _OPENINGS = (
@@ -43,6 +56,7 @@ _OPENINGS = (
     "day_openings",
     "articles",
     "one_and_half_before",
+    "quarter_towards",
 )
 WIDER_PARTS = {"morning": "am", "afternoon": "pm", "evening": "pm"}
 """The half of the day that a part lies in: "three in the morning" is before any morning begins."""
@@ -73,6 +87,11 @@ class CalendarWords:
     nth_behind: PhraseTable[int]
     weeks_before: PhraseTable[int]  # before a weekday, how many weeks behind the coming one: "a week on Thursday"
     weeks_behind: PhraseTable[int]  # "Thursday week"
+    few: PhraseTable[int]  # "a couple of"
+    day_spans: PhraseTable[int]  # the days of "a fortnight"
+    halves_joined: PhraseTable[int]  # hours in one word with a half of them: minutes of half a day
+    day_endings: tuple[str, ...]  # of an ordinal that, alone, is a day of the month
+    has_bare_minutes: bool  # "nine thirty on Friday"
     is_day_first: bool
     has_ordinals: bool  # days of the month are ordinals: "the 5th"
     value_openings: frozenset[str]  # the first words of what a value of more than one part may begin with
@@ -121,6 +140,11 @@ def _read(language: str) -> CalendarWords:
         nth_behind=PhraseTable(data.numbers(language, FILE, "nth_behind", least=-1, most=_MOST_IN_MONTH)),
         weeks_before=PhraseTable(data.numbers(language, FILE, "weeks_before", least=1, most=_MOST_WEEKS)),
         weeks_behind=PhraseTable(data.numbers(language, FILE, "weeks_behind", least=1, most=_MOST_WEEKS)),
+        few=PhraseTable(data.numbers(language, FILE, "few", least=1, most=_MOST_FEW)),
+        day_spans=PhraseTable(data.numbers(language, FILE, "day_spans", least=1, most=_FURTHEST_DAY)),
+        halves_joined=PhraseTable(_halves_joined(language)),
+        day_endings=tuple(data.words(language, FILE, "day_endings")),
+        has_bare_minutes=data.flag(language, FILE, "bare_minutes"),
         has_ordinals=bool(data.table(language, FILE, "ordinals")),
         is_day_first=data.flag(language, FILE, "day_first"),
     )
@@ -128,6 +152,13 @@ def _read(language: str) -> CalendarWords:
 
 def _table(language: str, key: str) -> Mapping[str, Any]:
     return data.table(language, FILE, key)
+
+
+def _halves_joined(language: str) -> dict[str, int]:
+    """Ordinals of hours written together with the half before them: minutes since noon or midnight."""
+    ordinals = data.numbers(language, FILE, "ordinals", least=1, most=_LONGEST_MONTH)
+    halves = data.words(language, FILE, "half_joined")
+    return {half + word: hour * 60 - 30 for half in halves for word, hour in ordinals.items() if hour <= _HOURS}
 
 
 def _weekday_groups(language: str) -> dict[str, frozenset[int]]:

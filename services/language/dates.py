@@ -9,11 +9,13 @@ weekday.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import Enum
 
 from services.language.calendar_words import PARTS, CalendarWords, calendar_words
 from services.language.nth_days import nth_weekday
 from services.language.phrases import PhraseSet
+from services.language.stretches import ends_of
 from services.language.value import Kind, Reading, Value
 from services.language.value_parts import numbers_in, phrases_in
 from services.language.value_words import value_words
@@ -23,6 +25,8 @@ DAYS_IN_WEEK = 7
 MONTHS_IN_YEAR = 12
 MINUTES_IN_DAY = 24 * 60
 _OFFICE_BEGINS_MIN, _OFFICE_ENDS_MIN = 7 * 60, 19 * 60  # of a time whose half of the day is not said
+_SPAN = "span"  # a unit that is a number of days: a fortnight
+_MOST_WEEKDAYS = 8  # that are counted ahead: "two Fridays from now"
 _WEEKEND = 5  # the first weekday of it
 _LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
 
@@ -134,13 +138,19 @@ class _Finder:
         if self.words.lists["lunar_words"].are_in(texts):
             return None, None, Trouble.LUNAR
         today = self.now.date()
-        relative = self.words.relative_days.find(texts)
-        weekdays = [value for value in values if value.kind is Kind.WEEKDAYS and len(value.days) < DAYS_IN_WEEK]
+        relative = self._relative_days()
+        weekdays = self._weekdays()
         dated = next((v for v in values if v.kind is Kind.DATE and (v.date[2] is not None) and not v.part), None)
         ahead = self._days_ahead()
         nth = nth_weekday(self.reading, self.words, today=today, month_offset=self._offset("month_words"))
+        if (
+            nth is None
+            and (ends := ends_of(self.reading, self.words)) is not None
+            and self._offset("week_words") is None
+        ):
+            return self._stretch(*ends)
         if nth is not None:
-            return (nth, None, None) if isinstance(nth, date) else (None, None, Trouble.NO_SUCH_DATE)
+            return (*nth, None) if nth else (None, None, Trouble.NO_SUCH_DATE)
         if dated is not None:
             day, last, trouble = self._dated(dated)
             shift = self._days_from(dated)
@@ -149,14 +159,61 @@ class _Finder:
         if ahead is not None:
             return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
         if relative:
-            return self._with_weekday(today + timedelta(days=relative[0][2]), None, None, weekdays)
-        if self.words.lists["end_of_month"].are_in(texts):
-            return _end_of_month(today), None, None
+            start, _, days = relative[0]
+            return self._with_weekday(today + timedelta(days=days + self._counted_from(start)), None, None, weekdays)
+        if self.words.lists["end_of_month"].are_in(texts) and not any(v.kind is Kind.MONTH for v in values):
+            return _end_of_month(_months_on(today.replace(day=1), self._offset("month_words") or 0)), None, None
         if self.words.lists["end_of_year"].are_in(texts):
             return today.replace(month=MONTHS_IN_YEAR, day=31), None, None
         if weekdays:
             return self._weekday(weekdays[0])
         return self._week_or_month()
+
+    def _weekdays(self) -> list[Value]:
+        """The weekdays that are named, without those that are not meant where another is: "not Friday but Monday"."""
+        named = [v for v in self.reading.values if v.kind is Kind.WEEKDAYS and len(v.days) < DAYS_IN_WEEK]
+        return [value for value in named if not self._is_denied(value.start)] or named
+
+    def _relative_days(self) -> list[tuple[int, int, int]]:
+        """The days named by their distance; not those that are not meant: "not tomorrow but Friday"."""
+        named = self.words.relative_days.find(self.reading.texts)
+        meant = [hit for hit in named if not self._is_denied(hit[0])]
+        others = any(v.kind in (Kind.WEEKDAYS, Kind.DATE) for v in self.reading.values)
+        return meant if meant or others else named
+
+    def _is_denied(self, start: int) -> bool:
+        texts, denies = self.reading.texts, self.words.lists["not_words"]
+        return any(denies.length(texts, start - n) == n for n in (1, 2, 3) if start >= n)
+
+    def _counted_from(self, start: int) -> int:
+        """The days counted up to a day that is named by its distance: "two weeks from tomorrow"; 0: none."""
+        for n in (1, 2):
+            if start >= n and self.words.length("counted_from", self.reading.texts, start - n) == n:
+                return self._days_ending(start - n)
+        return 0
+
+    def _stretch(self, first: Value, second: Value) -> _Found:
+        """The days from one to another; the second is the next such behind the first."""
+        begins, _, trouble = self._end_of_stretch(first)
+        if begins is None or trouble is not None:
+            return None, None, trouble
+        if second.kind is Kind.WEEKDAYS:
+            return begins, begins + timedelta(days=(next(iter(second.days)) - begins.weekday()) % DAYS_IN_WEEK), None
+        if second.kind is Kind.DATE and second.date[1] is None and second.date[2] is not None:
+            month = begins.replace(day=1) if second.date[2] > begins.day else _months_on(begins.replace(day=1), 1)
+            ends = _date(month.year, month.month, second.date[2])
+            return (begins, ends, None) if ends else (None, None, Trouble.NO_SUCH_DATE)
+        ends, _, trouble = self._end_of_stretch(second)
+        if ends is None or trouble is not None:
+            return None, None, trouble
+        return (begins, ends, None) if ends > begins else (begins, None, None)
+
+    def _end_of_stretch(self, value: Value) -> _Found:
+        if value.kind is Kind.DATE:
+            return self._dated(value)
+        if value.kind is Kind.DAY:
+            return self.now.date() + timedelta(days=int(value.number)), None, None
+        return self._weekday(value)
 
     def _with_weekday(
         self, day: date | None, last: date | None, trouble: Trouble | None, weekdays: Sequence[Value]
@@ -212,6 +269,9 @@ class _Finder:
         day = next(iter(value.days))
         if weeks := self._weeks_behind(value):
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK + weeks * DAYS_IN_WEEK), None, None
+        if self.words.lists["one_after"].are_in(self.reading.texts):  # "not this Friday but the one after"
+            coming = today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK)
+            return coming + timedelta(days=DAYS_IN_WEEK), None, None
         is_coming = offset == 0 and self._offset("week_words") is None  # "this Wednesday", said on a Sunday
         if offset is None or is_coming:
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
@@ -222,6 +282,15 @@ class _Finder:
         texts, before = self.reading.texts, self.words.weeks_before
         hits = [before.at(texts, value.start - n) for n in (2, 3) if value.start >= n]
         hits += [self.words.weeks_behind.at(texts, value.end)]
+        n_days = next(
+            (v for v in numbers_in(self.reading.tokens, {}, self.language_code).values() if v.end == value.start), None
+        )
+        if (
+            n_days is not None
+            and 1 < n_days.number <= _MOST_WEEKDAYS
+            and self.words.length("in_behind", texts, value.end)
+        ):
+            return int(n_days.number) - 1  # "two Fridays from now"
         return next((hit[1] for hit in hits if hit is not None), 0)
 
     def _weekday_offset(self, value: Value) -> int | None:
@@ -240,9 +309,10 @@ class _Finder:
     def _times_said(self, before: PhraseSet, at: int) -> int:
         """How often a word stands before a day: "下下周一" is of the week after next."""
         texts, n = self.reading.texts, 0
-        while at > n and before.length(texts, at - n - 1) == 1 and texts[at - n - 1] == texts[at - 1]:
+        last = next((at - k for k in (1, 2, 3) if at >= k and before.length(texts, at - k) == k), at)
+        while last > n and before.length(texts, last - n - 1) and texts[last - n - 1] == texts[last]:
             n += 1
-        return max(1, n)
+        return n + 1
 
     def _offset(self, unit: str) -> int | None:
         """Weeks or months from this one: "next week", "tuần sau", "через неделю"; None: none is named."""
@@ -281,13 +351,25 @@ class _Finder:
         months = self._offset("month_words")
         if months is not None:
             first = _months_on(today.replace(day=1), months)
+            if self._is_end():
+                return _end_of_month(first), None, None
             return max(first, today) if months == 0 else first, _end_of_month(first), None
         month = next((value for value in self.reading.values if value.kind is Kind.MONTH), None)
         if month is not None:
             year = today.year + (1 if int(month.number) < today.month else 0)
             first = date(year, int(month.number), 1)
+            if self._is_end(month):
+                return _end_of_month(first), None, None
             return max(first, today), _end_of_month(first), None
         return None, None, None
+
+    def _is_end(self, month: Value | None = None) -> bool:
+        """Whether the end of a month is meant: "the end of next month", "в конце января", "下个月底"."""
+        texts, ends = self.reading.texts, self.words.lists["end_words"]
+        if month is None:
+            return ends.are_in(texts)
+        before = any(ends.length(texts, month.start - n) == n for n in (1, 2, 3) if month.start >= n)
+        return before or ends.length(texts, month.end) > 0
 
     # So much ahead
 
@@ -298,7 +380,7 @@ class _Finder:
             if is_past:
                 return None, None, Trouble.PAST
             self.counts_days = unit == "day_words"
-            if unit == "day_words":
+            if unit in ("day_words", _SPAN):
                 return today + timedelta(days=count), None, None
             if unit == "week_words":
                 return self._in_week(today + timedelta(days=count * DAYS_IN_WEEK)), None, None
@@ -313,12 +395,18 @@ class _Finder:
         return day + timedelta(days=next(iter(named[0])) - day.weekday()) if named else day
 
     def _days_from(self, value: Value) -> int:
-        """How many days from a date that is named the day lies: "two days before Christmas" is -2."""
+        """How many days from a date that is named the day lies: "two days before Christmas" is -2.
+
+        The days may be told before the word ("the day after"), behind the date ("sau Giáng sinh hai ngày"), or behind
+        the word behind the date ("圣诞节后两天").
+        """
         texts = self.reading.texts
         for name, sign in (("days_before", -1), ("days_after", 1)):
             for n in range(1, 4):
                 if value.start >= n and self.words.length(name, texts, value.start - n) == n:
-                    return sign * self._days_ending(value.start - n)
+                    return sign * (self._days_ending(value.start - n) or self._days_beginning(value.end))
+            if length := self.words.length(name, texts, value.end):
+                return sign * self._days_beginning(value.end + length)
         return 0
 
     def _days_ending(self, end: int) -> int:
@@ -329,8 +417,14 @@ class _Finder:
         for unit, days in (("day_words", 1), ("week_words", DAYS_IN_WEEK)):
             at = next((end - n for n in (1, 2, 3) if end >= n and self.words.length(unit, texts, end - n) == n), None)
             if at is not None:
-                return days * next((int(number.number) for number in numbers if number.end == at), 1)
+                few = self._count_ending(at)
+                return days * next((int(n.number) for n in (*([few] if few else []), *numbers) if n.end == at), 1)
         return 0
+
+    def _days_beginning(self, start: int) -> int:
+        """The days counted right behind a place; 0: none."""
+        lengths = [value for value in self.reading.values if value.kind is Kind.DURATION and value.start == start]
+        return int(lengths[0].number) // MINUTES_IN_DAY if lengths else 0
 
     def _after(self) -> datetime | None:
         """So many hours or minutes from now: "in two hours", "30 phút nữa"."""
@@ -344,27 +438,37 @@ class _Finder:
         return None
 
     def _counted(self, units: Sequence[str]) -> list[tuple[int, str, bool]]:
-        """Numbers of days, weeks or months that are said to lie ahead, or behind."""
+        """Numbers of days, weeks or months that are said to lie ahead, or behind; of a span's days, as _SPAN."""
         texts = self.reading.texts
         phrases = phrases_in(texts, self.words, value_words(self.language_code))
         numbers = numbers_in(self.reading.tokens, phrases, self.language_code)
         found = []
         for at in range(len(texts)):
-            for unit in units:
-                length = self.words.length(unit, texts, at)
-                if not length:
+            span = self.words.day_spans.at(texts, at)
+            for unit in (*units, _SPAN):
+                length = (span[0] if span else 0) if unit == _SPAN else self.words.length(unit, texts, at)
+                if not length or (span and unit != _SPAN):
                     continue
-                number = next((n for n in numbers.values() if n.end == at), None)
+                number = self._count_ending(at) or next((n for n in numbers.values() if n.end == at), None)
                 start, count = (number.start, int(number.number)) if number else (at, 1)
+                count *= span[1] if span else 1
                 if number is None and any(self.words.length("articles", texts, at - n) == n for n in (1, 2) if at >= n):
                     start = at - 1
-                is_bare_one = number is None and start == at
+                is_bare_one = number is None and start == at and unit != _SPAN
                 if self._is_ahead(start, at + length) and not (is_bare_one and not self._opens_ahead(start)):
                     found.append((count, unit, False))
                     self.used = range(start, at + length)
                 elif (number is not None or start < at) and self.words.length("ago_behind", texts, at + length):
                     found.append((count, unit, True))
         return found
+
+    def _count_ending(self, end: int) -> Value | None:
+        """A small number that ends right before a place and is no numeral: "a couple of"."""
+        for n in (3, 2, 1):
+            hit = self.words.few.at(self.reading.texts, end - n) if end >= n else None
+            if hit is not None and hit[0] == n:
+                return Value(Kind.NUMBER, end - n, end, number=Decimal(hit[1]))
+        return None
 
     def _opens_ahead(self, start: int) -> bool:
         texts = self.reading.texts

@@ -181,6 +181,7 @@ class _Reading:
     def __init__(self, known: NumberWords) -> None:
         self.largest_group = known.group
         self.drops_thousands = known.drops_thousands
+        self.has_teens = 11 in known.units.values()  # "eleven" is a word of its own
         self.total = 0
         self.group = 0
         self.has_group = False  # a zero is one too
@@ -193,6 +194,8 @@ class _Reading:
         if self.has_group and (self.group % place or self.group == 0):
             return False
         if self.has_group and 10 < self.group % 100 < 20 and value < 10:
+            return False
+        if self.has_group and self.group % 100 == 10 and self.last == 1 and self.has_teens:  # "десять девять"
             return False
         self.group += value
         self.has_group = True

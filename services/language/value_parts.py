@@ -19,13 +19,16 @@ def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords
     """Values that are whole phrases, by their first token; the longest at each place."""
     found: dict[int, Value] = {}
     at = behind = 0
+    last: Kind | None = None  # of the phrase before: "下午一点" is one o'clock, and no "一点"
     while at < len(texts):
         best = _phrase_at(texts, at, words, amounts)
-        if best is None or (at > behind and _ends_number(texts, best, amounts.numbers)):
+        is_hour = best is not None and best.kind is Kind.NONE and last is Kind.PART and at == behind
+        if best is None or is_hour or (at > behind and _ends_number(texts, best, amounts.numbers)):
             at += 1
             continue
         found[at] = best
         at = behind = best.end
+        last = best.kind
     return found
 
 
@@ -36,6 +39,8 @@ def _ends_number(texts: tuple[str, ...], phrase: Value, numbers: NumberWords) ->
     """
     word, before = texts[phrase.start], texts[phrase.start - 1]
     if phrase.kind is Kind.NONE:
+        if word in numbers.units and before in numbers.multipliers:  # "一点" of "十一点"
+            return True
         return word in numbers.multipliers and (before in numbers.units or before.isdecimal())
     is_one_word = phrase.kind is Kind.DAY and phrase.end - phrase.start == 1
     return is_one_word and word in numbers.after_tens and before in numbers.units.keys() | numbers.multipliers.keys()
@@ -50,6 +55,8 @@ def _phrase_at(texts: tuple[str, ...], at: int, words: CalendarWords, amounts: V
     if time := words.times.at(texts, at):
         minutes = frozenset({time[1], time[1] + DAY}) if time[1] == 0 else frozenset({time[1]})
         candidates.append(Value(Kind.TIME, at, at + time[0], minutes=minutes))
+    if half := words.halves_joined.at(texts, at):
+        candidates.append(Value(Kind.TIME, at, at + half[0], minutes=frozenset({half[1], half[1] + HALF_DAY})))
     if holiday := words.holidays.at(texts, at):
         candidates.append(Value(Kind.DATE, at, at + holiday[0], date=(None, *holiday[1])))
     if length := words.length("any_holiday", texts, at):
@@ -64,7 +71,7 @@ def _phrase_at(texts: tuple[str, ...], at: int, words: CalendarWords, amounts: V
         candidates.append(Value(Kind.DURATION, at, at + length, number=Decimal(30)))
     if length := amounts.free_of_charge.length(texts, at):
         candidates.append(Value(Kind.MONEY, at, at + length))
-    if length := amounts.not_numbers.length(texts, at):
+    if (length := amounts.not_numbers.length(texts, at)) and not (at and words.length("minutes_to", texts, at - 1)):
         candidates.append(Value(Kind.NONE, at, at + length))
     return max(candidates, key=lambda value: value.end, default=None)
 

@@ -19,6 +19,7 @@ _LONGEST_MONTH = 31
 _NO_DAY = 40  # from here on a number beside a month is none that was meant as a day
 _YEARS = range(1900, 2101)
 _QUARTER = 15
+_HOUR = 60  # minutes
 
 
 def read_values(text: str, language_code: str) -> Reading:
@@ -176,10 +177,12 @@ class _Combining:
         if day is not None:
             if (behind := self._month_behind(day)) is not None:
                 return self._with_year(replace(behind, start=at))
+            if opening and (joined := self._short_tens(day)) is not None and self._opens_days(at, opening):
+                return self._with_year(replace(self._month_behind(joined) or joined, start=at))
             ends = self._ends_time(day.end) or self._is_of_month(day.end)
             is_ordinal = day.kind is Kind.ORDINAL and ends  # "the first visit" is no day
             is_day = opening and (self._opens_days(at, opening) or is_ordinal or self._is_ordinal(day))
-            if is_day or self._has_day_word(day):
+            if is_day or self._has_day_word(day) or (ends and self._is_bare_day(day)):
                 end = day.end + (self._is("day_behind", day.end) or self._ordinal_end(day))
                 return Value(Kind.DATE, at, end, date=(None, None, int(day.number)))
         month = self._part(at, Kind.MONTH)
@@ -195,6 +198,22 @@ class _Combining:
     def _day(self, at: int) -> Value | None:
         day = self._part(at) or self._part(at, Kind.ORDINAL)
         return day if day is not None and 1 <= day.number <= 31 and day.number % 1 == 0 else None
+
+    def _short_tens(self, day: Value) -> Value | None:
+        """A day whose tens and ones are said as two digits: "ngày hai ba" is the 23rd."""
+        ones = self._part(day.end)
+        if ones is None or day.digits or ones.digits or not (1 <= day.number <= 3 and 1 <= ones.number <= 9):
+            return None
+        number = int(day.number * 10 + ones.number)
+        if number > _LONGEST_MONTH or self._is_time_unit(ones) or self._is("hour_words", ones.end):
+            return None
+        return Value(Kind.DATE, day.start, ones.end, number=Decimal(number), date=(None, None, number))
+
+    def _is_bare_day(self, day: Value) -> bool:
+        """Whether an ordinal that stands alone is a day of the month: "двадцать первого", "по двенадцатое"."""
+        if day.kind is not Kind.ORDINAL or not self.words.day_endings:
+            return False
+        return self._before("bare_day_openings", day.start) or self.texts[day.end - 1].endswith(self.words.day_endings)
 
     def _beyond_days(self, at: int) -> Value | None:
         """A day that no month has, before or behind its month: "the 32nd of December"."""
@@ -299,9 +318,10 @@ class _Combining:
             ("half_towards", -30),
             ("quarter_past", _QUARTER),
             ("quarter_to", -_QUARTER),
+            ("quarter_towards", _QUARTER - _HOUR),
         ):
             length = self._is(name, at)
-            hour = self._hour(at + length, ordinals=name == "half_towards") if length else None
+            hour = self._hour(at + length, ordinals=name.endswith("_towards")) if length else None
             if hour is not None:
                 return self._shifted(hour, shift, start=at)
         return None
@@ -310,11 +330,24 @@ class _Combining:
         """Minutes before or behind the hour: "ten to three", "без десяти три"."""
         if length := self._is("minutes_to", at):
             minutes = self._part(at + length)
-            skipped = self._is("minute_words", minutes.end) if minutes else 0
+            quarter = self._is("quarters", minutes.end) if minutes else 0
+            skipped = (quarter or self._is("minute_words", minutes.end)) if minutes else 0
             hour = self._hour(minutes.end + skipped) if minutes else None
+            if minutes and quarter:
+                minutes = replace(minutes, number=minutes.number * _QUARTER)
+            is_before = not self.words.lists[
+                "minutes_past"
+            ].openings  # "to" of "ten to three" stands behind the minutes
+            if (
+                is_before and minutes and hour is None and minutes.number > 20 and minutes.number % 10
+            ):  # "без двадцати девять"
+                hour = replace(minutes, number=minutes.number % 10)
+                minutes = replace(minutes, number=minutes.number - hour.number)
             return self._shifted(hour, -int(minutes.number), start=at) if hour and minutes else None
         minutes = self._part(at)
-        is_range = self._before("time_openings", at) and not self._before("sure_openings", at)
+        if minutes and (begun := self._of_begun_hour(minutes)):
+            return begun
+        is_range = self._before("range_openings", at)
         if minutes is None or minutes.number not in (5, 10, 20, 25) or minutes.digits or is_range:
             return None
         skipped = self._is("minute_units", minutes.end)
@@ -324,6 +357,14 @@ class _Combining:
             if hour is not None:
                 return self._shifted(hour, sign * int(minutes.number), start=at)
         return None
+
+    def _of_begun_hour(self, minutes: Value) -> Value | None:
+        """Minutes of the hour that has begun, by its ordinal: "пять минут двенадцатого" is 11:05."""
+        skipped = self._is("minute_units", minutes.end)
+        if not (skipped and self.words.lists["half_towards"].openings) or not 0 < minutes.number < _HOUR:
+            return None
+        hour = self._hour(minutes.end + skipped, ordinals=True)
+        return self._shifted(hour, int(minutes.number) - _HOUR, start=minutes.start) if hour else None
 
     def _shifted(self, hour: Value, minutes: int, *, start: int) -> Value:
         at = int(hour.number) * 60 + minutes
@@ -347,7 +388,7 @@ class _Combining:
             minute, end = 30, end + half
         elif (to := self._is("minutes_to", end)) and (less := self._part(end + to)):
             minute, end = -int(less.number), less.end + self._is("minute_words", less.end)
-        elif (more := self._part(end)) and 0 < more.number < 60:
+        elif (more := self._minutes_at(end)) and 0 < more.number < 60:
             quarter = self._is("quarters", more.end)
             minute = int(more.number) * (_QUARTER if quarter else 1)
             end = more.end + (quarter or self._is("minute_words", more.end))
@@ -355,6 +396,12 @@ class _Combining:
         is_plain = hour.number > 12 or hour.number == 0
         minutes = frozenset({total % (DAY + 1)} if is_plain else {total % DAY, (total + HALF_DAY) % DAY})
         return Value(Kind.TIME, at, end, minutes=minutes)
+
+    def _minutes_at(self, at: int) -> Value | None:
+        """A number of minutes, its nought left out: "oh five", "零五"."""
+        more = self._part(at)
+        ones = self._part(more.end) if more is not None and more.number == 0 and not more.digits else None
+        return replace(ones, start=at) if ones is not None and 0 < ones.number < 10 else more
 
     def _hour_of_day(self, at: int) -> Value | None:
         hour = self._part(at)
@@ -370,8 +417,16 @@ class _Combining:
             return None
         half = self._is("half_hours", hour.end) if hour.number % 1 == 0 else 0
         time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
+        if self._counts_nights(hour):
+            return None
         is_named = self._part(time.end, Kind.PART) or (half and self._part(time.end, Kind.DAY))
         return time if is_named else None
+
+    def _counts_nights(self, number: Value) -> bool:
+        """Whether a number is one of nights, though a night is a part of the day too: "на три ночи", "ba đêm"."""
+        if not self._is("night_units", number.end):
+            return False
+        return not self.words.lists["night_openings"].openings or self._before("night_openings", number.start)
 
     def _decimal_hour(self, at: int) -> Value | None:
         """10.30, where a part of the day behind it tells that it is a time."""
@@ -383,7 +438,7 @@ class _Combining:
         if hour.number % 1:
             whole, _, minute = hour.digits.partition(".")
             return clock(int(whole), int(minute), hour.start, hour.end) if int(minute) < 60 else hour
-        more = self._part(hour.end)
+        more = self._minutes_at(hour.end)
         is_minute = more is not None and 0 < more.number < 60 and (more.number >= 10 or not more.digits)
         if more is None or not is_minute or self._is_time_unit(more):
             return clock(int(hour.number), 0, hour.start, hour.end)
@@ -392,7 +447,9 @@ class _Combining:
     def _opened_time(self, at: int, before: Sequence[Value]) -> Value | None:
         """A bare number behind "at": a time, unless what follows makes it something else."""
         hour = self._hour_of_day(at)
-        if hour is None or not self._before("time_openings", at):
+        if hour is not None and (self._stands_with_minutes(hour) or self._stands_with_half(hour)):
+            return self._with_half(hour) or self._with_minutes(hour)
+        if hour is None or not self._before("time_openings", at) or self._counts_nights(hour):
             return None
         half = self._is("half_hours", hour.end)
         time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
@@ -400,6 +457,32 @@ class _Combining:
         is_named = time.end < len(self.tokens) and self.tokens[time.end].is_capital
         is_time = self._ends_time(time.end) or (is_sure and not is_named and not self._is_counted_thing(time))
         return time if is_time else None
+
+    def _stands_with_minutes(self, hour: Value) -> bool:
+        """Whether hour and minutes stand alone beside a day, or are all that is said: "twelve thirty on Friday"."""
+        time = self._with_minutes(hour) if self.words.has_bare_minutes and not hour.number % 1 else hour
+        if time.kind is not Kind.TIME or time.end == hour.end or not 1 <= hour.number <= 12 or hour.digits:
+            return False
+        before, calendar = hour.start - 1, (Kind.WEEKDAYS, Kind.DAY, Kind.PART)
+        begins = before < 0 or self.tokens[before].kind == "stop" or self._ends_in(before, calendar)
+        end = time.end + self._is("day_openings", time.end)
+        named = self.parts.get(end)
+        is_beside = (named is not None and named.kind in calendar) or (begins and time.end >= len(self.texts))
+        return begins and (is_beside or self._ends_in(before, calendar))
+
+    def _with_half(self, hour: Value) -> Value | None:
+        half = self._is("half_hours", hour.end)
+        return clock(int(hour.number), 30, hour.start, hour.end + half) if half else None
+
+    def _stands_with_half(self, hour: Value) -> bool:
+        """Whether hour and half stand alone behind a day: "sáng mốt tám rưỡi"."""
+        is_behind = self._ends_in(hour.start - 1, (Kind.WEEKDAYS, Kind.DAY, Kind.PART))
+        return is_behind and 1 <= hour.number <= 12 and not hour.number % 1 and self._is("half_hours", hour.end) > 0
+
+    def _ends_in(self, at: int, kinds: Sequence[Kind]) -> bool:
+        """Whether a part of one of the kinds ends with a token."""
+        found = (self.parts.get(at - n) for n in range(3))
+        return any(part is not None and part.end == at + 1 and part.kind in kinds for part in found)
 
     def _ends_time(self, at: int) -> bool:
         if at >= len(self.texts) or self.tokens[at].kind == "stop" or at in self.parts:
@@ -427,7 +510,7 @@ class _Combining:
             end, count = end + half, count + Decimal("0.5")
         units = (("hour_units", 60), ("minute_units", 1), ("day_words", DAY), ("week_words", 7 * DAY))
         for name, minutes in units:
-            if length := self._is(name, end):
+            if (length := self._is(name, end)) and not any(n in self.parts for n in range(end + 1, end + length)):
                 total, end = count * minutes, end + length
                 if half := self._is("half_behind_units", end):
                     total, end = total + Decimal(minutes) / 2, end + half
@@ -441,7 +524,7 @@ class _Combining:
 
     def _with_ranges(self, found: Sequence[Value]) -> Iterator[Value]:
         """A number at one end of a range of times is a time; weekdays from one to another are all those between."""
-        values = list(found)
+        values = self._with_ranges_of_days(list(found))
         for at in range(len(values) - 1):
             first, second = values[at], values[at + 1]
             if not self._is_range(first, second):
@@ -460,6 +543,22 @@ class _Combining:
                 value, at = replace(value, end=behind.end, days=days), at + 1
             yield value
             at += 1
+
+    def _with_ranges_of_days(self, values: list[Value]) -> list[Value]:
+        """A number or an ordinal at the end of a range that begins with a date is a date too."""
+        for at in range(len(values) - 1):
+            first, second = values[at], values[at + 1]
+            day = self._day(second.start + self._is("day_openings", second.start))
+            if first.kind is not Kind.DATE or first.date[2] is None or not self._is_range(first, second, strict=True):
+                continue
+            if second.kind is not Kind.DATE and day is not None and day.end == second.end and not second.part:
+                second = values[at + 1] = replace(
+                    second, kind=Kind.DATE, date=(first.date[0], None, int(day.number)), minutes=frozenset()
+                )
+            last = second.date[2] if second.kind is Kind.DATE and second.date[1] is not None else None
+            if last is not None and first.date[1] is None and first.date[2] <= last:
+                values[at] = replace(first, date=(second.date[0], second.date[1], first.date[2]))
+        return values
 
     def _is_range(self, first: Value, second: Value, *, strict: bool = False) -> bool:
         length = self._is("range_words", first.end)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 from services.language import data
 from services.language.data import primary
@@ -27,6 +28,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
+_OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
 
 
@@ -102,7 +104,7 @@ class Answers:
         if finding := self._whatever_the_kind(part, dialogue):
             return finding
         if is_text(part.kind):
-            return self._text(part, dialogue)
+            return self._findings.unknown(dialogue) if self._lacks_topic(part) else self._text(part, dialogue)
         return self._by_kind.get(part.kind, self._otherwise)(part, dialogue, now)
 
     def _known_words(self) -> dict[str, frozenset[str]]:
@@ -167,6 +169,22 @@ class Answers:
         own = self._example_words(part.kind) - self._finder.words.common
         slots = part.slots
         return any(word in own for place, word in enumerate(slots.words) if place not in slots.value_words)
+
+    def _lacks_topic(self, part: Part) -> bool:
+        """Whether a part that is not surely of a text has none of the words that only its examples have, and one that
+        none of them has: "when can we eat" is no question after check-in, though both are after a time.
+        """
+        if part.score >= _SURE_SCORE or part.is_follow_up:
+            return False
+        own = self._example_words(part.kind)
+        if any(word in own - self._words_of_times for word in part.slots.words):
+            return False
+        return bool(unexplained(part.slots, (), own | self._finder.words.common))
+
+    @cached_property
+    def _words_of_times(self) -> frozenset[str]:
+        """The words that questions after any time have: they tell no topic."""
+        return self._finder.words.common.union(*(_words_of(self._language, kind) for kind in _OF_TIMES))
 
     def _example_words(self, kind: str) -> frozenset[str]:
         if not is_text(kind):

@@ -68,6 +68,8 @@ class Asking:
     later: tuple[Words, ...]
     day_before: tuple[Words, ...]  # the day before the one spoken of
     day_after: tuple[Words, ...]
+    clock_questions: tuple[Words, ...]  # ask for a time of day: "from when"
+    price_words: tuple[Words, ...]  # ask for a price, whatever else is asked
     common: frozenset[str]
 
 
@@ -132,6 +134,8 @@ def _read(language: str) -> Asking:
         later=listed("words.later"),
         day_before=listed("follow_ups.day_before"),
         day_after=listed("follow_ups.day_after"),
+        clock_questions=listed("words.clock_questions"),
+        price_words=listed("words.price_words"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
 

@@ -34,6 +34,7 @@ _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
+_COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _MAX_PARTS = 4
@@ -197,8 +198,9 @@ class Reader:
             kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
         if "price" in doubts and slots.services and slots.periods:
             kind, doubts = "price", ()  # "what do you want for a single for seven nights"
+        kind, doubts = _of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
         is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or slots.when.times)
-        if kind == "hours" and is_of_a_part:
+        if kind == "hours" and is_of_a_part and not slots.services:
             kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= _OWN_SCORE), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
@@ -324,6 +326,26 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
     if first.score < _LEAST_SCORE:
         return UNKNOWN, ()
     return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
+
+
+def _of_what_is_named(
+    decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
+) -> tuple[str, tuple[str, ...]]:
+    """What is asked about a service that is named, by the words that say whether it is a time or a price.
+
+    "What time is breakfast?" asks for no price, though most questions about breakfast do.
+    """
+    (kind, doubts), lists, words = decided, finder.words, slots.words
+    if not slots.services or has_any(words, lists.price_words):
+        return kind, doubts
+    asks_time = has_any(words, lists.clock_questions) and not slots.is_of_hours
+    is_weak_text = is_text(kind) and likeliest.score < _CLEAR_SCORE
+    if asks_time and (kind in ("price", "offered") or is_weak_text or (kind not in _COMING and "hours" in doubts)):
+        return "hours", ()
+    is_question = text.rstrip().endswith(("?", "？"))
+    if doubts and "offered" in doubts[:2] and ("price" in doubts[:2] or ("book" in doubts[:2] and is_question)):
+        return "offered", ()
+    return kind, doubts
 
 
 def _lead(words: Words, phrases: Sequence[Words]) -> Words:
