@@ -390,6 +390,31 @@ async def test_a_closed_call_reports_nothing_and_gives_its_leave_back():
     assert rig.engine_calls("second") == []
 
 
+async def test_a_language_that_is_left_gives_its_probe_back():
+    rig = Rig({"vi": ("first",), "*": ("second",)})
+    rig.board.trip("second", 1000, is_allowed=True)
+    rig.clock.now += 2
+    await rig.begin("en-US", "vi-VN")
+    rig.say(1, 1000, None)
+    assert rig.board["second"].admit() is None, "the call probes it"
+    rig.engine_call.attend(Hints(language_codes=("vi-VN",)))
+    assert rig.board["second"].admit() is not None, "nobody could probe it until the call ends"
+
+
+async def test_an_engine_that_cannot_listen_keeps_no_probe(monkeypatch: pytest.MonkeyPatch):
+    rig = Rig({"*": ("first", "second")})
+    rig.board.trip("first", 1000, is_allowed=True)
+    rig.clock.now += 2
+
+    def listen(**how: object) -> DictationCall:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(rig.engines["first"], "listen", listen)
+    with pytest.raises(RuntimeError):
+        await rig.begin("en")
+    assert rig.board["first"].admit() is not None, "nobody could probe it any more"
+
+
 # -- the words themselves ----------------------------------------------------------------------------------------------
 
 
