@@ -76,14 +76,19 @@ class Gateway:
             tts=renewed.open(self._settings.tts_target, health_service=SERVICE_NAMES[Stage.TTS]),
         )
         self._is_loaded = True
-        self.analyser = CallAnalyser(
-            NluServiceStub(self._channels.nlu), on_answer=self._analysed, limit_s=self._settings.analysis_limit_s
-        )
+        file: WebhookFile | None = None
         if self._settings.webhook_url:
             secret = await asyncio.to_thread(self._settings.read_webhook_secret)
             path = self._settings.webhook_file
             file = await asyncio.to_thread(WebhookFile, path) if path is not None else None
             self._webhook = Webhook(self._settings.webhook_url, secret, file=file)
+        self.analyser = CallAnalyser(
+            NluServiceStub(self._channels.nlu),
+            on_answer=self._analysed,
+            limit_s=self._settings.analysis_limit_s,
+            file=file,
+            on_late_answer=self._post_analysis,
+        )
         self._agents = AgentBook(self._channels.nlu, PromptLibrary(self._channels.tts, recorded))
         self._pacer = Pacer()
         self.program = ProgramEdge(self._pacer)
@@ -267,10 +272,13 @@ class Gateway:
         self.news.publish(
             CallNews(wanted.call_id, wanted.tenant_id, wanted.sample, CallAnalysed(analysis, is_last=wanted.is_over))
         )
+        self._post_analysis(wanted, analysis)
+
+    def _post_analysis(self, wanted: Wanted, analysis: analysis_pb2.CallAnalysis | None) -> None:
         if analysis is not None and self._webhook is not None:
             handed_over = () if wanted.is_over else (str(wanted.sample),)  # handed over twice is two
             key = (wanted.tenant_id, wanted.call_id, *handed_over)
-            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis), key=key)
+            self._webhook.post(event_of(wanted, analysis), content_of(wanted, analysis), key=key, settles=wanted.id)
 
     def _tell(self, call: LiveCall, news: News | CallBegan | CallOver) -> None:
         if isinstance(news, TurnFinished) and not news.record.is_gateway_prompt:

@@ -52,6 +52,7 @@ class Delivery:
     event: str  # "call_analysed", "hand_over", "callback_requested"
     body: bytes
     id: str
+    settles: str = ""  # the analysis that it is the news of, as the file has it
 
 
 def delivery_id(event: str, *key: str) -> str:
@@ -95,11 +96,13 @@ class Webhook:
         self._first_wait_s = first_wait_s
         self._waiting: asyncio.Queue[Delivery] = asyncio.Queue(MOST_WAITING)
 
-    def post(self, event: str, content: Mapping[str, object], *, key: tuple[str, ...] = ()) -> None:
-        """Have it delivered; returns at once. News of the same event and `key` are one delivery."""
+    def post(self, event: str, content: Mapping[str, object], *, key: tuple[str, ...] = (), settles: str = "") -> None:
+        """Have it delivered; returns at once. News of the same event and `key` are one delivery. `settles`: the
+        analysis that is kept no longer once the delivery is.
+        """
         body = json.dumps({"event": event, **content}, ensure_ascii=False).encode(errors="replace")
         try:
-            self._waiting.put_nowait(Delivery(event, body, delivery_id(event, *key)))
+            self._waiting.put_nowait(Delivery(event, body, delivery_id(event, *key), settles))
         except asyncio.QueueFull:
             _metrics.queue_dropped_total("webhook").inc()
             log.warning("webhook_full", event_name=event)
@@ -124,7 +127,8 @@ class Webhook:
         while True:
             delivery = await self._waiting.get()
             try:
-                if await file.put(delivery.id, delivery.event, delivery.body, now=self._clock()):
+                now, settles = self._clock(), delivery.settles
+                if await file.put(delivery.id, delivery.event, delivery.body, now=now, settles=settles):
                     self._noted.set()
                 else:
                     _metrics.queue_dropped_total("webhook").inc()

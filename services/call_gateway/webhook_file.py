@@ -30,6 +30,15 @@ CREATE TABLE IF NOT EXISTS deliveries (
     n_tries INTEGER NOT NULL DEFAULT 0,
     ended TEXT NOT NULL DEFAULT ''
 );
+CREATE TABLE IF NOT EXISTS analyses (
+    id TEXT PRIMARY KEY,
+    request BLOB NOT NULL,
+    caller TEXT NOT NULL,
+    sample INTEGER NOT NULL,
+    is_over INTEGER NOT NULL,
+    noted REAL NOT NULL,
+    due REAL NOT NULL
+);
 CREATE INDEX IF NOT EXISTS waiting_deliveries ON deliveries (due) WHERE ended = '';
 """
 
@@ -45,6 +54,18 @@ class Kept:
     body: bytes
     noted: float  # seconds since 1970
     n_tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnalysis:
+    """A conversation whose analysis is not there yet, as it is on disk."""
+
+    id: str
+    request: bytes  # a voice.nlu.v1.AnalyzeCallRequest
+    caller: str
+    sample: int  # where on the caller's media clock
+    is_over: bool  # else the call goes on
+    noted: float = 0.0  # seconds since 1970
 
 
 class WebhookFile:
@@ -65,19 +86,24 @@ class WebhookFile:
             raise StartupError(f"GATEWAY_WEBHOOK_FILE={path} cannot be used: {error}") from error
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="webhook-file")
 
-    async def put(self, delivery_id: str, event: str, body: bytes, *, now: float) -> bool:
-        """Keep a delivery, `now` in Unix seconds; of an id that is there the first counts. False: too many wait."""
+    async def put(self, delivery_id: str, event: str, body: bytes, *, now: float, settles: str = "") -> bool:
+        """Keep a delivery, `now` in Unix seconds; of an id that is there the first counts. `settles`: the analysis
+        whose news it is, which goes in the same transaction. False: too many wait.
+        """
 
         def put() -> bool:
             (n_waiting,) = self._connection.execute("SELECT count(*) FROM deliveries WHERE ended = ''").fetchone()
             if n_waiting >= MOST_WAITING:
                 return False
-            self._connection.execute(
-                "INSERT INTO deliveries (id, event, body, noted, due) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (id) DO NOTHING",
-                (delivery_id, event, body, now, now),
-            )
-            self._connection.execute("DELETE FROM deliveries WHERE ended != '' AND noted < ?", (now - KEPT_S,))
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:
+                self._connection.execute(
+                    "INSERT INTO deliveries (id, event, body, noted, due) VALUES (?, ?, ?, ?, ?)"
+                    " ON CONFLICT (id) DO NOTHING",
+                    (delivery_id, event, body, now, now),
+                )
+                self._connection.execute("DELETE FROM deliveries WHERE ended != '' AND noted < ?", (now - KEPT_S,))
+                self._connection.execute("DELETE FROM analyses WHERE id = ?", (settles,))
             return True
 
         return await self._run(put)
@@ -110,6 +136,37 @@ class WebhookFile:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # not now, where another one reads
 
         await self._run(end)
+
+    async def note_analysis(self, kept: KeptAnalysis, *, now: float, until: float) -> None:
+        """Keep a conversation before its analysis is asked for. No process is given it before `until`."""
+
+        def note() -> None:
+            (n_waiting,) = self._connection.execute("SELECT count(*) FROM analyses").fetchone()
+            if n_waiting < MOST_WAITING:
+                values = (kept.id, kept.request, kept.caller, kept.sample, kept.is_over, now, until)
+                self._connection.execute(
+                    "INSERT INTO analyses VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", values
+                )
+
+        await self._run(note)
+
+    async def claim_analyses(self, now: float, *, until: float, limit: int) -> list[KeptAnalysis]:
+        """At most `limit` conversations that no process has under way, for this one to have analysed until then."""
+
+        def claim() -> list[KeptAnalysis]:
+            rows = self._connection.execute(
+                "UPDATE analyses SET due = ? WHERE id IN"
+                " (SELECT id FROM analyses WHERE due <= ? ORDER BY noted LIMIT ?)"
+                " RETURNING id, request, caller, sample, is_over, noted",
+                (until, now, limit),
+            ).fetchall()
+            return [KeptAnalysis(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in rows]
+
+        return await self._run(claim)
+
+    async def end_analysis(self, analysis_id: str) -> None:
+        """There will be no analysis: what the caller said goes."""
+        await self._run(lambda: self._connection.execute("DELETE FROM analyses WHERE id = ?", (analysis_id,)))
 
     async def n_waiting(self) -> int:
         def count() -> int:

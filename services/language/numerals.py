@@ -379,8 +379,8 @@ def _next_part(words: Sequence[str], at: int, known: NumberWords, reading: _Read
     if word in known.units:
         value = known.units[word]
         if value == 0 and not is_first:
-            reading.last = 1
-            return _empty_place(follower, known, reading)
+            is_digit, reading.last = known.zero_fills and reading.last == 1, 1  # said one by one: 九零八
+            return 0 if is_digit else _empty_place(follower, known, reading)
         if reading.is_closed_to(known.multipliers.get(follower, 1)):
             return 0
         return 1 if reading.add(value) else 0

@@ -16,6 +16,7 @@ from services.nlu.agent.guard import Guard
 from services.nlu.agent.objection import known_facts, objection_to
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import WithheldClause
+from services.nlu.tools.outcome import is_done
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -24,7 +25,6 @@ _WITHHELD = Counter(
     "voice_nlu_withheld_clauses_total", "Clauses the guard did not let be spoken, by the rule they broke.", ["rule"]
 )
 PUT_DOWN = "note_for_later"
-_FAILED = ('"error"', '"failed"', '"cancelled"', '"pending"')  # in a result: the deed was not done
 
 
 @dataclass(slots=True)
@@ -117,8 +117,14 @@ def evidence_of(
     return _with_results(evidence, [call for entry in entries for call in entry.tool_calls], reads)
 
 
+def _is_looked_up(call: ToolCall, reads: Callable[[str], bool]) -> bool:
+    """Whether a result may be told from, though it is of no deed: a list of free times is one."""
+    is_failure = any(sign in call.result_json for sign in ('"error"', '"failed"', '"cancelled"', '"pending"'))
+    return bool(call.result_json) and reads(call.name) and not is_failure
+
+
 def _with_results(evidence: Evidence, calls: Iterable[ToolCall], reads: Callable[[str], bool]) -> Evidence:
-    ended = [call for call in calls if call.result_json and not any(sign in call.result_json for sign in _FAILED)]
+    ended = [call for call in calls if is_done(call.result_json) or _is_looked_up(call, reads)]
     return replace(
         evidence,
         tools=(*evidence.tools, *(call.result_json for call in ended)),

@@ -138,6 +138,12 @@ class NluSettings(ServiceSettings):
     data_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
         None, description="graph: folder of what agents' tools write (diary, outbox); unset: those tools are not there."
     )
+    deeds_kept_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="Days that deeds which have ended stay in the outbox; an undone one stays longer.",
+    )
     tenant_secrets_dir: Annotated[Path | None, AfterValidator(lambda path: path and path.expanduser())] = Field(
         None, description="Folder of the credentials of agents' tools: TENANT/PACKAGE/FIELD, a file each."
     )
@@ -192,6 +198,11 @@ class NluSettings(ServiceSettings):
     script_reply: str = Field("sure", description="script: the reply to a text that names none.")
     script_first_token_ms: float = Field(80.0, ge=0, description="script: time to the first token, in milliseconds.")
     script_tokens_per_s: float = Field(50.0, gt=0, description="script: tokens a second after the first.")
+
+    @property
+    def deeds_kept_s(self) -> float:
+        """How long deeds that have ended stay in the outbox, in seconds."""
+        return self.deeds_kept_days * 86_400.0
 
     @property
     def chains(self) -> Chains:

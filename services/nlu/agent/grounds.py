@@ -204,6 +204,23 @@ class Grounds:
         kept = [v for v in reading.values if not any(start <= v.start and v.end <= end for start, end, _ in names)]
         return replace(reading, values=tuple(kept))
 
+    def without_given(self, reading: Reading, caller: Sequence[Reading]) -> Reading:
+        """The reading without values that are a part of a name which the caller gave: the number of "Ngô Văn Tám". Both
+        the word and one beside it, which is no value, are in capitals, and the two stand so in what the caller said.
+        """
+        kept = [value for value in reading.values if not self._is_given(value, reading, caller)]
+        return reading if len(kept) == len(reading.values) else replace(reading, values=tuple(kept))
+
+    def _is_given(self, value: Value, reading: Reading, caller: Sequence[Reading]) -> bool:
+        at, taken = value.start, {place for one in reading.values for place in range(one.start, one.end)}
+        is_word = value.end - at == 1 and reading.tokens[at].is_capital and reading.tokens[at].kind == "word"
+        if not is_word or value.kind not in (Kind.NUMBER, Kind.DAY):
+            return False
+        beside = [place for place in (at - 1, at + 1) if 0 < place < len(reading.tokens) and place not in taken]
+        names = [place for place in beside if reading.tokens[place].is_capital and reading.tokens[place].kind == "word"]
+        pairs = [reading.texts[min(at, place) : max(at, place) + 1] for place in names]
+        return any(pair == said.texts[n : n + 2] for pair in pairs for said in caller for n in range(len(said.texts)))
+
     def knows(self, word: str) -> bool:
         """Whether a word is the language's, or the facts' in any of its forms."""
         if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):

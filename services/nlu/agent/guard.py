@@ -64,6 +64,7 @@ class Guard:
 
     def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
         reading = grounds.with_nights(grounds.without_names(read(unit, code)))
+        reading = grounds.without_given(reading, [read(text, code) for text in evidence.caller])
         if not reading.texts or _is_authored(without_stops(reading), grounds):
             return PASSED
         form = form_of(unit, reading, grounds)

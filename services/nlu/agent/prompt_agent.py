@@ -217,8 +217,14 @@ class PromptAgent:
         profile = self._profile
         if (settings.agent_kind or profile.kind) != KIND or "clinic" not in profile.tools or settings.data_dir is None:
             return None
-        zone = profile.zone
-        return ClinicPackage(profile.facts, profile.agent_id, settings.data_dir, clock=lambda: datetime.now(zone))
+        return ClinicPackage(
+            profile.facts,
+            profile.agent_id,
+            settings.data_dir,
+            clock=lambda: datetime.now(profile.zone),
+            region=profile.region,
+            kept_s=settings.deeds_kept_s,
+        )
 
 
 def opening(profile: AgentProfile, language_code: str, *, instructions: str = "") -> tuple[Message, ...]:

@@ -152,7 +152,9 @@ class ValueRules:
         if is_claimed and (own.days or own.times) and self._grounds.people.find(reading.texts):
             return "person_day"  # nothing is known of who is there when
         if verb in (Verb.FREE, Verb.TAKEN) and not self._is_price_free(reading, own):
-            return self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
+            broken = self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
+            is_of_caller = verb is Verb.TAKEN and not own.has_own_verb  # "I'm busy on Wednesday": not said of the house
+            return self._broken_plain(own, part, reading, form) if broken and is_of_caller else broken
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.nlu.tools.sqlite_thread import SqliteThread, open_file
@@ -36,6 +38,15 @@ class Journal:
             )
 
         await self._worker.run(put)
+
+    async def forget_all(self, keys: Sequence[str]) -> None:
+        """Take away the notes of deeds that ended long ago."""
+
+        def delete() -> None:
+            wanted = json.dumps(list(keys))
+            self._connection.execute("DELETE FROM sent WHERE key IN (SELECT value FROM json_each(?))", (wanted,))
+
+        await self._worker.run(delete)
 
     async def forget(self, key: str) -> None:
         def delete() -> None:

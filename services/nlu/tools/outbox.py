@@ -30,6 +30,13 @@ _LOOK_S = 1.0  # between two looks for deeds that are due
 _MOST_AT_ONCE = 16
 
 
+KEPT_S = 90 * 86_400.0  # of a deed that has ended
+_FORGET_S = 3600.0  # between two looks for those that go
+_MOST_FORGOTTEN = 500  # at one look
+
+Forget = Callable[[Sequence[str]], Awaitable[None]]
+"""Lets go of what is kept elsewhere under keys of deeds that ended long ago. Raises NotReached."""
+
 Tell = Callable[[Decided, str], Awaitable[None]]
 """Tells a caller, in a language, how their deed ended. The same deed may come twice. Raises ToolRefused."""
 
@@ -44,8 +51,13 @@ class Outbox:
         *,
         clock: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
+        kept_s: float = KEPT_S,
+        forget: Forget | None = None,
     ) -> None:
-        """`clock` gives seconds since 1970, `chance` a number from 0 to 1 for the jitter."""
+        """`clock` gives seconds since 1970, `chance` a number from 0 to 1 for the jitter. A deed that has ended is kept
+        for `kept_s`; `forget` is given the keys of those that go.
+        """
+        self._kept_s, self._forget, self._looked_at = kept_s, forget, 0.0
         self._file, self._worker, self._clock, self._chance = file, worker, clock, chance
         self._deeds: dict[str, Deed] = {}
         self._orders: dict[str, tuple[tuple[str, ...], str]] = {}  # by name: the names of its order, and the argument
@@ -124,6 +136,26 @@ class Outbox:
             await self._try_in_order(decided)
         return len(known)
 
+    async def forget_old(self) -> int:
+        """Take out what ended long ago; returns how many deeds that were. What is kept elsewhere goes first, so that a
+        process killed in between finds the deed ended still, and begins anew.
+        """
+        before = self._clock() - self._kept_s
+        keys = await self._worker.run(lambda: self._file.ended_before(before, limit=_MOST_FORGOTTEN))
+        if keys and self._forget is not None:
+            await self._forget(keys)
+        if keys:
+            await self._worker.run(lambda: self._file.forget(keys))
+        return len(keys)
+
+    async def _forget_in_time(self) -> None:
+        """The same, once in a while."""
+        now = self._clock()
+        if now - self._looked_at < _FORGET_S:
+            return
+        if await self.forget_old() < _MOST_FORGOTTEN:
+            self._looked_at = now
+
     async def _try_in_order(self, decided: Decided) -> Decided:
         """One try, behind those that must come before it. Where one of these is pending still, it is put off."""
         try:
@@ -186,6 +218,7 @@ class Outbox:
             try:
                 n_tried = await self.try_due()
                 await self.keep_promises()
+                await self._forget_in_time()
             except NotReached as error:
                 log.warning("outbox_unreadable", why=str(error))
                 n_tried = 0

@@ -103,6 +103,29 @@ class OutboxFile:
         """They have heard."""
         self._connection.execute("UPDATE promises SET is_kept = 1 WHERE key = ?", (key,))
 
+    def ended_before(self, moment: float, *, limit: int) -> list[str]:
+        """The keys of deeds that ended, were last due before `moment` (seconds since 1970), of which nobody is to be
+        told any more. A pending deed is never among them.
+        """
+        rows = self._connection.execute(
+            "SELECT key FROM deeds WHERE state != 'pending' AND due < ? AND NOT EXISTS"
+            " (SELECT 1 FROM promises WHERE promises.key = deeds.key AND is_kept = 0) ORDER BY due LIMIT ?",
+            (moment, limit),
+        ).fetchall()
+        return [str(key) for (key,) in rows]
+
+    def forget(self, keys: Collection[str]) -> None:
+        """Take deeds that have ended out of the file, with the promises that were kept."""
+        wanted = json.dumps(list(keys))
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute(
+                "DELETE FROM deeds WHERE state != 'pending' AND key IN (SELECT value FROM json_each(?))", (wanted,)
+            )
+            self._connection.execute(
+                "DELETE FROM promises WHERE is_kept = 1 AND key IN (SELECT value FROM json_each(?))", (wanted,)
+            )
+
     def earlier(self, decided: Decided, tools: Collection[str], argument: str) -> list[Decided]:
         """Pending deeds of these tools that were decided before this one, for its tenant and with its `argument`."""
         rows = self._connection.execute(

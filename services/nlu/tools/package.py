@@ -38,6 +38,7 @@ class Operation:
     is_repeatable: bool = True  # the same key may be sent twice: the system, or the adapter, knows it again
     timeout_s: float = 9.0
     tenants: tuple[str, ...] | None = None  # whose it is; None: everybody's
+    in_order_by: str = ""  # an argument: deeds of the package with the same value are done in the order of decision
 
     def spec(self, prefix: str) -> ToolSpec:
         return ToolSpec(f"{prefix}_{self.name}", self.description, self.parameters_json, writes=self.writes)

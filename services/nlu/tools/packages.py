@@ -36,6 +36,8 @@ class AgentPackages:
         self._journal: Journal | None = None
         self._outbox: Outbox | None = None
         self._deeds: dict[str, OperationDeed] = {}
+        self._in_order: dict[tuple[str, str], list[str]] = {}  # names of deeds by prefix and argument
+        self._kept_s = settings.deeds_kept_s
         self._known: dict[str, tuple[list[Sequence[Operation]], Mapping[str, Tool]]] = {}  # by tenant
 
     async def load(self) -> None:
@@ -131,7 +133,18 @@ class AgentPackages:
                 self._deeds[name].serve(operations)
             else:
                 self._deeds[name] = OperationDeed(operations, prefix, self._journal)
-                self._outbox.add(self._deeds[name])
+                self._add(prefix, name, operations[0].in_order_by)
+
+    def _add(self, prefix: str, name: str, argument: str) -> None:
+        """Have the outbox do a deed, behind those of its package that must come before it."""
+        if self._outbox is None:
+            return
+        if not argument:
+            self._outbox.add(self._deeds[name])
+            return
+        names = self._in_order.setdefault((prefix, argument), [])
+        names.append(name)
+        self._outbox.add_in_order([self._deeds[each] for each in names], argument)
 
     def _check_allowed(self, use: PackageUse, package: Package) -> None:
         where = f"agent {self._profile.agent_id}: tools: {use.name}"
@@ -164,4 +177,5 @@ class AgentPackages:
             file = OutboxFile(folder / "tools.sqlite")
         except Exception as error:
             raise StartupError(f"agent {self._profile.agent_id}: tools: {folder} cannot be used: {error}") from error
-        self._outbox = Outbox(file, SqliteThread(f"tools-{self._profile.agent_id}"))
+        worker = SqliteThread(f"tools-{self._profile.agent_id}")
+        self._outbox = Outbox(file, worker, kept_s=self._kept_s, forget=self._journal.forget_all)

@@ -119,6 +119,10 @@ class Capture:
         tokens = self._tokens(text)
         return any(starts_with(tokens, at, self._words.lists["units"]) for at in range(len(tokens)))
 
+    def names_place(self, text: str) -> bool:
+        """Whether a text names a place in what was read back: "the last", "ends in"."""
+        return self.names_sign(text) or self._corrections.names_place(text)
+
     def is_about(self, text: str, state: CaptureState) -> bool:
         """Whether a text says anything that belongs to the slot."""
         plain = self._tokens(text)

@@ -35,6 +35,10 @@ class Corrections:
         self._dictation, self._with_letters, self._with_digits = dictation, with_letters, with_digits
         self._is_plain = is_plain
 
+    def names_place(self, text: str) -> bool:
+        """Whether a text names a place of signs: "ends in two"."""
+        return self._place(_tokens(self._dictation.signs(text))) is not None
+
     def of(self, text: str, value: str, groups: Sequence[str]) -> tuple[str, ...]:
         """What the value may be after a correction, the likeliest first; empty: the text names no part of it."""
         signs = self._dictation.signs(text, with_letters=self._with_letters)

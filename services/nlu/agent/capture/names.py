@@ -18,6 +18,7 @@ from services.nlu.outputs import ExpectedKind
 
 LONGEST_NAME = 5  # words
 _QUESTION_MARKS = ("?", "？")
+_STOPS = tuple(".,;:!?，。；！？")
 _FEWEST_SPELLED = 2  # letters of a run that is a spelled word
 _LEAST_SAME = 0.7  # of one word of a name that is said again by itself
 _LEAST_LIKE = 0.5  # of a word and the same word spelled
@@ -32,8 +33,11 @@ class NameFinder:
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
         """A name: behind words that announce one, or where it was asked for what a short answer has left."""
-        words, lists = self._words_of(text), self._lists
+        words, lists = self._given(self._words_of(text)), self._lists
         plain = [" ".join(normalise(word)) for word in words]
+        if is_asked and not text.rstrip().endswith(_QUESTION_MARKS):
+            n_leading = self._n_leading(words, plain)
+            words, plain = words[n_leading:], plain[n_leading:]
         start = 0
         for lead in lists.name_leads:
             found = next((at for at in range(len(plain)) if tuple(plain[at : at + len(lead)]) == lead), None)
@@ -59,6 +63,33 @@ class NameFinder:
         if not kept or len(kept) > LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
         return self._border.join(word[:1].upper() + word[1:] for word in kept)
+
+    def _given(self, words: list[str]) -> list[str]:
+        """The words of a sentence before "is the name", where it ends so; else all of them."""
+        plain = [" ".join(normalise(word)) for word in words]
+        for behind in self._lists.names_behind:
+            at = len(words) - len(behind)
+            if at > 0 and tuple(plain[at:]) == behind:
+                stops = [place for place in range(at - 1) if words[place][-1:] in _STOPS]
+                return words[stops[-1] + 1 if stops else 0 : at]
+        return words
+
+    def _n_leading(self, words: Sequence[str], plain: Sequence[str]) -> int:
+        """How many words a turn agrees or begins with, a stop behind them, before it says anything: "Right. Ann"."""
+        lists, at = self._lists, 0
+        while lead := next(
+            (
+                phrase
+                for phrase in (*lists.agreements, *lists.preambles)
+                if phrase and tuple(plain[at : at + len(phrase)]) == phrase
+            ),
+            (),
+        ):
+            end = at + len(lead)
+            if end >= len(words) or words[end - 1][-1:] not in _STOPS:
+                break
+            at = end
+        return at
 
     def _words_of(self, text: str) -> list[str]:
         """The words as written; signs of a script without spaces by themselves."""

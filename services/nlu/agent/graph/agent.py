@@ -163,7 +163,12 @@ class GraphAgent:
             return None
         profile = self._profile
         return ClinicPackage(
-            profile.facts, profile.agent_id, settings.data_dir, clock=self._clock, region=profile.region
+            profile.facts,
+            profile.agent_id,
+            settings.data_dir,
+            clock=self._clock,
+            region=profile.region,
+            kept_s=settings.deeds_kept_s,
         )
 
     async def known_of(self, past: Past) -> Known:

@@ -87,7 +87,8 @@ class Answers:
         if wish is not None:
             text, asked, after = wish
             step = Next.CONFIRM if asked == "confirm" else Next.ASK
-            return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0), step)
+            service = after.wish.service or after.service  # that "how much is that?" is of
+            return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0, service=service), step)
         before, dialogue = dialogue, replace(dialogue, asked="")
         if compared := self._comparing.answer(part, lambda kind: self._n_strange(part, kind)):
             service = compared.service or dialogue.service

@@ -48,7 +48,11 @@ class Asking:
     titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
+    names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
     never_names: tuple[Words, ...]
+    soonest: tuple[Words, ...]  # the first free time is wanted
+    sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
+    own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     reserves: tuple[Words, ...]  # with one of these it does not
@@ -108,7 +112,11 @@ def _read(language: str) -> Asking:
         titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
+        names_behind=listed("names.behind"),
         never_names=listed("names.never"),
+        soonest=listed("wishes.soonest"),
+        sooner_than_own=listed("wishes.sooner_than_own"),
+        own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
         reserves=listed("wishes.reserves"),

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from services.language.calendar_words import calendar_words
+from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
@@ -32,6 +34,9 @@ _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a ye
 _FREE_OR_BOOK = frozenset({"free", "book"})
 _BARE_NAMES = frozenset({UNKNOWN, "name", "private", "who"})  # what a name alone sounds like
 _ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered"})
+_NO_TIMES = frozenset({"price", "duration", "address", "who", "handover", "callback", "language", "complaint", "robot"})
+_PARTING = frozenset({"bye", "thanks", "hours"})
+_LONGEST_PLACE = 6  # words of "I would take the first one"
 _TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
 
 
@@ -105,6 +110,8 @@ class Bookings(Wishes):
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         part = self._without_doubt(part, dialogue)
+        if first := self._soonest(part, dialogue, now):
+            return first
         if self._seen.free and not self.is_open(dialogue):
             if offered := self._offered(part, dialogue, now):
                 return offered
@@ -114,6 +121,37 @@ class Bookings(Wishes):
             if dialogue.kind == "free" and part.kind in _TAKING and is_sure:  # "I'll take that"
                 return self._begin(self._filled(Wish("book", service=dialogue.service), part, now), dialogue, now, part)
         return super().take(part, dialogue, now)
+
+    def _soonest(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """The first free time, where that is wanted: "the earliest you have", "the soonest afternoon". It is offered
+        where it was asked for, and taken where a booking is wanted.
+        """
+        lists, slots = self._finder.words, part.slots
+        is_wanted = has_any(slots.words, lists.soonest) and not slots.when.trouble
+        is_of_hours = has_any(slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
+        is_open = self.is_open(dialogue)
+        if not is_wanted or is_of_hours or (is_open and dialogue.wish.kind != "book") or self._is_other_kind(part):
+            return None
+        first = next((at for at in self._seen.free if not slots.when or self._is_fitting(at, slots.when)), None)
+        if first is None:
+            return None
+        when = self._text_of(first)
+        named = self._finder.find(self._seen.said, now).services
+        service = named[-1].id if named else dialogue.service
+        if is_open:
+            return self._next([], self._filled(replace(dialogue.wish, when=when), _without_time(part), now), dialogue)
+        if part.kind == "book" and not part.text.rstrip().endswith(("?", "？")):
+            wish = self._filled(Wish("book", service=service, when=when), _without_time(part), now)
+            return self._begin(wish, dialogue, now, _without_time(part))
+        text = f"{self._words.plain(self._words.say('free_yes', times=when))} {self._words.ask('appointment')}"
+        return text, "appointment", replace(dialogue, service=service, wish=Wish(when=when))
+
+    def _is_other_kind(self, part: Part) -> bool:
+        """Whether a sentence surely asks for something else than a time."""
+        return part.kind in _NO_TIMES and not part.doubts
+
+    def _is_fitting(self, moment: datetime, when: When) -> bool:
+        return fits(FreeTime(moment.time(), date=moment.date()), when)
 
     def _another(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """One more booking behind one that is done, for somebody who is named or for another service: "and one on
@@ -157,12 +195,18 @@ class Bookings(Wishes):
             named = self._finder.find(self._seen.said, now).services
             service = named[-1].id if named else dialogue.service
             return text, "appointment", replace(dialogue, service=service, wish=Wish(when=time))
-        is_for_it = part.kind in ("yes", "name", "number", "book") and not when
+        name = self._named_in(part, now)
+        gives = bool(name) or len(part.slots.digits) >= WHOLE_NUMBER
+        is_for_it = (part.kind in ("yes", "name", "number", "book") or gives or self._accepts(part)) and not when
         if dialogue.asked != "appointment" or not wish.when or wish.kind or not is_for_it:
             return None
-        name = self.name_in(part.text, is_asked=part.kind == "name" and not part.slots.digits)
         kept = Wish("book", service=dialogue.service, when=wish.when, name=name)
         return self._next([], self._filled(kept, part, now), dialogue)
+
+    def _accepts(self, part: Part) -> bool:
+        """Whether a sentence agrees to a time that was offered, in whatever words: "great, I'll have that one"."""
+        is_other = part.kind in _OTHERS | _NO_TIMES | _PARTING and not part.doubts
+        return opens_with_agreement(part.text, self._finder.words) and not is_other
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
         name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
@@ -190,10 +234,26 @@ class Bookings(Wishes):
             return self._confirmed(part, dialogue, now)
         if wish.name and (name := self._given.corrected(part.text, wish.name)):
             return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
+        if name := self._early_name(part, dialogue, now):
+            return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
         is_number = len(part.slots.digits) >= WHOLE_NUMBER and self.asked(dialogue) != "confirm"
         if is_number and not part.slots.when and (changed := self._filled(wish, part, now)) != wish:
             return self._next([], changed, dialogue)  # too early, or with the name
         return super()._gone_on(part, dialogue, now)
+
+    def _early_name(self, part: Part, dialogue: Dialogue, now: datetime) -> str:
+        """A name that comes before it was asked for; empty: none does. It has capitals, where the script has them."""
+        if dialogue.wish.name or self.asked(dialogue) in ("name", "phone", "confirm") or part.slots.when:
+            return ""
+        return self._named_in(part, now)
+
+    def _named_in(self, part: Part, now: datetime) -> str:
+        """A name that was not asked for: announced, or a few words in capitals, where the script has them."""
+        if name := self.name_in(part.text, is_asked=part.kind == "name" and not part.slots.digits):
+            return name
+        words = part.text.split()
+        is_written_so = len(words) > 1 and all(word[:1].isupper() for word in words)
+        return self._given.bare(part.text, now) if is_written_so and part.kind in _BARE_NAMES else ""
 
     def _is_answer(self, part: Part, asked: str) -> bool:
         is_time = asked in ("when", "when_free") and self._is_time(part)  # "could it be Friday morning?"
@@ -209,6 +269,9 @@ class Bookings(Wishes):
 
     def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         when = part.slots.when
+        is_open = dialogue.wish.kind == "book" and not when
+        if is_open and (chosen := self._in_order(part.text, self._offered_times(now))):
+            return self._next([], replace(dialogue.wish, when=chosen), dialogue)
         is_plain = bool(when) and not when.last_date and not self._refused(when, now)
         if dialogue.wish.kind != "book" or not self._seen.free or not is_plain:
             return super()._answered_when(part, dialogue, now)
@@ -217,6 +280,15 @@ class Bookings(Wishes):
         times = self._words.all_of(text for text, _ in self.free_times(now))
         text = f"{self._words.say('free_no', times=times)} {self._words.ask('when')}"
         return text, "when", dialogue.with_wish(when="", at="")
+
+    def _offered_times(self, now: datetime) -> list[str]:
+        """The times that are asked to choose from, in their order."""
+        return [text for text, _ in self.free_times(now)] if self._seen.free else []
+
+    def _in_order(self, text: str, offered: Sequence[str]) -> str:
+        """The one of several that its place names: "the first one", "the last"; empty: none."""
+        place = place_in(text, self._language)
+        return offered[place - (place > 0)] if place and -len(offered) <= place <= len(offered) else ""
 
     def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue) -> Taken:
         if wish.kind == "book" and wish.when:
@@ -338,6 +410,24 @@ def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool
 
 def _has_asked(deed: tuple[str, str], entry: Entry) -> bool:
     return any((call.name, call.arguments_json) == deed for call in entry.tool_calls)
+
+
+def place_in(text: str, language_code: str) -> int:
+    """The place that a few words name, from 1, or from the end, -1 being the last; 0: none, or more than a place."""
+    words = normalise(text)
+    if len(words) > _LONGEST_PLACE:
+        return 0
+    ordinals = calendar_words(language_code).ordinals
+    found = {int(hit[1]) for at in range(len(words)) if (hit := ordinals.at(words, at))}
+    if has_capture(language_code):
+        positions = capture_words(language_code).positions
+        found |= {position for phrase, position in positions if phrase and has_any(words, (tuple(phrase),))}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _without_time(part: Part) -> Part:
+    """A sentence whose time was found another way."""
+    return replace(part, slots=replace(part.slots, when=When()))
 
 
 def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:

@@ -6,6 +6,7 @@ question, another day, a wish that is dropped) is left to the rest of the graph.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,6 +24,7 @@ _OWN = (Slot(name="name", kind=SlotKind.NAME), Slot(name="phone", kind=SlotKind.
 _OFFERED = frozenset({"book", "callback"})  # wishes of which the number they call from may be the one they leave
 _LEAST_SURE = 0.5  # of a recogniser: below it a name is read back letter by letter
 _FEWEST_SPELLED = 3  # letters of a name that is spelled without being asked for
+_PIECES = re.compile(r"[,;.!?，；。！？、]")
 _WHOLE_NUMBER = 7  # digits beside which a time in the same turn is none
 _EMPTY_KINDS = frozenset({UNKNOWN, "unclear", "number", "name", "chat", "yes", "hello"})  # that ask nothing
 
@@ -68,7 +70,20 @@ class Captures:
         if asked == "confirm":
             return self._corrected(heard, dialogue)
         capture = self._captures.get(asked.removeprefix(SLOT_KEY))
+        if capture and (passed := self._passed_over(heard, capture, dialogue)):
+            return self.take(heard, passed) or self._gone_on(passed.wish, passed, heard.now)
         return self._answered(heard, capture, dialogue) if capture else None
+
+    def _passed_over(self, heard: Heard, capture: Capture, dialogue: Dialogue) -> Dialogue | None:
+        """The dialogue with a name that was spelled back, where the caller goes on with their number; None: they do
+        not. The last question holds the name too.
+        """
+        state = self._state(dialogue, capture.slot.name)
+        gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)
+        is_name = capture.slot.kind is SlotKind.NAME and state is not None and state.is_confirming
+        if not is_name or state is None or not gives_number or capture.spells(heard.text) > 1:
+            return None
+        return replace(dialogue, wish=filled(dialogue.wish, state.slot, state.value), capture={})
 
     def _answered(self, heard: Heard, capture: Capture, dialogue: Dialogue) -> SlotTaken | None:
         """An answer to the question for a slot."""
@@ -139,6 +154,8 @@ class Captures:
     def _corrected(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A part of what the last question read back is put right."""
         gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)  # and not a part of one
+        if not gives_number and (both := self._corrected_beside(heard, dialogue)):
+            return both
         if any(part.slots.when for part in heard.parts) and (gives_number or not self._names_sign(heard)):
             return None
         wish = dialogue.wish
@@ -149,6 +166,26 @@ class Captures:
                 continue
             if new := capture.corrected(heard.text, values[name]):
                 return self._gone_on(filled(wish, name, new), dialogue, heard.now)
+        return None
+
+    def _corrected_beside(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
+        """A sign that is put right in one piece of a turn, where the others say another day or service: "make that a
+        filling on Friday, and the number ends in two".
+        """
+        pieces = [piece for piece in _PIECES.split(heard.text) if piece.strip()]
+        values = {"phone": dialogue.wish.phone, **dialogue.wish.slots}
+        for at, piece in enumerate(pieces):
+            rest = ", ".join([*pieces[:at], *pieces[at + 1 :]])
+            if not rest or not self._wishes.says_more(rest, heard.now) or self._wishes.says_more(piece, heard.now):
+                continue
+            for name, capture in reversed(self._captures.items()):
+                if not values.get(name) or not capture.names_place(piece):
+                    continue
+                if new := capture.corrected(piece, values[name]):
+                    wish = filled(dialogue.wish, name, new)
+                    after = replace(dialogue, wish=wish, capture={})
+                    text, asked, after = self._wishes.put_right(rest, after, heard.now)
+                    return SlotTaken(text, after, asked)
         return None
 
     def _may_be_spelled(self, capture: Capture, text: str) -> bool:

@@ -61,6 +61,24 @@ class Counting:
                     places |= {start - 1, *range(start, end)}
         return counts, frozenset(places)
 
+    def places(self, words: Words) -> frozenset[int]:
+        """Places of the words that count what prices are for, one of it too: no time of day is said by "one night"."""
+        spans = [span for period in self._priced_by for span in spans_of(words, self._asking.periods[period])]
+        counted = [(start, end) for start, end in spans if start and self._is_counted(words, start)]
+        return frozenset(place for start, end in counted for place in range(start - 1, end))
+
+    def _is_counted(self, words: Words, at: int) -> bool:
+        return self._number_before(words, at) > 0 or self._says_one(words[at - 1])
+
+    def is_one(self, words: Words, period: str) -> bool:
+        """Whether words say one of what a price is for by its number: "one night"."""
+        starts = [start for start, _ in spans_of(words, self._asking.periods[period])]
+        return any(self._says_one(words[start - 1]) for start in starts if start)
+
+    def _says_one(self, word: str) -> bool:
+        values = read_values(word, self._language).values
+        return any(value.kind is Kind.NUMBER and value.number == 1 for value in values)
+
     def units(self, words: Words) -> frozenset[int]:
         """Places of the words for what a price is for, which say no more than it does: "how much is that a night?"."""
         units = [phrase for period in self._priced_by for phrase in self._asking.periods[period]]

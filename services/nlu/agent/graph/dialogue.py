@@ -27,6 +27,7 @@ class Wish:
     nights: int = 0  # of a room; 0: not said
     said: str = ""  # of times, before that appointment was found
     n_missed: int = 0  # how often none was found for a name and number
+    is_sooner: bool = False  # a time before that appointment is wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,10 @@ class SlotFinder:
             is_of_hours=of_hours,
         )
 
+    def is_one(self, slots: Slots, period: str) -> bool:
+        """Whether a sentence says one of what prices are for by its number: "one night"."""
+        return self._counting.is_one(slots.words, period)
+
     def beside(self, slots: Slots, day: str, now: datetime) -> Slots:
         """The slots with "the day after that" resolved, where `day` (ISO 8601) was spoken of."""
         for phrases, step in ((self.words.day_before, -1), (self.words.day_after, 1)):
@@ -210,7 +214,7 @@ class SlotFinder:
         return tuple(sorted(unique.values(), key=lambda one: one.start))
 
     def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
-        reading = self._without_people(read_values(text, self._language))
+        reading = self._without_periods(self._without_people(read_values(text, self._language)))
         days: list[int] = []
         times: list[time] = []
         part, digits = "", ""
@@ -281,6 +285,14 @@ class SlotFinder:
         found = next((value for value in values if value.kind is Kind.MONEY), None)
         found = found or next((v for v in values if v.kind is Kind.NUMBER and v.number >= _LEAST_AMOUNT), None)
         return Money(found.number, found.currency) if found else None
+
+    def _without_periods(self, reading: Reading) -> Reading:
+        """The reading without times that are counts of what prices are for: "tomorrow, one night" is tomorrow."""
+        at = [place for place, token in enumerate(reading.tokens) if token.kind != "stop"]
+        taken = {at[n] for n in self._counting.places(tuple(reading.texts[place] for place in at))}
+        times = (Kind.TIME, Kind.PART)
+        kept = [v for v in reading.values if v.kind not in times or not taken & set(range(v.start, v.end))]
+        return replace(reading, values=tuple(kept)) if len(kept) < len(reading.values) else reading
 
     def _without_people(self, reading: Reading) -> Reading:
         """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""

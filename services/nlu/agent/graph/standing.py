@@ -14,8 +14,9 @@ from datetime import datetime
 
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.bookings import LATER, Bookings, Seen, covers
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.wishes import Taken, fits
 from services.nlu.tools.clinic.diary import Appointment
@@ -24,6 +25,7 @@ from services.nlu.tools.clinic.whose import is_same_name
 _KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
 STANDING = frozenset(_KINDS.values())
 _CONFIRMS = frozenset({"confirm_move", "confirm_cancel"})
+_OF_TIMES = frozenset({"free", "change", "check", "private", "book", UNKNOWN})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
 _LONGEST_SAID = 200  # characters kept of what was said of times
 
@@ -42,10 +44,13 @@ class StandingBookings(Bookings):
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
+        is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
+        if is_sooner:
+            part = replace(part, kind="change", doubts=())
         is_sure = not part.doubts or (is_open and part.kind == "change")  # an open wish would be lost by it
         if self._seen.own is not None and part.kind in _KINDS and is_sure:
             if not is_open:
-                return self._look(part, dialogue, now)
+                return self._look(part, dialogue, now, is_sooner=is_sooner)
             if part.kind == "cancel" and not part.slots.when:
                 return self._drop(dialogue)
             if part.kind == "change" and not part.slots.when:
@@ -80,8 +85,16 @@ class StandingBookings(Bookings):
 
     # Taking it down
 
-    def _look(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
-        """A sentence that begins such a wish."""
+    def _wants_sooner(self, part: Part) -> bool:
+        """Whether a time is asked for that comes before the appointment that the caller has: "sooner than mine"."""
+        lists, slots = self._finder.words, part.slots
+        if not has_any(slots.words, lists.sooner_than_own) or slots.when.day_relation or slots.when.trouble:
+            return False
+        has_one = bool(self._seen.own) and (part.kind in _OF_TIMES or bool(part.doubts))
+        return has_one or has_any(slots.words, lists.own)
+
+    def _look(self, part: Part, dialogue: Dialogue, now: datetime, *, is_sooner: bool = False) -> Taken:
+        """A sentence that begins such a wish; `is_sooner`: to a time before that of the appointment."""
         kind, before = _KINDS[part.kind], dialogue.wish
         is_known = bool(before.name and before.phone)  # given in this call, for a wish that is done with
         wish = Wish(
@@ -89,6 +102,7 @@ class StandingBookings(Bookings):
             name=before.name if is_known else "",
             phone=before.phone if is_known else "",
             said=part.text[:_LONGEST_SAID] if part.slots.when else "",
+            is_sooner=is_sooner,
         )
         wish = self._with_whose(wish, part, asked="")
         begins = [] if kind == "find" or self._mine(wish) else [self._words.say("change_start")]
@@ -141,6 +155,8 @@ class StandingBookings(Bookings):
             return self._drop(dialogue)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
+        if chosen := self._chosen_in_order(wish, part, asked, now):
+            return self._next([], chosen, dialogue, now)
         changed = self._with_whose(wish, part, asked)
         if asked == "phone" and changed == wish:
             changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
@@ -150,6 +166,29 @@ class StandingBookings(Bookings):
             return self._drop(dialogue)
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
+
+    def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
+        """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
+        if part.slots.when or part.slots.digits:
+            return None
+        is_soonest = has_any(part.slots.words, self._finder.words.soonest)
+        if asked == "which_appointment":
+            mine = {self._text_of(one.starts): one for one in self._mine(wish)}
+            one = mine.get(self._in_order(part.text, list(mine)))
+            starts = f"{one.starts:%Y-%m-%dT%H:%M}" if one else ""
+            return replace(wish, starts=starts, name=one.name, phone=one.phone) if one else None
+        if asked != "when_free" or not wish.starts:
+            return None
+        moments = {self._text_of(at): at for at in self._free_for(wish)}
+        texts = list(moments)
+        chosen = texts[0] if is_soonest and texts else self._in_order(part.text, texts)
+        return replace(wish, at=f"{moments[chosen]:%Y-%m-%dT%H:%M}", when=chosen, said="") if chosen else None
+
+    def _free_for(self, wish: Wish) -> list[datetime]:
+        """The free times that are told for a move, in their order: where a sooner one is wanted, those before it."""
+        starts = datetime.fromisoformat(wish.starts)
+        told = [datetime.combine(free.date, free.time) for _, free in self.free_times(starts) if free.date]
+        return [at for at in told if not wish.is_sooner or at < starts]
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
         """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
@@ -183,6 +222,10 @@ class StandingBookings(Bookings):
         if wish.kind == "change" and wish.starts and wish.said:
             text, wish = self._new_time(wish, now)
             texts = [*texts, *([text] if text else [])]
+        if wish.kind == "change" and wish.starts and wish.is_sooner and not wish.at and not self._free_for(wish):
+            wish = replace(wish, is_sooner=False)
+            times = self._words.all_of(text for text, _ in self.free_times(now))
+            texts = [*texts, *([self._words.say("free_no", times=times)] if times else [])]
         question, asked = self._question(wish)
         return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
 
@@ -192,7 +235,7 @@ class StandingBookings(Bookings):
         if wish.n_missed + 1 >= _MOST_MISSED:
             text = f"{said} {self._words.say('appointment_staff')} {self._words.ask('more')}"
             return text, "more", replace(dialogue, wish=Wish())
-        again = Wish(wish.kind, said=wish.said, n_missed=wish.n_missed + 1)
+        again = Wish(wish.kind, said=wish.said, n_missed=wish.n_missed + 1, is_sooner=wish.is_sooner)
         return f"{said} {self._words.ask('phone')}", "phone", replace(dialogue, wish=again)
 
     def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
@@ -239,6 +282,8 @@ class StandingBookings(Bookings):
         if refused := self._refused(when, now):
             return refused, wish
         fitting = [moment for moment in self._seen.free if _is_at(moment, when)]
+        if wish.is_sooner:
+            fitting = [moment for moment in fitting if moment < old] or fitting
         if not fitting:
             times = self._words.all_of(text for text, _ in self.free_times(now))
             return self._words.say("free_no", times=times), wish
@@ -267,7 +312,7 @@ class StandingBookings(Bookings):
         if wish.kind == "cancel":
             return words.ask("confirm_cancel", when=self._spoken(wish.starts)), "confirm_cancel"
         if not wish.at:
-            free = [text for text, _ in self.free_times(datetime.fromisoformat(wish.starts))]
+            free = [self._text_of(at) for at in self._free_for(wish)]
             return (
                 (words.ask("when_free", times=words.one_of(free)), "when_free") if free else (words.ask("when"), "when")
             )

@@ -7,23 +7,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from services.language.value import Kind
 from services.language.values import read_values
 from services.nlu.agent.graph.bookings import LATER
+from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.graph.wording import StayWording
+from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
 
 _OWN_QUESTIONS = frozenset({"which_room", "arrival", "nights"})
 _MAY_WANT = frozenset({"free", "hours", "offered", "book", UNKNOWN})
 _NIGHT = "night"  # a period of asking.toml
+_SHORTEST_SPAN = 3  # tokens of "Friday till Sunday"; fewer are a word for two days, "weekend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,21 @@ class Stays(StandingBookings):
             texts.append(self._words.say(part.slots.when.trouble.value))
         return self._next(texts, wish if wish.service in self._rooms.counts else replace(wish, service=""), dialogue)
 
+    def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """What was read back is put right by whatever names another room, day or number of nights, and asks nothing."""
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(part.slots.words, self._finder.words.question_words)
+        if dialogue.wish.kind == "book" and self._names_stay(part) and not asks and part.slots.when.trouble is None:
+            changed = self._filled(dialogue.wish, part, now)
+            if changed != dialogue.wish and not self.is_taken_back(part):
+                return self._next([], changed, dialogue)
+        return super()._gone_on(part, dialogue, now)
+
+    def _names_stay(self, part: Part) -> bool:
+        """Whether a sentence names a room together with a day or nights."""
+        slots = part.slots
+        nights = bool(slots.periods.get(_NIGHT)) or self._finder.is_one(slots, _NIGHT)
+        return bool(self._room(part)) and (slots.when.has_day or nights)
+
     def _answered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish, asked = dialogue.wish, self.asked(dialogue)
         if wish.kind != "book" or asked not in _OWN_QUESTIONS:
@@ -129,8 +147,12 @@ class Stays(StandingBookings):
         if wish.kind != "book":
             return super()._filled(wish, part, now)
         day, slots = self._arrival(part.slots.when, now), part.slots
-        span = (slots.when.last_date - slots.when.date).days if slots.when.date and slots.when.last_date else 0
-        nights = slots.periods.get(_NIGHT) or span
+        first, last = slots.when.date, slots.when.last_date
+        weekday, span = self._weekday_span(part.text)
+        if span and not first:
+            day = now.date() + timedelta(days=(weekday - now.weekday()) % DAYS_IN_WEEK)
+        span = (last - first).days if first and last else span
+        nights = slots.periods.get(_NIGHT) or int(self._finder.is_one(slots, _NIGHT)) or span
         return replace(
             wish,
             service=self._room(part) or (wish.service if wish.service in self._rooms.counts else ""),
@@ -147,6 +169,15 @@ class Stays(StandingBookings):
     def _arrival(self, when: When, now: datetime) -> date | None:
         day = when.first_day(now.date()) if when.trouble is None and not when.day_relation else None
         return day if day is not None and day >= now.date() and len(when.weekdays) < 2 else None
+
+    def _weekday_span(self, text: str) -> tuple[int, int]:
+        """The first weekday and the nights of "from Friday till Sunday"; (0, 0): no such stretch is said."""
+        for value in read_values(text, self._language).values:
+            days = value.days if value.kind is Kind.WEEKDAYS and value.end - value.start >= _SHORTEST_SPAN else ()
+            firsts = [day for day in days if (day - 1) % DAYS_IN_WEEK not in days]
+            if len(days) > 1 and len(firsts) == 1:
+                return firsts[0], len(days) - 1
+        return 0, 0
 
     def _number_in(self, text: str) -> int:
         values = [value for value in read_values(text, self._language).values if value.kind is Kind.NUMBER]

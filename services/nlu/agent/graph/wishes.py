@@ -336,6 +336,20 @@ class Wishes:
         """What is asked next for a wish that has come further."""
         return self._next([], wish, dialogue)
 
+    def says_more(self, text: str, now: datetime) -> bool:
+        """Whether a text says a day, a time, a service or a person."""
+        slots = self._finder.find(text, now)
+        return bool(slots.when or slots.services or slots.people)
+
+    def put_right(self, text: str, dialogue: Dialogue, now: datetime) -> Taken:
+        """What is said and asked next where a text, beside a sign that was put right, says another time or service."""
+        part = Part(text, "change", self._finder.find(text, now))
+        changed = replace(dialogue, wish=self._filled(dialogue.wish, part, now))
+        when = part.slots.when
+        if when and changed.wish.when == dialogue.wish.when and changed.wish.when not in self.fitting(when, now):
+            return self._answered_when(part, changed, now) or self._next([], changed.wish, changed)
+        return self._next([], changed.wish, changed)
+
     def _name(self, thing_id: str) -> str:
         thing = self._facts.find(thing_id) if thing_id else None
         names = names_in(getattr(thing, "names", {}), self._language)

@@ -12,7 +12,7 @@ from services.nlu.tools.clinic.diary import Appointment, Diary
 from services.nlu.tools.clinic.tools import Book, Cancel, Find, FreeTimes, Move, Times
 from services.nlu.tools.deed import NotReached
 from services.nlu.tools.look_up import LookUpTool
-from services.nlu.tools.outbox import Outbox, OutboxTool
+from services.nlu.tools.outbox import KEPT_S, Outbox, OutboxTool
 from services.nlu.tools.outbox_file import OutboxFile
 from services.nlu.tools.sqlite_thread import SqliteThread
 from services.runtime.errors import StartupError
@@ -24,9 +24,17 @@ class ClinicPackage:
     """One agent's. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
 
     def __init__(
-        self, facts: Facts, agent_id: str, data_dir: Path, *, clock: Callable[[], datetime], region: str = ""
+        self,
+        facts: Facts,
+        agent_id: str,
+        data_dir: Path,
+        *,
+        clock: Callable[[], datetime],
+        region: str = "",
+        kept_s: float = KEPT_S,
     ) -> None:
-        """`clock` gives the time in the practice's zone; `region`: whose telephone numbers callers give.
+        """`clock` gives the time in the practice's zone; `region`: whose telephone numbers callers give; `kept_s`: how
+        long a deed that has ended stays in the outbox.
 
         Raises StartupError where the files cannot be opened.
         """
@@ -44,7 +52,7 @@ class ClinicPackage:
             Move(diary, worker, times, region),
             Cancel(diary, worker, times, region),
         )
-        self.outbox = Outbox(outbox_file, SqliteThread(f"outbox-{agent_id}"))
+        self.outbox = Outbox(outbox_file, SqliteThread(f"outbox-{agent_id}"), kept_s=kept_s)
         self.outbox.add_in_order(self._deeds, "phone")
 
     def start(self) -> None:

@@ -109,7 +109,9 @@ class HotelPackage:
         self, name: str, description: str, model: type[ArgumentsModel], run: Run, *, writes: bool = False
     ) -> Operation:
         # The register knows a key again, so a deed may be tried as often as it needs.
-        return Operation(name, description, schema_of(model), by_model(model), run, writes=writes, timeout_s=3.0)
+        order = "phone" if writes else ""  # a cancellation waits for the booking that it is of
+        check = by_model(model)
+        return Operation(name, description, schema_of(model), check, run, writes, timeout_s=3.0, in_order_by=order)
 
     async def _free(self, arguments: Mapping[str, Any], asked: Asked) -> object:
         arrives, nights = arguments["arrives"], arguments["nights"]

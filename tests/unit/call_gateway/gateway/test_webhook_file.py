@@ -9,7 +9,7 @@ import pytest
 
 from services.call_gateway import webhook_file
 from services.call_gateway.webhook import Webhook, delivery_id
-from services.call_gateway.webhook_file import KEPT_S, Kept, WebhookFile
+from services.call_gateway.webhook_file import KEPT_S, Kept, KeptAnalysis, WebhookFile
 from services.runtime.errors import StartupError
 
 NOW = 1_000_000.0
@@ -151,3 +151,15 @@ async def test_a_disk_that_fails_for_one_delivery_leaves_none_without_an_owner(m
         await disk.is_asked_again.wait()
     looking.cancel()
     assert disk.events[:3] == ["claim", "b", "claim"]
+
+
+async def test_a_conversation_waits_for_its_analysis_until_its_news_is_kept(tmp_path: Path) -> None:
+    file = WebhookFile(tmp_path / "webhook.sqlite")
+    kept = KeptAnalysis("a", b"caller said", "0912", 7, True)
+    await file.note_analysis(kept, now=NOW, until=NOW + 10)
+    assert await file.claim_analyses(NOW + 9, until=NOW + 20, limit=4) == []
+    (left,) = await WebhookFile(tmp_path / "webhook.sqlite").claim_analyses(NOW + 11, until=NOW + 20, limit=4)
+    assert (left.id, left.request, left.caller, left.sample, left.is_over) == ("a", b"caller said", "0912", 7, True)
+    assert await file.claim_analyses(NOW + 12, until=NOW + 30, limit=4) == []
+    assert await file.put("news", "call_analysed", b"body", now=NOW + 12, settles="a")
+    assert await file.claim_analyses(NOW + 99, until=NOW + 199, limit=4) == []
