@@ -163,8 +163,8 @@ class RoutedCall:
         for request_id in list(self._asked):
             self._drop(request_id)
         for use in self._uses:
-            if use.permit is not None:
-                use.member.provider.released(use.permit)
+            self._give_back(use)  # all of them first: an engine may break while it is closed
+        for use in self._uses:
             use.engine_call.close()
 
     @property
@@ -212,11 +212,11 @@ class RoutedCall:
     def _switch(self, language: str) -> None:
         """Have the open utterance recognised again, in the other language."""
         self._language = language
+        self._give_back(self._use)  # what it was asked is taken back: a probe that stayed here would keep others away
         if (chosen := self._admitted()) is None:
             return
         member, permit = chosen
         if member is self._use.member:
-            self._give_back(self._use)
             self._use.permit = permit
             self._engine_call.attend(self._own_hints)
             for asked in list(self._asked.values()):
@@ -267,11 +267,13 @@ class RoutedCall:
 
     def _take_up(self, member: Member, permit: Permit | None) -> None:
         """Have this engine recognise the call from now on, on a fresh engine call."""
-        use = Use(
-            member,
-            self._open_engine_call(member.engine, self._own_hints, lambda report: self._take(use, report)),
-            permit,
-        )
+        try:
+            engine_call = self._open_engine_call(member.engine, self._own_hints, lambda report: self._take(use, report))
+        except BaseException:
+            if permit is not None:
+                member.provider.released(permit)
+            raise
+        use = Use(member, engine_call, permit)
         self._uses.append(use)
         while len(self._uses) > MOST_EARS:
             self._retire(self._uses[0])

@@ -63,7 +63,12 @@ class TurnVoice:
             speaker, permit = self._admit(waiting)
             line = replace(line, voice=speaker.voice)
             kept, recording = await self._look_up(speaker, permit, line, caching, wire)
-            begin(speaker.engine.describe(), speaker.voice)
+            try:
+                begin(speaker.engine.describe(), speaker.voice)
+            except BaseException:  # of an engine that has just been lost: nothing was asked of it
+                if speaker.provider is not None and not kept:
+                    speaker.provider.released(permit)
+                raise
             if kept:
                 self._has_sounded(speaker)
                 for piece in kept:
@@ -146,6 +151,10 @@ class TurnVoice:
             self._sounded.append(speaker)
 
     def _candidates(self, line: Line) -> list[Speaker]:
+        for speaker in self._sounded:
+            is_lost = speaker.provider is not None and bool(speaker.provider.lost)
+            if is_lost and self._router.has_in_chain(speaker.engine, line.language_code):
+                raise EngineFailed("the engine whose voice the turn has is lost")
         candidates = self._router.candidates(line.language_code, line.voice)
         for speaker in self._sounded:
             if any(speaker.engine is candidate.engine for candidate in candidates):

@@ -128,6 +128,11 @@ class Router:
                 return found
         return []
 
+    def has_in_chain(self, engine: TtsEngine, language_code: str) -> bool:
+        """Return whether the engine, lost or not, is of the language's chain."""
+        chains = (self._routes.get(prefix, ()) for prefix in (*_prefixes(language_code), ANY))
+        return engine in next(filter(None, chains), ())
+
     def _is_lost(self, engine: TtsEngine) -> bool:
         provider = self._providers.get(engine)
         return provider is not None and bool(provider.lost)

@@ -15,7 +15,9 @@ from services.language.reading.spoken import Rewrite, Spoken, needs_space
 
 LONGEST_GROUP = 4  # digits of a telephone number said in one breath
 
-_RUN = re.compile(r"[^\W_]+(?:[^\w\s]*[^\W_]+)*")
+_RUN = re.compile(r"[^\W_]+(?:(?:[^\w\s]|_)*[^\W_]+)*")
+_INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")  # "U.S.A": the dots are no signs of it
+_GROUPS = re.compile(r"[^\W_]+(?:-[^\W_]+)*")  # "AB-12": what parts the groups of a code is not said
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"\+?\(?\d[\d\s().\-/]*\d|\d")
 
@@ -24,7 +26,7 @@ class SayAs(Enum):
     """Kind of a text."""
 
     DIGITS = "digits"  # each digit by itself; other words as they are
-    SPELLING = "spelling"  # letter by letter, digits by themselves
+    SPELLING = "spelling"  # letter by letter, digits by themselves, signs within by their names: "@", "."
     TELEPHONE = "telephone"  # digits in the groups they are written in, or in threes
     TIME = "time"  # of day
     DATE = "date"
@@ -60,7 +62,7 @@ def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
     ways: dict[SayAs, tuple[re.Pattern[str], Callable[[str], str]]] = {
         SayAs.DIGITS: (_DIGITS, numbers.digits),
-        SayAs.SPELLING: (_RUN, _letters(numbers)),
+        SayAs.SPELLING: (_RUN, _letters(numbers, words["address_signs"])),
         SayAs.TELEPHONE: (_NUMBER, _telephone(words, phone_numbers)),
     }
     pattern, say = ways[say_as]
@@ -75,9 +77,11 @@ def _apart(found: re.Match[str], said: str) -> Rewrite:
     return Rewrite(start, end, f"{before}{said}{behind}")
 
 
-def _letters(numbers: Numbers) -> Callable[[str], str]:
+def _letters(numbers: Numbers, signs: Mapping[str, str]) -> Callable[[str], str]:
     def say(run: str) -> str:  # commas between all: letters without them may be read as a word
-        return ", ".join(characters(character, numbers) for character in run if character.isalnum())
+        said_signs = {} if _INITIALS.fullmatch(run) or _GROUPS.fullmatch(run) else signs
+        said = (characters(one, numbers) if one.isalnum() else said_signs.get(one, "") for one in run)
+        return ", ".join(filter(None, said))
 
     return say
 

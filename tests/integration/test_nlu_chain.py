@@ -40,7 +40,7 @@ async def chain_at(base_url: str, model: str, folder: Path) -> ChainEngine:
 
 @pytest.mark.models
 async def test_a_provider_killed_in_mid_reply_is_gone_on_from_by_the_local_model(tmp_path: Path) -> None:
-    answer: list[Action] = [Text("The clinic"), Text(" opens"), Text(" at"), Cut()]
+    answer: list[Action] = [Text("The clinic"), Text(" opens"), Text(" at "), Cut()]
     async with chat_server(answer) as server:
         engine = await chain_at(server.base_url, "qwen2.5-0.5b-instruct", tmp_path)
         try:

@@ -28,9 +28,12 @@ _DATE = re.compile(
     r"(?<![\d/.-])(?P<first>\d{1,2})\s?(?P<mark>[/.-])\s?(?P<second>\d{1,2})(?:\s?(?P=mark)\s?(?P<year>\d{4}|\d{2}))?(?![\d/-])"
 )
 _SUM = re.compile(r"(?<![0-9A-Za-z.,])\d+(?:[.,\u00a0\u202f' ]\d{3})*(?:[.,]\d{1,2})?(?![0-9A-Za-z]|[.,]\d)")
-_HOUSE = re.compile(r"(?<![0-9A-Za-z/.,-])\d{1,5}[A-Za-z]?(?:/\d{1,5}[A-Za-z]?)+(?![0-9A-Za-z/])")
+_HOUSE = re.compile(
+    r"(?<![0-9A-Za-z/,-])(?<!\d\.)\d{1,5}[A-Za-z]?(?:\s?[/\u2044]\s?\d{1,5}[A-Za-z]?)+(?![0-9A-Za-z/\u2044])"
+)
 _HOUSE_NUMBER = re.compile(r"(?<![0-9A-Za-z/.,#-])(?P<first>\d{1,2})(?P<last>\d{2})(?P<part>[A-Za-z]?)(?=\s|,|$)")
 _POSTCODE = re.compile(r"(?<![0-9A-Za-z/.,-])\d{5,6}(?:-\d{4})?(?![0-9A-Za-z/]|[.,]\d)")
+_PAIR = re.compile(r"(?P<first>[1-9]\d?)(?P<last>(?!00)\d{2})")
 _PART = re.compile(r"(\d+)([A-Za-z]?)")
 _CENTURY = 100
 _PIVOT = 70  # two figures from here on are years of the last century
@@ -88,14 +91,22 @@ def sum_rewrites(text: str, language_code: str, normalizer: Normalizer) -> Itera
 
 
 def address_rewrites(text: str, language_code: str, normalizer: Normalizer) -> Iterator[Rewrite]:
-    """House numbers with a slash, which are no fractions; house numbers in twos; postcodes digit by digit."""
+    """House numbers with a slash, which are no fractions; house numbers in twos, with a slash too; postcodes digit
+    by digit.
+    """
     language = primary(language_code)
     words = words_of(language)
     about = _table(language)
     numbers = _CLASSES[language](words) if language in _CLASSES else Numbers(language, words)
 
+    def in_twos(first: str, last: str) -> str:
+        said = numbers.whole(last) if last[0] != "0" else _zero(last, about, numbers)
+        return f"{numbers.whole(first)} {said}"
+
     def part(written: re.Match[str]) -> str:
-        return f"{numbers.whole(written[1])} {written[2].upper()}".strip()
+        pair = _PAIR.fullmatch(written[1]) if about.get("house_pairs") else None
+        said = in_twos(pair["first"], pair["last"]) if pair else numbers.whole(written[1])
+        return f"{said} {written[2].upper()}".strip()
 
     slash = about.get("house_slash", words["address_signs"].get("/", ""))
     for match in _HOUSE.finditer(text):
@@ -104,9 +115,8 @@ def address_rewrites(text: str, language_code: str, normalizer: Normalizer) -> I
         yield Rewrite(match.start(), match.end(), ", ".join(map(numbers.digits, match[0].split("-"))))
     if about.get("house_pairs"):
         for match in _HOUSE_NUMBER.finditer(text):
-            if match["first"] != "0" and not match["first"].startswith("0") and match["last"] != "00":
-                last = numbers.whole(match["last"]) if match["last"][0] != "0" else _zero(match["last"], about, numbers)
-                said = f"{numbers.whole(match['first'])} {last} {match['part'].upper()}".rstrip()
+            if not match["first"].startswith("0") and match["last"] != "00":
+                said = f"{in_twos(match['first'], match['last'])} {match['part'].upper()}".rstrip()
                 yield Rewrite(match.start(), match.end(), said)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,7 +24,7 @@ from services.nlu.engine import (
     TextMade,
     ToolWanted,
 )
-from services.nlu.joint import Joint
+from services.nlu.joint import Joint, WholeWords
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.engine_chains import Chains, chain_for
 from services.runtime.errors import StartupError, TurnFailed
@@ -102,18 +102,18 @@ class ChainEngine:
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         for member in self._loaded():
-            await member.engine.commit(conversation, turn_id)
+            await _told(member, member.engine.commit(conversation, turn_id))
 
     async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
         """Read ahead in all engines of the chain, so that a turn that moves to another one finds the conversation
         read.
         """
         for member in self._loaded():
-            await member.engine.prepare(conversation, messages)
+            await _told(member, member.engine.prepare(conversation, messages))
 
     async def forget(self, conversation: str) -> None:
         for member in self._loaded():
-            await member.engine.forget(conversation)
+            await _told(member, member.engine.forget(conversation))
 
     async def close(self) -> None:
         for member in self._members.values():
@@ -126,6 +126,14 @@ class ChainEngine:
 
     def _loaded(self) -> list[Member]:
         return [member for member in self._members.values() if not member.provider.lost]
+
+
+async def _told(member: Member, step: Awaitable[None]) -> None:
+    """Tell an engine of a conversation: one that breaks at it must not take the turn of another with it."""
+    try:
+        await step
+    except Exception:
+        log.exception("engine_broke", provider=member.provider.name)
 
 
 @dataclass(slots=True, eq=False)
@@ -178,7 +186,8 @@ class _ChainedReply:
             except TurnFailed as failure:
                 failed = self._live[-1] if attempt not in self._live and self._live else attempt
                 self._fail(failed, failure)
-                await self._drop(failed)
+                for each in list(self._live):
+                    await self._drop(each)
                 following = None if self._has_asked_tool else self._next(going_on=bool(self._said.strip()))
                 if following is None:
                     raise
@@ -187,7 +196,12 @@ class _ChainedReply:
 
     async def close(self) -> None:
         """End the attempts still at work. An engine whose answer had begun counts as a success."""
-        for attempt in list(self._live):
+        live = list(self._live)
+        for attempt in live:  # at once: what is awaited below may be cancelled
+            self._settle(attempt)
+            if attempt.next_part is not None:
+                attempt.next_part.cancel()
+        for attempt in live:
             await self._drop(attempt)
 
     async def _of(self, attempt: _Attempt) -> AsyncGenerator[ReplyPart, None]:
@@ -197,22 +211,24 @@ class _ChainedReply:
             message = f"{attempt.provider.name} answered nothing"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         yield MadeBy(attempt.provider.name)
-        joint = Joint(self._said)
+        joint, words = Joint(self._said), WholeWords()
         part: ReplyPart | None = first
         while part is not None:
             if isinstance(part, TextMade):
                 text = joint.push(part.text)
+                if text and len(self.members) > 1:
+                    text = words.push(text)
                 if text:
                     self._said += text
                     yield TextMade(text)
             else:
                 self._has_asked_tool = self._has_asked_tool or isinstance(part, ToolWanted)
-                if rest := joint.finish():
+                if rest := words.finish() + joint.finish():
                     self._said += rest
                     yield TextMade(rest)
                 yield part
             part = await self._pull(attempt, self.limits.token_gap_s)
-        if rest := joint.finish():
+        if rest := words.finish() + joint.finish():
             self._said += rest
             yield TextMade(rest)
         self._succeed(attempt)
@@ -243,7 +259,7 @@ class _ChainedReply:
                         for loser in (each for each in (one, other) if each is not attempt):
                             await self._drop(loser)
                         return attempt, run.result()
-                    if isinstance(failure, TurnFailed) and waiting:
+                    if isinstance(failure, TurnFailed):
                         self._fail(attempt, failure)
             raise failure or TurnFailed("ENGINE_FAILED", "nobody answered", is_retryable=True)
         finally:
@@ -273,6 +289,8 @@ class _ChainedReply:
             message = f"{attempt.provider.name} sent no token for {limit_s:.1f} s"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         attempt.next_part = None
+        if task.cancelled():  # by the engine: a cancelled turn is not here any more
+            raise ProviderFailed("ENGINE_FAILED", f"{attempt.provider.name} gave up", ErrorClass.TRANSIENT)
         try:
             return task.result()
         except StopAsyncIteration:
@@ -303,7 +321,7 @@ class _ChainedReply:
         """
         for member in self.members:
             if self._is_open_to(member, going_on=True):
-                await member.engine.prepare(self.request.conversation, self.request.messages)
+                await _told(member, member.engine.prepare(self.request.conversation, self.request.messages))
                 return
 
     def _next(self, *, going_on: bool = False) -> _Attempt | None:
@@ -321,7 +339,8 @@ class _ChainedReply:
 
     def _ask(self, member: Member, permit: Permit | None) -> _Attempt:
         self._tried.add(member.provider.name)
-        request = replace(self.request, begun=self.request.begun + self._said) if self._said else self.request
+        begun = (self.request.begun + self._said).rstrip()  # behind a space a model does not find its next word
+        request = replace(self.request, begun=begun) if self._said else self.request
         attempt = _Attempt(member, permit, member.engine.reply(request), self.clock())
         self._live.append(attempt)
         return attempt
@@ -339,10 +358,17 @@ class _ChainedReply:
     async def _drop(self, attempt: _Attempt) -> None:
         if attempt in self._live:
             self._live.remove(attempt)
-        if attempt.next_part is not None:
-            attempt.next_part.cancel()
-            await asyncio.gather(attempt.next_part, return_exceptions=True)
-        await attempt.parts.aclose()
+        self._settle(attempt)
+        try:
+            if attempt.next_part is not None:
+                attempt.next_part.cancel()
+                await asyncio.gather(attempt.next_part, return_exceptions=True)
+            await attempt.parts.aclose()
+        except Exception:  # an engine that breaks while it is closed: the turn goes on without it
+            log.exception("engine_broke", provider=attempt.provider.name)
+
+    def _settle(self, attempt: _Attempt) -> None:
+        """Give the permit back, before anything is awaited: a permit that is lost would keep the provider out."""
         if attempt.is_settled:
             return
         attempt.is_settled = True

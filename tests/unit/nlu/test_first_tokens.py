@@ -2,6 +2,7 @@
 much is said in all, beside one model behind a lock. In virtual time, so that no other work on the machine is in it.
 """
 
+import re
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from services.nlu.engine import Message, ReplyPart, Role, TextMade
+from services.nlu.engines.llama_cpp.constrained import ConstrainedCalls, SamplingModel
 from services.nlu.engines.llama_cpp.jobs import Job, spoken_s
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.pace import StepPace
@@ -186,6 +188,38 @@ def test_a_reply_that_is_far_ahead_still_gets_a_token_now_and_then() -> None:
     gaps_s = [after - before for before, after in pairwise(times)]
     assert max(gaps_s) > 0.25, "it leaves its place"
     assert max(gaps_s) < 1.0
+
+
+class WritesACall(ConstrainedCalls):
+    """A reply that is one long call of a tool."""
+
+    is_in_call = True
+
+    def sample(self, model: SamplingModel, row: int) -> int:
+        self.n_call_tokens += 1
+        return model.sample(row)
+
+
+def test_a_call_of_a_tool_is_no_speech_and_gives_no_place_away() -> None:
+    model = TimedModel(max_cells=10**6)
+    options = ModelOptions(10**5, 40, 256, threads=1, gpu_layers=0, temperature=0)
+    scheduler = Scheduler(model, options, None, StepPace(STEP_S, most_tokens=256))
+    times: list[float] = []
+
+    def give(part: ReplyPart | TurnFailed | None) -> None:
+        if isinstance(part, TextMade):
+            times.append(model.now)
+
+    call = WritesACall("", re.compile("x"))
+    scheduler.add(Job("books", (Message(Role.CALLER, "q"),), 10, False, give, calls=call, max_call_tokens=60))
+    while len(times) < 20:
+        scheduler.run_step(model.now)
+    for number in range(8):
+        scheduler.add(Job(f"asks-{number}", (Message(Role.CALLER, "q" * 300),), 4, False, lambda _: None))
+    n_before = len(times)
+    for _ in range(10):
+        scheduler.run_step(model.now)
+    assert len(times) - n_before == 10, "its caller hears nothing until the tool has answered"
 
 
 def test_a_short_question_goes_before_a_long_one_but_not_for_ever() -> None:

@@ -81,6 +81,21 @@ def test_an_answer_that_comes_over_finds_its_question_read() -> None:
     assert "".join(part.text for part in received if isinstance(part, TextMade)) == " we do."
 
 
+def test_of_readings_ahead_that_wait_the_last_one_is_read() -> None:
+    rig = Rig(slots=1)
+    turn = rig.ask("b", "Hello?")
+    rig.scheduler.run_step()
+    earlier, *_, last = (rig.ask("a", "q" * n, max_tokens=0) for n in (20, 30, 40))
+    assert earlier.is_over, "one wait for each conversation is enough, however long the others speak"
+    assert not last.is_over
+    rig.run()
+    assert turn.text
+    n_before = len(rig.model.steps)
+    rig.ask("a", "q" * 40)
+    rig.run()
+    assert len(rig.model.steps[n_before]) == 1, "the whole question was read before"
+
+
 # A fault of one job ends that job
 
 

@@ -90,6 +90,9 @@ class Rig:
 
     async def begin(self, *codes: str) -> None:
         await self.routed.load()
+        self.listen(*codes)
+
+    def listen(self, *codes: str) -> None:
         self.engine_call = self.routed.listen(
             call_id="test", recording=Recording(limit_samples=RATE), sample_rate_hertz=RATE,
             hints=Hints(language_codes=codes or ("en",)), report=self.reports.append,
@@ -388,6 +391,32 @@ async def test_a_closed_call_reports_nothing_and_gives_its_leave_back():
     rig.engine_calls("first")[0].report(BROKEN)
     assert rig.reports == []
     assert rig.engine_calls("second") == []
+
+
+async def test_a_language_that_is_left_gives_its_probe_back():
+    rig = Rig({"vi": ("first",), "*": ("second",)})
+    await rig.begin("en-US", "vi-VN")
+    rig.board.trip("second", 1000, is_allowed=True)
+    rig.clock.now += 2
+    rig.listen("en-US", "vi-VN")
+    rig.say(1, 1000, None)
+    assert rig.board["second"].admit() is None, "the call probes it"
+    rig.engine_call.attend(Hints(language_codes=("vi-VN",)))
+    assert rig.board["second"].admit() is not None, "nobody could probe it until the call ends"
+
+
+async def test_an_engine_that_cannot_listen_keeps_no_probe(monkeypatch: pytest.MonkeyPatch):
+    rig = await started()
+    rig.board.trip("first", 1000, is_allowed=True)
+    rig.clock.now += 2
+
+    def listen(**how: object) -> DictationCall:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(rig.engines["first"], "listen", listen)
+    with pytest.raises(RuntimeError):
+        rig.listen("en")
+    assert rig.board["first"].admit() is not None, "nobody could probe it any more"
 
 
 # -- the words themselves ----------------------------------------------------------------------------------------------

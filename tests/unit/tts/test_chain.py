@@ -163,3 +163,32 @@ async def test_an_engine_alone_is_no_provider() -> None:
     line = Line("Hello.", "en-US", "alone-voice", 1.0, 1, is_first=True)
     assert [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
     assert (turn.used, len(router.board)) == ("", 0)
+
+
+@pytest.mark.parametrize("voice", ["first-voice", ""])
+async def test_a_voice_that_is_lost_between_two_clauses_is_not_followed_by_another(voice: str) -> None:
+    rig = Rig()
+    turn = rig.turn()
+    await rig.say(turn)
+    rig.board["first"].lose("its thread has ended")
+    line = Line("And more.", "en-US", voice, 1.0, 1, is_first=False)
+    with pytest.raises(EngineFailed):
+        _ = [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
+    assert rig.second.lines == []
+    line = Line("And more.", "en-US", "", 1.0, 2, is_first=True)
+    assert [piece async for piece in rig.turn().synthesize(line, lambda description, voice: None)], "the next turn may"
+
+
+async def test_a_probe_that_asks_nothing_is_given_back() -> None:
+    rig = Rig()
+    rig.board.trip("first", 1000, is_allowed=True)
+    rig.now = 2.0
+
+    def begin(description: EngineDescription, voice: str) -> None:
+        raise RuntimeError("broken")
+
+    line = Line("Hello there.", "en-US", "first-voice", 1.0, 1, is_first=True)
+    with pytest.raises(RuntimeError):
+        _ = [piece async for piece in rig.turn().synthesize(line, begin)]
+    assert await rig.say(rig.turn())
+    assert rig.first.lines, "nobody could probe it any more"

@@ -47,3 +47,29 @@ def test_both_ends_fade() -> None:
     kept, _ = trimmed(samples, 160)
     assert abs(int(kept[0])) < 500
     assert abs(int(kept[-1])) < 500
+
+
+def noise(n_samples: int, peak: int) -> np.ndarray:
+    return np.random.default_rng(3).integers(-peak, peak, n_samples).astype(np.int16)
+
+
+@pytest.mark.parametrize("piece", [37, 160, 10_000])
+@pytest.mark.parametrize("level_dbov", [-20.0, -26.0])
+def test_a_soft_beginning_is_cut_to_ten_milliseconds(piece: int, level_dbov: float) -> None:
+    scale = 10 ** ((level_dbov + 20) / 20)
+    soft, clear = noise(RATE * 45 // 1000, round(400 * scale)), loud(1600)
+    samples = np.concatenate((silence(800), soft, clear))
+    trimmer = SilenceTrimmer(RATE, level_dbov=level_dbov)
+    parts = [trimmer.push(samples[at : at + piece]) for at in range(0, len(samples), piece)]
+    kept = np.concatenate([*parts, trimmer.finish()])
+    onset = int(np.argmax(np.abs(kept) > 1000))
+    assert RATE // 200 <= onset <= RATE // 100 + 1
+    assert trimmer.cut_samples + onset == len(samples) - len(clear) + int(np.argmax(np.abs(clear) > 1000))
+    assert np.abs(np.diff(kept[: RATE // 200].astype(int))).max() < 800 * scale, "a click"
+
+
+@pytest.mark.parametrize("n_samples", [RATE // 50, RATE // 2])
+def test_a_soft_line_is_kept_whole(n_samples: int) -> None:
+    kept, cut = trimmed(np.concatenate((silence(800), noise(n_samples, 400), silence(400))), 160)
+    assert len(kept) >= n_samples - 2
+    assert cut >= 800 - RATE // 200

@@ -52,7 +52,7 @@ class Job:
     sampler: int | None = None  # of the model's; None: none is open
     due_at: int = -1  # its place among the prompts, in tokens of prompts read by then; below 0: it has none yet
     speaks_since_s: float | None = None  # when its first text was made, on the clock of `Scheduler.run_step`
-    text_s: float = 0.0  # seconds that `text` takes to be spoken
+    text_s: float = 0.0  # seconds that `text` takes to be spoken, its calls aside
     last_token_s: float = 0.0  # when its last token was made, on the same clock
 
     @property
@@ -73,13 +73,19 @@ class Job:
         )
 
     @property
+    def is_in_call(self) -> bool:
+        return self.calls is not None and self.calls.is_in_call
+
+    @property
     def is_opening(self) -> bool:
         return not self.conversation
 
     def lead_s(self, now: float) -> float:
         """Lead of the reply: seconds for which its text so far is still being spoken, if the first text was spoken at
-        once.
+        once. 0 within a call of a tool, for whose result the caller waits.
         """
+        if self.is_in_call:
+            return 0.0
         spoken_s = 0.0 if self.speaks_since_s is None else now - self.speaks_since_s
         return self.text_s - spoken_s
 

@@ -78,6 +78,7 @@ class Scheduler:
         return bool(self._active or self._waiting)
 
     def add(self, job: Job) -> None:
+        self._end_voided_by(job)
         self._waiting.append(job)
 
     def forget(self, conversation: str) -> None:
@@ -180,8 +181,11 @@ class Scheduler:
     def _end_voided_by(self, job: Job) -> None:
         for active in [active for active in self._active if active.job.is_made_void_by(job)]:
             self._end(active)
-        for waiting in [waiting for waiting in self._waiting if waiting.is_made_void_by(job)]:
-            self._refuse(waiting, None)
+        for waiting in list(self._waiting):
+            if waiting is job:
+                return  # those behind it are later than it, and read further
+            if waiting.is_made_void_by(job):
+                self._refuse(waiting, None)
 
     def _make_room_for(self, job: Job, cells: int) -> bool:
         """Preempt jobs of lower rank where that makes room enough. False: it does not."""
@@ -266,8 +270,9 @@ class Scheduler:
         text = job.decoder.decode(self._model.spelled(token) if job.calls else self._model.piece(token))
         if text:
             job.text += text
-            job.text_s += spoken_s(text)
-            job.speaks_since_s = now if job.speaks_since_s is None else job.speaks_since_s
+            if not job.is_in_call:
+                job.text_s += spoken_s(text)
+                job.speaks_since_s = now if job.speaks_since_s is None else job.speaks_since_s
             self._give(job, TextMade(text))
         if job.is_full:
             self._give(job, CutShort())

@@ -58,6 +58,7 @@ def tokens_of_step(
         if tokens:
             fed.append((active, tokens))
             room -= len(tokens)
+    resting.sort(key=lambda active: active.job.last_token_s)  # those that have rested longest
     n_free = min(LEAST_TOKENS, batch_tokens) - sum(len(tokens) for _, tokens in fed)
     return [(active, active.job.made[-1:]) for active in resting[: max(0, n_free)]] + fed
 
