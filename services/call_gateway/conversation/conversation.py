@@ -135,10 +135,8 @@ class Conversation:
         return call.take_commands()
 
     def _apply(self, decisions: Iterable[Decision]) -> bool:
-        """Make the moves that a policy decided on, each before the policy is asked for the next.
-
-        This is the only caller of the table. A move without a row is counted and has no effect. Returns whether there
-        was a decision.
+        """Make a policy's moves, each before the policy is asked for the next. Only this calls the table. A move
+        without a row is counted and has no effect. Returns whether there was a decision.
         """
         call, is_changed = self._call, False
         for decision in decisions:
@@ -255,10 +253,8 @@ class Conversation:
     # -- time ----------------------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """Return when `on_timer` is to be called, in seconds; None: not before something else happens.
-
-        The policies' deadlines are merged once after each event that may change one, and kept until the next. A packet
-        of the caller's that changes nothing costs no merge.
+        """Return when `on_timer` is to be called, in seconds; None: not before another event. The policies' deadlines
+        are merged once after each event that may change one; a packet that changes nothing costs no merge.
         """
         if not self._is_deadline_known:
             self._deadline, self._is_deadline_known = self._soonest_deadline(), True
@@ -316,8 +312,7 @@ class Conversation:
         if call.answered_at is None or call.is_over or call.floor is Floor.CLOSING:
             return
         self._stage_health.review()
-        outcome = outcome_due(call)
-        if outcome is not None:
+        if (outcome := outcome_due(call)) is not None:
             self._apply([Decision(Move.REPLY_DUE, NextTurn(outcome, TurnNotes(end_reason=EndReason.ACTION_ENDED)))])
         agent_speaks = call.floor in (Floor.SPEAKING, Floor.PAUSED) or call.is_gateway_speaking
         if agent_speaks is not self._stt_knows_agent_speaks:
@@ -340,9 +335,8 @@ class Conversation:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
     def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
-        """The call is put on hold or taken back. On hold nothing is played and no limit runs.
-
-        A sound of the caller that is still being judged counts as a false alarm, since it cannot be judged on hold.
+        """The call is put on hold or taken back. On hold nothing is played and no limit runs. A sound of the caller
+        that is still being judged counts as a false alarm, since it cannot be judged on hold.
         """
         call = self._call
         if is_held and call.floor is not Floor.HELD:
