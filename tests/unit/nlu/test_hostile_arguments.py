@@ -13,7 +13,7 @@ from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.arguments import by_model
 from services.nlu.tools.calendar.caldav import CalDavCalendar, CalDavSecrets
 from services.nlu.tools.calendar.events import busy_in
-from services.nlu.tools.calendar.package import Book, Cancel, Move
+from services.nlu.tools.calendar.package import BookEvent, CancelEvent, MoveEvent
 from services.nlu.tools.calendar.times import read_span
 from services.nlu.tools.message.package import Email, MessagePackage
 from services.nlu.tools.openapi.description import path_of, read_description
@@ -32,10 +32,10 @@ TIMES = {"starts": "2026-12-01T10:00", "ends": "2026-12-01T10:30"}
 
 @pytest.mark.parametrize("event_id", [".", "..", "...", "../events", "a/b", "%2e%2e", ""])
 def test_an_event_that_would_lead_to_the_calendar_itself_is_refused(event_id: str) -> None:
-    for check in (by_model(Cancel), by_model(Move)):
+    for check in (by_model(CancelEvent), by_model(MoveEvent)):
         with pytest.raises(ToolRefused, match="event_id"):
-            check({"event_id": event_id, **(TIMES if check is not by_model(Cancel) else {})})
-    assert by_model(Cancel)({"event_id": "AAMkAG-_=+.@x"}) == {"event_id": "AAMkAG-_=+.@x"}
+            check({"event_id": event_id, **(TIMES if check is not by_model(CancelEvent) else {})})
+    assert by_model(CancelEvent)({"event_id": "AAMkAG-_=+.@x"}) == {"event_id": "AAMkAG-_=+.@x"}
 
 
 @pytest.mark.parametrize("control", ["\x00", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\ud800", "\x7f"])
@@ -43,11 +43,11 @@ def test_controls_are_refused_in_every_text(control: str) -> None:
     with pytest.raises(ToolRefused, match=r"subject: .*control"):
         by_model(Email)({"to": "anna@example.com", "subject": f"Hi{control}Bcc: all@example.com", "text": "t"})
     with pytest.raises(ToolRefused, match=r"title: .*control"):
-        by_model(Book)({"title": f"A{control}ATTENDEE:mailto:all@example.com", **TIMES})
+        by_model(BookEvent)({"title": f"A{control}ATTENDEE:mailto:all@example.com", **TIMES})
 
 
 def test_a_carriage_return_begins_no_property_of_an_event() -> None:
-    checked = by_model(Book)({"title": "A\rATTENDEE:mailto:all@example.com", "text": "one\r\ntwo", **TIMES})
+    checked = by_model(BookEvent)({"title": "A\rATTENDEE:mailto:all@example.com", "text": "one\r\ntwo", **TIMES})
     assert checked["title"] == "A\nATTENDEE:mailto:all@example.com"  # which iCalendar escapes
     assert checked["text"] == "one\ntwo"
 

@@ -290,7 +290,7 @@ class SlotFinder:
         """The reading without times that are counts of what prices are for: "tomorrow, one night" is tomorrow."""
         at = [place for place, token in enumerate(reading.tokens) if token.kind != "stop"]
         taken = {at[n] for n in self._counting.places(tuple(reading.texts[place] for place in at))}
-        times = (Kind.TIME, Kind.PART)
+        times = (Kind.TIME, Kind.PART, Kind.NUMBER)  # a bare number beside a day may be an hour
         kept = [v for v in reading.values if v.kind not in times or not taken & set(range(v.start, v.end))]
         return replace(reading, values=tuple(kept)) if len(kept) < len(reading.values) else reading
 
