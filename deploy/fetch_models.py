@@ -56,7 +56,7 @@ def _fetch_missing(missing: Sequence[tuple[Model, ModelFile, str]], settings: St
         for model, file, fault in missing:
             is_there = (settings.models_dir / model.name / file.name).exists()
             if is_there:
-                say(f"{model.name}  {fault}: fetching it anew")
+                say(f"{model.name}  {fault}: fetching it again")
             try:
                 fetch_file(model, file, settings.models_dir, sources, say)
             except StartupError as error:

@@ -18,7 +18,7 @@ from services.runtime.identity import digest_of
 
 DAYS = 30
 RENEWED_S = 86400
-"""How long before their end certificates, and the tokens made with them, are made anew."""
+"""Time before the end of certificates at which they, and the tokens made with them, are renewed."""
 STAGES = ("stt_proxy", "nlu", "tts")
 FILES = {
     **dict.fromkeys(STAGES, ("tls.crt", "tls.key", "tokens.toml")),
@@ -48,7 +48,7 @@ def is_whole(root: Path) -> bool:
 
 
 def are_ending(root: Path) -> bool:
-    """Whether a certificate ends within RENEWED_S seconds, or has ended, or cannot be read."""
+    """Return whether a certificate ends within RENEWED_S seconds, or has ended, or cannot be read."""
     for name in (*STAGES, "call_gateway"):
         command = ["openssl", "x509", "-noout", "-checkend", str(RENEWED_S), "-in", str(root / name / "tls.crt")]
         if subprocess.run(command, check=False, capture_output=True).returncode != 0:  # noqa: S603 (a fixed command)
@@ -147,7 +147,7 @@ def main() -> int:
     except OSError as error:
         print(f"the secrets cannot be written: {error}: the folders must belong to user 10001", file=sys.stderr)
         return 1
-    how = "made anew" if is_there else "made"
+    how = "renewed" if is_there else "made"
     print(f"{how}: an authority, certificates, tokens and passwords in {root}, valid for {DAYS} days")
     return 0
 

@@ -18,7 +18,7 @@ from services.runtime.errors import StartupError
 from services.runtime.settings import read_settings
 
 _WRITABLE: Final = re.compile(r"[!-:<-~]{1,80}")
-"""What a value of Asterisk's files may hold: no white space, and no semicolon, which begins a comment."""
+"""Characters of a value in Asterisk's files: no white space, and no semicolon, which begins a comment."""
 
 
 class PbxSettings(BaseSettings):

@@ -39,7 +39,7 @@ class PbxPorts:
 
 @dataclass(frozen=True, slots=True)
 class PbxAccount:
-    """Who may use ARI, and the telephone `reception`. The defaults are known to everybody, which loopback excuses."""
+    """Passwords of ARI and of the telephone `reception`. The defaults are public: they are for loopback only."""
 
     user: str = "tong-dai"
     password: str = "tong-dai"  # noqa: S105

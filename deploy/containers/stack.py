@@ -47,7 +47,7 @@ def compose(*arguments: str) -> list[str]:
 
 
 def is_on_bridge() -> bool:
-    """Whether the stack has a network of its own: BRIDGE=1 asks for it, or it is there already."""
+    """Return whether the stack has a network of its own: BRIDGE=1 asks for it, or it is there already."""
     if os.environ.get("BRIDGE", "0") not in ("", "0"):
         return True
     own = f"label=com.docker.compose.project={PROJECT}"
@@ -96,7 +96,7 @@ def faults(since: float) -> list[str]:
 
 
 def lack_of(state: dict[str, Any]) -> str:
-    """What the last health check of a container found wrong, in one line; empty: nothing, or there was none."""
+    """Return the fault that a container's last health check found, in one line; empty: no fault, or no check."""
     looks = state.get("Health", {}).get("Log") or [{}]
     said = str(looks[-1].get("Output", "")) if looks[-1].get("ExitCode") else ""
     return " ".join(said.split())[:300]
@@ -182,8 +182,8 @@ def _start(*names: str, since: float) -> None:
 
 
 def is_hopeless(now: Sequence[dict[str, Any]], before: dict[str, int]) -> bool:
-    """Whether a container has ended and been started again so often that waiting on does not help. `before`: how often
-    each, by its id, had been when the wait began.
+    """Return whether a container has ended and been started again so often that waiting on does not help. `before`:
+    restarts of each container by its id when the wait began.
     """
     return any(each["RestartCount"] - before.get(each["Id"], 0) >= _HOPELESS_RESTARTS for each in now)
 

@@ -196,7 +196,7 @@ class CallAnalyser:
 
 
 def request_of(wanted: Wanted) -> nlu_pb2.AnalyzeCallRequest:
-    """What the NLU stage is asked for a conversation."""
+    """Return the AnalyzeCall request of a conversation."""
     return nlu_pb2.AnalyzeCallRequest(
         call_id=wanted.call_id,
         tenant_id=wanted.tenant_id,

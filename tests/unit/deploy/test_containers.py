@@ -204,7 +204,7 @@ def test_secrets_are_made_once_renewed_before_they_end_and_half_of_them_are_refu
     monkeypatch.setattr(trial_secrets, "DAYS", 1)  # they end before the day that is left
     trial_secrets.make_secrets(tmp_path)
     monkeypatch.setattr(trial_secrets, "DAYS", was_valid)
-    assert "anew" in run().stdout
+    assert "renewed" in run().stdout
     assert "as they are" in run().stdout
     (tmp_path / "caller" / "token").unlink()
     refused = run()

@@ -106,7 +106,7 @@ def test_a_corrupt_file_is_told_of_and_fetched_anew(tmp_path: Path, one_model: l
     fetch_models.fetch_models([], settings_of(tmp_path), said.append, is_thorough=True)
     assert place.read_bytes() == RIGHT
     assert "is corrupt" in said[0]
-    assert "anew" in said[0]
+    assert "again" in said[0]
 
 
 @pytest.mark.parametrize("number", [0, 1])
