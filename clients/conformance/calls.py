@@ -1,4 +1,4 @@
-"""What a gateway's stream said: events, turns, the end of a call."""
+"""The responses of a gateway's stream: events, turns, the end of a call."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def is_event(kind: str) -> Any:
 
 
 def is_turn(one: Any) -> bool:
-    """Whether a response tells of a turn of the agent that is over."""
+    """Return whether a response tells of a turn of the agent that is over."""
     return bool(is_event("turn")(one) and not one.event.turn.is_gateway_prompt)
 
 

@@ -58,7 +58,7 @@ async def run(settings: PhoneSettings) -> int:
 
 
 def _remedy(code: str, settings: PhoneSettings) -> str:
-    """What to do when a gateway refuses with a status."""
+    """Return what to do when a gateway refuses with a status."""
     if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return "set PHONE_TOKEN to a token with the scopes connect and watch"
     is_plain = settings.tls_ca_file is None

@@ -1,4 +1,4 @@
-"""What was said, what was heard, and where the time went."""
+"""The report of a call: what was said and heard, and the parts of each answer's delay."""
 
 from typing import Final
 

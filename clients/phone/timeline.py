@@ -47,7 +47,7 @@ def _trouble(event: record_pb2.CallEvent) -> str:
 
 
 def _turn(turn: record_pb2.TurnRecord) -> str:
-    """Why the caller's turn was over, what it cost, what was heard of the answer, and why it stopped."""
+    """Return why the caller's turn was over, what it cost, what was heard of the answer, and why it stopped."""
     who = "prompt" if turn.is_gateway_prompt else f"turn {turn.turn_id}"
     facts = [_Outcome.Outcome.Name(turn.outcome)[8:].lower()]
     if turn.end_reason:

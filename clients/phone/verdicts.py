@@ -1,4 +1,4 @@
-"""Whether a scenario's behaviour was seen: one line, computed from what was told and recorded."""
+"""Verdicts of the scenarios: one line each, computed from the events and recordings of the call."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SENT_EARLIER_S: Final = 0.2  # what is on its way still arrives
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it was seen, and what was."""
+    """The verdict on a scenario, with the reason for it."""
 
     is_seen: bool
     text: str
@@ -161,7 +161,7 @@ def _over_the_agent(evidence: Evidence, name: str) -> Remark | Verdict:
 
 
 def _gap(evidence: Evidence, remark: Remark) -> str:
-    """How long the agent paused for the remark, by the phone's own recording."""
+    """Return how long the agent paused for the remark, by the phone's own recording."""
     for before, after in zip(evidence.agent, evidence.agent[1:], strict=False):
         if before.start_s <= remark.start_s <= after.start_s:
             silent_ms, pause_ms = (before.end_s - remark.start_s) * 1000, (after.start_s - before.end_s) * 1000

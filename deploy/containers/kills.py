@@ -1,4 +1,4 @@
-"""What the caller hears when a container dies in mid-call: `python -m deploy.containers.kills [NAME ...]`.
+"""Calls during which a container dies: `python -m deploy.containers.kills [NAME ...]`.
 
 For each container a call by SIP is placed from the container `caller`. While the agent answers the first question the
 container's first process is killed, as a crash would end it (SIGKILL from outside: after `docker kill` Docker does not
@@ -52,7 +52,7 @@ class CallerOutput:
             self.times.append(time.monotonic())
 
     def time_of(self, words: str) -> float | None:
-        """When the first line with these words came; None: none has."""
+        """Return when the first line with these words came; None: none has."""
         return next((at for line, at in zip(list(self.lines), list(self.times), strict=False) if words in line), None)
 
     def wait_for(self, words: str, limit_s: float) -> float:
@@ -113,7 +113,7 @@ def strike(fault: str) -> None:
 
 
 def holds_a_lock(pid: int) -> bool:
-    """Whether the process has locked a file by flock(2), and does not wait for it (proc(5), /proc/locks)."""
+    """Return whether the process has locked a file by flock(2), and does not wait for it (proc(5), /proc/locks)."""
     lines = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     return any(line[1] == "FLOCK" and line[4] == str(pid) for line in lines)
 

@@ -89,9 +89,9 @@ class Session:
         """
         self.call = call
         self.sample = 0
-        """Where the caller's media clock stands."""
+        """The position of the caller's media clock."""
         self.end: LegEnded | None = None
-        """How the call ended, once it has."""
+        """The end of the call; None while it lasts."""
         self._sound = CallSound(call.audio_format)
         self._cut_fader = CutFader(call.audio_format)
         self.conversation = Conversation(
@@ -171,7 +171,7 @@ class Session:
 
     @property
     def duration_ms(self) -> int:
-        """How long the call has lasted, in milliseconds of the caller's audio."""
+        """Return how long the call has lasted, in milliseconds of the caller's audio."""
         return self.sample * 1000 // self.call.audio_format.sample_rate_hertz
 
     @property

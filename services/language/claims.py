@@ -105,7 +105,7 @@ def claim_words(language_code: str) -> ClaimWords:
 
 
 def honest_sentence(language_code: str) -> str:
-    """What an agent says where it does not know; English where the language has none."""
+    """Return what an agent says where it does not know; English where the language has none."""
     language = data.known(language_code)
     return data.text("en" if language == data.FALLBACK else language, FILE, "honest")
 

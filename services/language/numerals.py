@@ -228,7 +228,7 @@ class _Reading:
         return True
 
     def value(self, tail: int = 0) -> int:
-        """What was said: behind millions hundreds are of thousands, "hai triệu ba trăm", and so is their tail."""
+        """Return the value: behind millions hundreds are of thousands, "hai triệu ba trăm", and so is their tail."""
         rest = self.group + tail
         if self.drops_thousands and self.group >= GROUP // 10 and GROUP**2 <= self.smallest < _NO_MULTIPLIER:
             rest *= self.smallest // GROUP
@@ -405,7 +405,7 @@ def _may_begin(words: Sequence[str], at: int, known: NumberWords) -> bool:
 
 
 def _empty_place(follower: str, known: NumberWords, reading: _Reading) -> int:
-    """How many words say that a place inside a number is empty, zero first: "零", "không trăm"; 0: it is no such."""
+    """Return the number of words for an empty place inside a number, zero first: "零", "không trăm"; 0: none."""
     if known.zero_fills:
         return 1 if follower in known.units or follower in known.multipliers else 0
     if known.multipliers.get(follower) == GROUP < reading.smallest and not reading.has_group:  # "không nghìn"

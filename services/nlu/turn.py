@@ -48,7 +48,7 @@ from services.runtime.logs import get_logger
 
 PROMISE = Tense.PROMISED.value  # the guard's rule of a clause that its act, asked for behind it, makes true
 NOT_ALLOWED = "NOT_ALLOWED"
-"""Why an act was not asked for that the agent's file does not list."""
+"""The reason why an act was not asked for that the agent's file does not list."""
 
 ACTS_REFUSED_TOTAL = Counter(
     "voice_acts_refused_total", "Acts on calls that a model wanted and its agent's file does not allow.", ["act"]

@@ -20,7 +20,9 @@ Content = TypeVar("Content")
 
 
 class WatchedFiles(Generic[Content]):
-    """What was read from some files. A change that cannot be read is logged and what was there before stays."""
+    """The content of some files, read again when they change. A change that cannot be read is logged and what was there
+    before stays.
+    """
 
     def __init__(self, what: str, paths: tuple[Path, ...], read: Callable[[], Content]) -> None:
         """Reads them at once. Raises StartupError."""

@@ -104,7 +104,7 @@ class Provider:
         log.warning("provider_switched", provider=self.name, to=to.name, why=why)
 
     def describe(self) -> engine_pb2.Provider:
-        """What DescribeEngine says of it."""
+        """Return the provider's part of DescribeEngine's answer."""
         rests_s = self.breaker.rests_for_s(self.clock())
         return engine_pb2.Provider(
             name=self.name,

@@ -1,4 +1,4 @@
-"""What every service can be told from outside, and how it is read.
+"""The settings that every service has, and how they are read.
 
 A setting `drain_s` is `TTS_DRAIN_S` for one service and `TONG_DAI_DRAIN_S` for all; the first wins. The process's
 environment wins over the file `.env` of the working directory.
@@ -118,7 +118,7 @@ class ServiceSettings(BaseSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """What others than this machine could reach or read, each with what closes it. A service adds its own."""
+        """Return what other machines could reach or read, each with what closes it. A service adds its own."""
         if is_loopback(self.host):
             return []
         if self.tls_certificate_file is None:

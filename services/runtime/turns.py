@@ -1,4 +1,4 @@
-"""Which turns of one stream are live, which are drafts, which are fenced. Sans-IO; one ledger a stream."""
+"""The ledger of one stream's turns: live, draft, fenced. Sans-IO; one ledger a stream."""
 
 from collections.abc import Callable
 

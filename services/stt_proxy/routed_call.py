@@ -34,7 +34,7 @@ from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
 DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
 MOST_EARS = 3  # of a call: the engine that recognises it, and some that may yet correct their words
 FAILURES = ("DECODING_FAILED", "ENGINE_FAILED")
-"""Why a Speech is Unheard where the engine is at fault, and another may do better."""
+"""The reasons why a Speech is Unheard where the engine is at fault, and another may do better."""
 
 log = get_logger(__name__)
 
@@ -95,7 +95,7 @@ class RoutedCall:
 
     @property
     def prepare_every_ms(self) -> int | None:
-        """How often the first engine wants to guess while the caller speaks."""
+        """Return how often the first engine wants to guess while the caller speaks."""
         return getattr(self._engine_call, "prepare_every_ms", None)
 
     def feed(self, start_sample: int, samples: Samples) -> None:

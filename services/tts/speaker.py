@@ -22,7 +22,7 @@ from services.tts.track import Chunk, ChunkLengths, Track
 from services.tts.turn import Turn
 
 WAITS_S = 60.0
-"""How long sound that is made ahead lets calls go before it."""
+"""Limit on the time for which calls go before sound that is made ahead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ ALLOWED_CONTROLS = "\n\r\t"
 
 
 class Outcome(Enum):
-    """How a turn ends."""
+    """The outcome of a turn."""
 
     COMPLETED = "completed"
     CANCELLED = "cancelled"

@@ -54,7 +54,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the guard made of a case: the clauses it stopped, with the rule, and the time each check took."""
+    """The guard's result for a case: the stopped clauses, with the rule, and the time each check took."""
 
     case: Case
     n_clauses: int

@@ -1,4 +1,4 @@
-"""What loading a language costs: `python -m tests.load.languages`, each service in a process of its own, as at start.
+"""The cost of loading a language: `python -m tests.load.languages`, each service in a process of its own, as at start.
 
 Milliseconds of CPU, the median of several processes. "data" is every file of the language read and checked; then, for
 each service that listens, thinks or speaks in it, what that service reads of them and builds and compiles out of it.
@@ -56,7 +56,7 @@ SERVICES: dict[str, Parts] = {
 
 
 def measured(service: str, language: str) -> dict[str, float]:
-    """What this process, which has read nothing yet, takes for each part."""
+    """Return what this process, which has read nothing yet, takes for each part."""
 
     def timed_ms(build: Callable[[str], object]) -> float:
         began = time.process_time()
@@ -75,7 +75,9 @@ def in_a_fresh_process(service: str, language: str) -> dict[str, float]:
 
 
 def shared_ms() -> float:
-    """What the patterns of no language take, which are compiled when the module that reads text aloud is imported."""
+    """Return what the patterns of no language take, which are compiled when the module that reads text aloud is
+    imported.
+    """
     source = (
         "import re, time, typing, xml.etree.ElementTree, unicode_rbnf\n"
         "from services.language import data\n"

@@ -1,4 +1,4 @@
-"""What comes out of each engine: active speech level (ITU-T P.56), peaks, silence before the first word.
+"""The levels of each engine's speech: active speech level (ITU-T P.56), peaks, silence before the first word.
 
 python -m tests.load.levels [--engines tone,espeak,piper] [--languages en,vi,ru,zh] [--text "..."]
 

@@ -1,4 +1,5 @@
-"""What a recogniser hears of each engine: `python -m tests.load.speaking [--engines espeak,piper] [--languages en,vi]`.
+"""The intelligibility of each engine to a recogniser: `python -m tests.load.speaking [--engines espeak,piper]
+[--languages en,vi]`.
 
 Whisper, and for Vietnamese viet_asr too, which have no part in the speaking, write down sentences with prices, times
 and dates among them, numbers of six digits, and the letters A to Z by themselves and as in "B as in Bravo"
@@ -62,11 +63,11 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 Sound = np.ndarray[Any, Any]
 Ear = Callable[[Sound, str], str]
-"""What a recogniser writes down of a sound, float32 at 16 kHz, in a language. It blocks."""
+"""The recogniser's transcript of a sound, float32 at 16 kHz, in a language. It blocks."""
 
 
 class Kind(Enum):
-    """What is said."""
+    """The kind of a line."""
 
     SENTENCE = "sentence"
     NUMBER = "number"
@@ -85,7 +86,7 @@ class Said:
 
 @dataclass(slots=True)
 class Counts:
-    """What was heard on one line."""
+    """The counts of what was heard on one line."""
 
     n_words: int = 0
     n_wrong: int = 0
@@ -133,7 +134,7 @@ def spoken_words(text: str, language: str) -> list[str]:
 
 
 def is_heard(said: Said, heard: str, language: str) -> bool:
-    """Whether the number, the letter or its word was understood."""
+    """Return whether the number, the letter or its word was understood."""
     if said.kind is Kind.NUMBER:
         return said.wanted in digits_in(heard, language)
     words = list(normalise(heard))
@@ -163,7 +164,7 @@ def n_errors(wanted: Sequence[str], found: Sequence[str]) -> int:
 
 @dataclass(slots=True)
 class Cost:
-    """What the speaking took, in seconds. `cpu_s`: of the processor, the engine's own processes included."""
+    """The cost of the speaking, in seconds. `cpu_s`: of the processor, the engine's own processes included."""
 
     first_s: list[float] = field(default_factory=list)
     compute_s: float = 0.0

@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where the services are."""
+    """The addresses of the services."""
 
     gateway: str
     speaker: Speaker

@@ -64,7 +64,7 @@ def settings(*, punctuates: bool) -> list[Setting]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one clip's turn."""
+    """The outcome of one clip's turn."""
 
     item: Item
     is_cut_off: bool  # taken while the caller was not through

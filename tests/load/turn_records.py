@@ -1,4 +1,4 @@
-"""What the gateway itself says of every turn, from WatchCalls: a second opinion beside the wire."""
+"""The gateway's own record of every turn, from WatchCalls: a second opinion beside the wire."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -25,8 +25,8 @@ QUESTION_MARKS = ("?", "？", "؟")
 
 @data.cached
 def backchannels() -> frozenset[tuple[str, ...]]:
-    """What a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at once:
-    "mhm" means the same in a Vietnamese call.
+    """Return what a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at
+    once: "mhm" means the same in a Vietnamese call.
     """
     lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())
     return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
@@ -146,7 +146,7 @@ class BargeIn:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to decide, by the wall."""
+        """Return when `on_timer` has something to decide, by the wall."""
         overlap = self._call.overlap
         if overlap is None:
             return None

@@ -107,7 +107,7 @@ class StreamState:
 
 @dataclass(slots=True)
 class Closing:
-    """How the call ends."""
+    """The way in which a call ends."""
 
     cause: EndCause
     why: HangUp | SendOn  # the last command
@@ -170,7 +170,7 @@ class Call:
 
     @property
     def floor(self) -> Floor:
-        """Who has the floor; only the table changes it."""
+        """Return who has the floor; only the table changes it."""
         return self.table.floor
 
     @property

@@ -41,7 +41,7 @@ MAX_LOST_TURNS: Final = 1  # in a row, of turns that could not be tried again
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a stage is late."""
+    """The lateness of a stage."""
 
     stage: Stage
     at: float
@@ -176,7 +176,7 @@ class Waiting:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to do, by the wall."""
+        """Return when `on_timer` has something to do, by the wall."""
         due, wait = self._due(), self._wait
         if due is None:
             return None
@@ -320,7 +320,7 @@ class Waiting:
 
 
 def _prompt_for(ended: ActionEnded) -> PromptKind | None:
-    """What tells the caller that an action failed, when the agent cannot."""
+    """Return what tells the caller that an action failed, when the agent cannot."""
     if ended.is_done:
         return None
     return PromptKind.TRANSFER_FAILED if isinstance(ended.action, TransferCall) else PromptKind.SAY_AGAIN

@@ -30,7 +30,7 @@ MAX_WAITING_RESPONSES = 500
 gap.
 """
 LAST_WORDS_S = 5.0
-"""How long the end of a call may wait for a caller who does not read."""
+"""Limit on the wait of a call's end for a caller who does not read."""
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
@@ -85,7 +85,7 @@ class ProgramLeg:
 
     @property
     def duration_ms(self) -> int:
-        """How long the call has lasted, in milliseconds of the caller's audio."""
+        """Return how long the call has lasted, in milliseconds of the caller's audio."""
         return self._next_agent_sample * 1000 // self.call.audio_format.sample_rate_hertz
 
     # -- the session's side --------------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ from services.audio.timeline import Timeline
 from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 LEAD_MS = 120
-"""How early sound may come through: a live sender's chunks, with their jitter, are not held up."""
+"""Limit on how early sound may come through: a live sender's chunks, with their jitter, are not held up."""
 IDLE_AFTER_MS = 500
 """A live sender that is silent for so long has stopped sending; the clock goes on without it."""
 MAX_WAITING_MS = 10_000
-"""When more sound waits than this, no more is read."""
+"""Limit on waiting sound. Beyond it the stream is not read."""
 MAX_GAP_MS = 1_000
 """A longer gap in `start_sample` is a jump of the caller's clock, not a loss."""
 PIECE_MS = 20
@@ -93,7 +93,7 @@ class ProgramClock:
         self._is_silent_for_good = True
 
     def due(self, *, now: float) -> list[LegEvent]:
-        """What happens on the line up to now."""
+        """Return what happens on the line up to now."""
         events: list[LegEvent] = []
         wall_sample = int((now - self._zero_time) * self._rate)
         lead_samples = LEAD_MS * self._rate // 1000

@@ -129,7 +129,7 @@ class _Shelf:
         self._left_out: set[tuple[PromptKind, str, str]] = set()  # of the profile seen last
 
     def lacks(self, prompts: Iterable[AgentPrompt]) -> list[AgentPrompt]:
-        """Those that are not here in these words, and can be."""
+        """Return the prompts that are missing in these words and can be made."""
         asked = {(prompt.kind, prompt.language_code, prompt.text): prompt for prompt in prompts}
         self._left_out &= set(asked)
         return [

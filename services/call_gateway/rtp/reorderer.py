@@ -28,7 +28,7 @@ class OrderedPacket(NamedTuple):
 
 @dataclass(slots=True)
 class OrderCounts:
-    """What went wrong on the way, in packets."""
+    """Counts of packets that were lost, late, doubled or out of order."""
 
     lost: int = 0
     late: int = 0  # came after it was given up
@@ -58,7 +58,7 @@ class Reorderer:
         return bool(self._pending)
 
     def next_deadline(self) -> float | None:
-        """When the gap is given up; call on_timer then."""
+        """Return when the gap is given up; call on_timer then."""
         return self._gap_since + self._wait_s if self._pending else None
 
     def on_timer(self, now: float) -> list[OrderedPacket]:

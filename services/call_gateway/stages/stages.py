@@ -32,7 +32,7 @@ SERVICE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class StageChannels:
-    """How the stages are reached; shared by all calls."""
+    """The gRPC channels to the stages; shared by all calls."""
 
     stt: grpc.aio.Channel
     nlu: grpc.aio.Channel

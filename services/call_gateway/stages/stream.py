@@ -43,7 +43,7 @@ class StreamLimits:
     first_response_s: float = 1.0
     """From opening the stream to its `engine`, connecting included."""
     attempts: int = 3
-    """How often a stream is opened that fails before its first response: another replica may answer."""
+    """Attempts at a stream that fails before its first response: another replica may answer."""
     retry_wait_s: float = 0.1
     """Between two attempts."""
     finish_s: float = 1.0
@@ -52,7 +52,7 @@ class StreamLimits:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailure:
-    """Why a stream died."""
+    """The reason why a stream ended."""
 
     reason: str  # the ErrorInfo reason, the status's name without one, NO_RESPONSE, ENDED_EARLY, OUTBOX_FULL
     message: str

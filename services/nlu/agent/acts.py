@@ -24,7 +24,7 @@ class WantedAct:
 
 @dataclass(frozen=True, slots=True)
 class WantedEar:
-    """What the caller is expected to say next."""
+    """The input that the agent expects next, for the STT stage."""
 
     kind: ExpectedKind
     length: int

@@ -1,4 +1,4 @@
-"""Whether a statement that a model wrote is entailed: the words of a property in it stand in the facts. Sans-IO.
+"""The test that the facts entail a model's statement: the words of a property in it stand in the facts. Sans-IO.
 
 Figures, names and deeds have rules of their own. What is left are claims without any of them: "the doctor is very
 experienced", "you can pay later", "there is another clinic". Their words are common ones, so no list of things finds

@@ -20,7 +20,7 @@ _QUESTION = ("?", "？")
 
 @dataclass(frozen=True, slots=True)
 class ClauseForm:
-    """How something is said."""
+    """The form of a clause: question, negation, wish and the like."""
 
     is_question: bool = False
     is_ignorance: bool = False  # "I don't know", "I can't"

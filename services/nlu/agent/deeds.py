@@ -53,7 +53,9 @@ def claimed_deeds(texts: tuple[str, ...], words: ClaimWords, *, is_question: boo
 
 
 def claims_past(reading: Reading, words: ClaimWords) -> tuple[int, int] | None:
-    """Where a clause says that the agent, or one of its house, has done something, whatever that is; None: nowhere."""
+    """Return where a clause says that the agent, or one of its house, has done something, whatever that is; None:
+    nowhere.
+    """
     texts, lists = reading.texts, words.deed_lists
     for at in range(len(texts)):
         if not (length := lists["past_subjects"].length(texts, at)) or _is_unsaid(texts, at + length, words):

@@ -52,7 +52,7 @@ class Authored:
 
 
 class Grounds:
-    """What an agent may say in one language."""
+    """The grounds of an agent's claims in one language."""
 
     def __init__(self, facts: Facts, language_code: str, *, texts: Iterable[str] = (), prose: str = "") -> None:
         """`texts` are said as they stand: greeting, farewell, prompts. `prose` is what an agent without facts knows."""

@@ -1,4 +1,4 @@
-"""Which language to answer in. Sans-IO.
+"""The choice of the language to answer in. Sans-IO.
 
 A short utterance is easily taken for another language by ear, and an answer in
 a language the caller does not speak is worse than one in the last language: so

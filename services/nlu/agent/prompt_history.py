@@ -52,7 +52,9 @@ def _without_caller(entry: Entry) -> Entry:
 
 
 def _in_order_of_loss(entries: list[Entry]) -> Iterator[tuple[int, Callable[[Entry], Entry]]]:
-    """What is left out first, second and so on, as (index, what of it). The newest entry's text is never left out."""
+    """Yield what is left out first, second and so on, as (index, what of it). The newest entry's text is never left
+    out.
+    """
     old, last = range(max(len(entries) - _WHOLE_TURNS, 0)), len(entries) - 1
     answers = {i for i in old if _is_answer(entries, i)}
     told = {i for i in old if i not in answers and _tells(entries[i].user_text)}

@@ -1,4 +1,4 @@
-"""What a clause claims of days and times, held against opening hours and free times. Sans-IO.
+"""Claims of a clause about days and times, held against opening hours and free times. Sans-IO.
 
 A clause is cut into parts of one day, or set of days, each with its times and its verb: "open Monday to Friday from 8
 to 6 and closed on Sunday" has two. What a part leaves out comes from the part before, then from the question.
@@ -24,7 +24,7 @@ _DAY_BEGINS_MIN = 6 * 60
 
 
 class Verb(Enum):
-    """What is said of a time; the names are those of the lists in claims.toml."""
+    """The verb of a claim about a time; the names are those of the lists in claims.toml."""
 
     OPEN = "open"
     CLOSED = "closed"

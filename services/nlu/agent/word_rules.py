@@ -136,7 +136,7 @@ class WordRules:
         return None
 
     def _negated_from(self, reading: Reading, at: int) -> int:
-        """Where a negation of the word here stands before it in its clause; the word's own place: there is none."""
+        """Return the place of a negation before the word here in its clause; the word's own place: there is none."""
         negations = self._grounds.words.lists["negations"]
         for before in range(at - 1, max(-1, at - _NEGATION_REACH - 1), -1):
             if reading.tokens[before].kind == "stop":

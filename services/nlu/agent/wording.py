@@ -13,7 +13,7 @@ FILE = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What people say in one language; all lower case, without punctuation."""
+    """The phrases of one language; all lower case, without punctuation."""
 
     is_spaced: bool
     farewells: tuple[str, ...]  # the caller ends the call

@@ -21,7 +21,7 @@ class LookUp(Protocol):
 
 
 class LookUpTool:
-    """It needs no outbox: it may run any number of times."""
+    """A tool that only reads. It needs no outbox, since it may run any number of times."""
 
     def __init__(self, look_up: LookUp, tenant_id: str) -> None:
         self.spec = replace(look_up.spec, writes=False)

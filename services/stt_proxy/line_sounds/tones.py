@@ -36,7 +36,7 @@ class Burst:
 
     @property
     def seconds(self) -> float:
-        """Its length so far."""
+        """Return the tone's length so far."""
         return (self.end - self.start) / 8000
 
 

@@ -73,7 +73,7 @@ class AriCalls:
 
     @property
     def visits(self) -> tuple[KnownVisit, ...]:
-        """What Asterisk should hold of every visit that is not over or whose remains are still being removed."""
+        """Return what Asterisk should hold of every visit that is not over or whose remains are still being removed."""
         return tuple(leg.visit for leg in self._media_legs.values())
 
     def lose(self, visit: KnownVisit, loss: VisitLoss) -> None:
@@ -217,7 +217,7 @@ class AriCalls:
             self._begin_again(channel, is_back=is_back)
 
     def _begin_again(self, channel: Channel, *, is_back: bool) -> None:
-        """Return the visit for a caller who entered the application. Each entry is a visit of its own, also while the
+        """Begin a visit for a caller who entered the application. Each entry is a visit of its own, also while the
         remains of the last visit are still being removed. A caller who comes back from a transfer to a process that no
         longer knows the call is not greeted as a new caller.
         """
@@ -278,7 +278,7 @@ class AriCalls:
         self._tasks.create_task(leg.check_hold())
 
     async def _describe(self, call: IncomingCall, channel: Channel) -> IncomingCall:
-        """What the dialplan says about the call. Raises LegFailed."""
+        """Return what the dialplan says about the call. Raises LegFailed."""
 
         async def read(name: str) -> str:
             told = channel.variables.get(name)  # ari.conf lists it under channelvars

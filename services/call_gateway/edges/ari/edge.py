@@ -219,7 +219,7 @@ def _read_bridge(bridge: Any) -> Bridge:
 
 
 def _readable(listed: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
-    """What can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
+    """Return what can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
     if not isinstance(listed, list):
         raise LegFailed(f"Asterisk's lists cannot be read: {type(listed).__name__}")
     items = []

@@ -157,7 +157,7 @@ class EmailForm:
 
 
 def _parts(value: str, *, is_whole: bool) -> Iterator[tuple[int, int]]:
-    """Where the parts of an address stand that may be said alone: before the @, behind it, and their pieces."""
+    """Yield where the parts of an address stand that may be said alone: before the @, behind it, and their pieces."""
     at = value.index("@") if "@" in value else len(value)
     yield 0, at
     yield at + 1, len(value)

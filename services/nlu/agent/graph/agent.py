@@ -154,7 +154,7 @@ class GraphAgent:
         await self._prompted.close()
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
-        """Those of the packages that the agent's file names."""
+        """Return the tools of the packages that the agent's file names."""
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._prompted.tools_of(tenant_id), **clinic}
 

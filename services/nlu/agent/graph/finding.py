@@ -16,7 +16,7 @@ from services.nlu.outputs import Act
 
 
 class Next(Enum):
-    """Which node of the graph words a finding."""
+    """The node of the graph that words a finding."""
 
     ANSWER = "answer"
     ASK = "ask"

@@ -26,7 +26,7 @@ MAX_NODES = 25  # that one turn may run through
 
 
 class CallState(TypedDict, total=False):
-    """What a graph is given for a turn, and what its nodes may return. A graph of one's own adds keys to it."""
+    """The state of a graph: its input for a turn, and what its nodes may return. A graph of one's own adds keys."""
 
     said: str  # by the caller
     language_code: str

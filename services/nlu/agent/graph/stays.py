@@ -1,5 +1,5 @@
-"""What an agent that lets rooms does about a booking: it asks for room, day and nights, looks whether one is free, and
-books or cancels what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""Bookings of an agent that lets rooms: the agent asks for room, day and nights, looks whether one is free, and books
+or cancels what the caller says yes to once they have heard that question to its end. Sans-IO.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHORTEST_SPAN = 3  # tokens of "Friday till Sunday"; fewer are a word for two d
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What can be booked: how many rooms of each kind, by ids of the facts, and the tools that do it."""
+    """The rooms that can be booked: the number of each kind, by ids of the facts, and the tools that do it."""
 
     counts: Mapping[str, int]
     prefix: str  # of the tools' names
@@ -41,7 +41,7 @@ class Stays(StandingBookings):
     """Bookings of rooms in one language."""
 
     stays: tuple[Stay, ...] | None = None
-    """Those that are booked; None: it is not known. Set anew for every turn, as what `see` shows."""
+    """The stays that are booked; None: not known. Set again for every turn, as what `see` shows."""
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, rooms: Rooms) -> None:
         self._phrases = StayWording(language_code)

@@ -20,7 +20,7 @@ _PERIODS = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
 
 
 class TooManyEvents(Exception):
-    """They cannot be read in the time that there is."""
+    """There are more events than can be read in the time."""
 
 
 def event_text(event: NewEvent) -> bytes:
@@ -107,7 +107,7 @@ def _length(event: Component, starts: date, zone: ZoneInfo) -> timedelta:
 
 
 def _repeats(event: Component, starts: date, span: Span, lasts: timedelta, zone: ZoneInfo) -> list[datetime | date]:
-    """Its beginnings: one, or those of its rule within the span, by the clock of its zone."""
+    """Return the event's beginnings: one, or those of its rule within the span, by the clock of its zone."""
     rule = event.get("rrule")
     if not rule:
         return [starts]
