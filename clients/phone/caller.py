@@ -1,4 +1,4 @@
-"""A caller with manners: listens until the agent has finished, speaks, and listens again."""
+"""A caller who waits their turn: listens until the agent has finished, speaks, and listens again."""
 
 import asyncio
 from collections.abc import Callable

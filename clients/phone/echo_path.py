@@ -21,7 +21,7 @@ class EchoPath:
         self._delay = np.zeros(delay_ms * RATE_HERTZ // 1000, dtype=np.int16)
         self._coming = np.empty(0, dtype=np.int16)
 
-    def hear(self, samples: Samples) -> None:
+    def feed(self, samples: Samples) -> None:
         """The line was sent `samples`, (n_samples,) int16 at 8 kHz."""
         coming = self._coming if len(self._coming) else self._delay
         self._coming = np.concatenate((coming, (samples * self._gain).astype(np.int16)))

@@ -120,7 +120,7 @@ class SipCall:
             samples = np.frombuffer(heard, dtype=np.int16)
             self.heard.add(samples, end_s=self.now_s())
             if self._echo is not None:
-                self._echo.hear(samples)
+                self._echo.feed(samples)
 
     def _with_echo(self, said: bytes) -> bytes:
         if self._echo is None:

@@ -27,7 +27,7 @@ def _news(event: record_pb2.CallEvent) -> str:
             turn = f", turn {change.turn_id}" if change.turn_id else ""
             return f"floor    {_floor(getattr(change, 'from'))} -> {_floor(change.to)} ({change.cause}{turn})"
         case "caller_text":
-            return f'ear      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
+            return f'stt      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
         case "turn":
             return _turn(event.turn)
         case "stage_trouble" | "line_trouble":

@@ -32,8 +32,8 @@ def judge_barge_in(evidence: Evidence) -> Verdict:
     turns = evidence.turns(after_s=remark.start_s)
     if not turns or turns[0].outcome != _Outcome.OUTCOME_INTERRUPTED:
         return Verdict(False, f"the agent was not interrupted: {_ending(turns)}")
-    insisted = evidence.moves(record_pb2.FLOOR_LISTENING, from_s=remark.start_s)
-    decided_s = insisted[0].at_s if insisted else remark.end_s
+    interrupted = evidence.moves(record_pb2.FLOOR_LISTENING, from_s=remark.start_s)
+    decided_s = interrupted[0].at_s if interrupted else remark.end_s
     last_s = max(sound.end_s for sound in evidence.agent if sound.start_s <= decided_s)
     silent_ms = max(0.0, last_s - remark.start_s) * 1000
     told = (

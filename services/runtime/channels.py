@@ -115,7 +115,7 @@ def channel_options(settings: ChannelSettings, *, health_service: str = "") -> l
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_retries", 0),
-        # A server that comes back is wanted at once: gRPC's own patience grows to two minutes.
+        # A server that comes back is wanted at once: gRPC's own backoff grows to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 1_000),
         ("grpc.max_reconnect_backoff_ms", 2_000),

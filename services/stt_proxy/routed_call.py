@@ -32,7 +32,7 @@ from services.stt_proxy.routed_members import Member, Routing, Use, failure_of, 
 from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
 
 DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
-MOST_EARS = 3  # of a call: the engine that recognises it, and some that may yet correct their words
+MOST_ENGINES = 3  # of a call: the engine that recognises it, and some that may yet correct their words
 FAILURES = ("DECODING_FAILED", "ENGINE_FAILED")
 """The reasons why a Speech is Unheard where the engine is at fault, and another may do better."""
 
@@ -275,7 +275,7 @@ class RoutedCall:
             raise
         use = Use(member, engine_call, permit)
         self._uses.append(use)
-        while len(self._uses) > MOST_EARS:
+        while len(self._uses) > MOST_ENGINES:
             self._retire(self._uses[0])
 
     def _tell_all(self) -> None:

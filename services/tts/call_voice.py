@@ -12,13 +12,13 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import TraceContext, turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
-from services.tts.manners import Emphasis, Manners
 from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
 from services.tts.track import Chunk
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
+from services.tts.voice_selection import Emphasis, VoiceSelection
 
 LONGEST_PAUSE_MS = 10_000
 
@@ -85,7 +85,7 @@ class CallVoice:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        manners: Manners,
+        selection: VoiceSelection,
         speaker: TurnSpeaker,
         emit: Callable[[Output], Awaitable[None]],
         *,
@@ -94,7 +94,7 @@ class CallVoice:
         fail_on_turn_failure: bool,
     ) -> None:
         self._tasks = tasks
-        self._manners = manners
+        self._selection = selection
         self._speaker = speaker
         self._emit = emit
         self._limits = limits
@@ -144,7 +144,7 @@ class CallVoice:
     def _append(self, turn: Turn, piece: TextPiece) -> None:
         if piece.start_offset < 0:
             raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
-        manner = self._manners.of(
+        parameters = self._selection.of(
             language_code=piece.language_code,
             voice=piece.voice,
             rate=piece.rate,
@@ -160,7 +160,7 @@ class CallVoice:
                 f"text.pause_ms is {piece.pause_ms}; it must be 0 to {LONGEST_PAUSE_MS}", field="text.pause_ms"
             )
         turn.voice = piece.voice or turn.voice
-        turn.text.append(piece.text, manner, flush=piece.flush, pause_ms=piece.pause_ms)
+        turn.text.append(piece.text, parameters, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
         if turn_id < 1:

@@ -23,9 +23,9 @@ from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.asking import examples_of
 from services.nlu.agent.guarding import Guarding, guard_of
 from services.nlu.agent.interface import Call
+from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.understanding import ExampleUnderstanding
-from services.nlu.agent.wording import load_languages
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.inputs import Config, PlayoutReport, Silence, Text, TurnInput, UserTurn

@@ -27,9 +27,9 @@ from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Call
 from services.nlu.agent.kinds import open_agent
+from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.wording import load_languages
 from services.nlu.conversation import Conversation
 from services.nlu.engine import Message, NluEngine, ReplyPart, ReplyRequest, TextMade, open_engine
 from services.nlu.inputs import CallActionResult, Config, PlayoutReport, Text, UserTurn

@@ -16,7 +16,7 @@ from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
 from services.nlu.agent.ending import was_offered
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 from services.stt_proxy.end_of_turn.ending_model import ending_model_of
 from services.stt_proxy.grammar import grammar_of
 from services.stt_proxy.inventions import is_invented

@@ -157,7 +157,7 @@ class Waiting:
             timing = reply.notes.clause_timing
             queued_s = timing.queue_us / 1e6 if timing is not None else 0.0
             least_s = settings.slow_limit_ms / 1000
-            wait.late_at = clock.waiting + self._pace.patience_s(stage, least_s, now=clock.wall, queued_s=queued_s)
+            wait.late_at = clock.waiting + self._pace.limit_s(stage, least_s, now=clock.wall, queued_s=queued_s)
 
     def is_needed(self, stage: Stage) -> bool:
         """The reply still wants something from the stage."""
@@ -295,7 +295,7 @@ class Waiting:
         at = since + limit_ms / 1000
         if reply.notes.first_audio_at is None and reply.retries == 0:
             silent_long = reply.silent_since + settings.dead_air_limit_ms / 1000
-            at = min(at, max(silent_long, reply.waits_since + settings.least_patience_ms / 1000))
+            at = min(at, max(silent_long, reply.waits_since + settings.least_limit_ms / 1000))
         return Due(stage, at)
 
     def _wait_for_tool(self, reply: Reply | None) -> None:

@@ -11,7 +11,7 @@ from operator import or_
 
 from services.language import data
 from services.language.words import normalise
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 
 FILE = "farewells"
 

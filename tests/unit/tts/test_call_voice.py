@@ -13,11 +13,11 @@ from services.runtime.metrics import StageMetrics
 from services.tts.call_voice import CallVoice, Output, TextPiece, TurnEnded, TurnSound
 from services.tts.engine import Voice
 from services.tts.errors import BadTurnId, NothingToSpeak, TextAfterTextEnd
-from services.tts.manners import Manners
 from services.tts.router import Router
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import ChunkLengths
 from services.tts.turn import Outcome, TextLimits
+from services.tts.voice_selection import VoiceSelection
 from tests.unit.tts.voices import PlainEngine
 
 
@@ -66,7 +66,7 @@ async def calling(engine: PlainEngine | None = None, *, fail_on_turn_failure: bo
     async with asyncio.TaskGroup() as tasks:
         voice = CallVoice(
             tasks,
-            Manners(router, language_codes=["en-US"], voice="", rate=0.0),
+            VoiceSelection(router, language_codes=["en-US"], voice="", rate=0.0),
             speaker,
             emit,
             limits=TextLimits(turn_chars=100, clause_chars=80),

@@ -61,7 +61,7 @@ class AriCalls:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.is_taking = True
-        self.is_stopping = False  # the process ends: no patience with an Asterisk that does not answer
+        self.is_stopping = False  # the process ends: an Asterisk that does not answer is not waited for
         self._ari, self._settings, self._pacer = ari, settings, pacer
         self._names = Names(settings.app)
         self._make_codec = make_codec
@@ -171,7 +171,7 @@ class AriCalls:
         if isinstance(event, ChannelEntered):
             self._channel_entered(event)
         elif isinstance(event, ChannelLeft | ChannelGone):
-            self._hear_going(event)
+            self._on_going(event)
         elif not isinstance(event, AppReplaced) and event.channel_id in self._legs:
             leg = self._legs[event.channel_id]
             match event:
@@ -184,7 +184,7 @@ class AriCalls:
                 case HoldSet(_, is_held):
                     leg.on_event(HoldChanged(is_held))
 
-    def _hear_going(self, event: ChannelLeft | ChannelGone) -> None:
+    def _on_going(self, event: ChannelLeft | ChannelGone) -> None:
         """A channel left the application, for the dialplan or for good."""
         leg = self._legs.get(event.channel_id)
         if isinstance(event, ChannelGone):
@@ -212,7 +212,7 @@ class AriCalls:
         elif is_back and channel_id in self._legs and self._legs[channel_id].is_away:
             self._come_back(self._legs[channel_id], "".join(arguments[1:2]))
         elif channel_id in self._legs and channel_id not in self._left:
-            return  # the same visit: it was found when stock was taken
+            return  # the same visit: a reconciliation found it
         else:
             self._begin_again(channel, is_back=is_back)
 

@@ -87,7 +87,7 @@ class AriEdge:
                 events = await self._ari.open_events()
                 try:
                     await self._filter_events()
-                    await self._take_stock(calls)
+                    await self._reconcile(calls)
                     self._say_connected()
                     pause_s = _FIRST_PAUSE_S
                     was_replaced = await self._own(events, calls)
@@ -143,7 +143,7 @@ class AriEdge:
         except AriRefused as refusal:  # before Asterisk 16.6; it is only a saving
             log.info("ari_events_unfiltered", fault=str(refusal))
 
-    async def _take_stock(self, calls: AriCalls) -> None:
+    async def _reconcile(self, calls: AriCalls) -> None:
         """Bring what we know and what Asterisk holds together. A refusal about one channel, which may be gone by now,
         is that channel's affair. Raises LegFailed when there is no list to be had.
         """

@@ -32,8 +32,8 @@ from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.stays import Stays
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
@@ -113,13 +113,13 @@ class GraphAgent:
             self._bookings: Mapping[str, StandingBookings] = {}
             if self._clinic:
                 self._bookings = {
-                    tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag)) for tag in self._finders
+                    tag: StandingBookings(profile, tag, self._finders[tag], Templates(tag)) for tag in self._finders
                 }
             elif self._house:
                 self._stays = {tag: Stays(profile, tag, self._finders[tag], self._house.rooms) for tag in self._finders}
                 self._bookings = self._stays
             self._wishes = {
-                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Wording(tag))
+                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Templates(tag))
                 for tag in profile.language_codes
             }
             self._answers = {
@@ -360,7 +360,7 @@ class GraphAgent:
         dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
         if not taken.is_for_human:
             return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
-        words = Wording(language_code)
+        words = Templates(language_code)
         if self._profile.handover:
             text = f"{taken.text} {words.say('handover')}"
             return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))

@@ -22,8 +22,8 @@ from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
 from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
@@ -40,7 +40,7 @@ class Answers:
     ) -> None:
         """`wishes` in place of those of which nothing is booked."""
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
-        self._words = Wording(language_code)
+        self._words = Templates(language_code)
         self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
         self._findings = Findings(self._facts, language_code, self._words, self._wishes)
         self._known = self._known_words()

@@ -17,8 +17,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
+from services.nlu.agent.graph.templates import StayTemplates
 from services.nlu.agent.graph.wishes import Taken
-from services.nlu.agent.graph.wording import StayWording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
@@ -44,7 +44,7 @@ class Stays(StandingBookings):
     """The stays that are booked; None: not known. Set again for every turn, as what `see` shows."""
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, rooms: Rooms) -> None:
-        self._phrases = StayWording(language_code)
+        self._phrases = StayTemplates(language_code)
         super().__init__(profile, language_code, finder, self._phrases)
         self._rooms = rooms
 

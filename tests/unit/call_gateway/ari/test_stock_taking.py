@@ -84,7 +84,7 @@ class Edge:
             await asyncio.sleep(0)
 
     async def take_stock(self) -> None:
-        await self._edge._take_stock(self.calls)
+        await self._edge._reconcile(self.calls)
         for _ in range(50):
             await asyncio.sleep(0)
 
