@@ -29,7 +29,7 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     if any(value.kind in _CHECKED for value in reading.values):
         return None  # the figures say what it is about, and they were held against the facts
     if claimed_deeds(reading.texts, words, is_question=False):
-        return None  # deed_rules.py has let it pass: a result or an act speaks for it
+        return None  # deeds.py has let it pass: a result or an act speaks for it
     resulted = frozenset(word for result in evidence.tools for word in words_of(result))
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
     named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from services.language.value import Reading
 from services.nlu.agent.claim_rules import unentailed
 from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
-from services.nlu.agent.deed_rules import broken_deed
+from services.nlu.agent.deeds import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.grounds import Grounds, read
