@@ -35,7 +35,8 @@ from services.nlu.settings import NluSettings
 from services.nlu.state import AgentStates, State, read_state, write_state
 from services.nlu.tool_runs import Confirm, ToolLimits, ToolRuns
 from services.nlu.tool_waits import CompanyTimes
-from services.nlu.turn import Turn, TurnLimits, TurnRun, TurnTools
+from services.nlu.turn import TurnRun
+from services.nlu.turn_state import Turn, TurnLimits, TurnTools
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import bind_turn, get_logger

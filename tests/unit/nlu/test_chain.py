@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from services.nlu.chained_reply import ChainLimits
 from services.nlu.engine import Began, CutShort, MadeBy, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
-from services.nlu.engines.chain import ChainEngine, ChainLimits
+from services.nlu.engines.chain import ChainEngine
 from services.runtime.breaker import BreakerPolicy, BreakerState, ErrorClass
 from services.runtime.engine_chains import parse_chains
 from services.runtime.errors import NotFoundError, PermissionDeniedError, RequestError, StartupError, TurnFailed
