@@ -12,25 +12,12 @@ from dataclasses import replace
 
 from services.audio.fades import CutFader
 from services.call_gateway.conversation.commands import (
-    AskAgent,
-    CancelTurn,
     Command,
-    CommitTurn,
-    CorrectTurn,
     DiscardSent,
-    DiscardUtterance,
     DoAction,
-    EndSpeech,
-    EndUtterance,
     HangUp,
     ProbeStage,
-    ReopenStage,
-    ReportAction,
-    ReportPlayout,
     SendOn,
-    Speak,
-    StopSpeech,
-    UpdateStt,
 )
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.events import (
@@ -56,7 +43,7 @@ from services.call_gateway.line_actions import CallTimer, LineActions
 from services.call_gateway.opening import Opening
 from services.call_gateway.sound.call_sound import CallSound
 from services.call_gateway.stages.facts import CallFacts
-from services.call_gateway.stages.stages import StageChannels, Stages
+from services.call_gateway.stages.stages import StageChannels, StageCommand, Stages
 from services.call_gateway.stages.stream import StreamLimits
 from services.language.destinations import allowed_target, region_of
 from services.runtime.logs import get_logger
@@ -257,15 +244,10 @@ class Session:
         self._set_timer()
 
     def _carry_out(self, command: Command) -> None:
+        if isinstance(command, StageCommand):
+            self._stages.perform(command)
+            return
         match command:
-            case EndUtterance() | DiscardUtterance() | UpdateStt():
-                self._stages.stt.perform(command)
-            case AskAgent() | CommitTurn() | CancelTurn() | CorrectTurn() | ReportPlayout() | ReportAction():
-                self._stages.nlu.perform(command)
-            case Speak() | EndSpeech() | StopSpeech():
-                self._stages.tts.perform(command)
-            case ReopenStage(stage, judged_sample):
-                self._stages.reopen(stage, judged_sample=judged_sample)
             case DiscardSent():
                 self._leg.discard_sent()
             case DoAction():

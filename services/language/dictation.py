@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from services.language.capture_words import CaptureWords, Piece, Words, capture_words, cut
-from services.language.numerals import NumberWords, number_words
+from services.language.number_words import NumberWords, number_words
 from services.language.words import without_marks
 
 _STOPS = frozenset(".,;:!?…。！？，")

@@ -5,7 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from services.language.calendar_words import CalendarWords
-from services.language.numerals import NumberWords, find_numbers, number_words
+from services.language.number_words import NumberWords, number_words
+from services.language.numerals import find_numbers
 from services.language.phrases import Token
 from services.language.value import Kind, Value
 from services.language.value_words import ValueWords

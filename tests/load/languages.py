@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from services.language import data, numerals
+from services.language import data, number_words
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
@@ -40,7 +40,7 @@ SERVICES: dict[str, Parts] = {
     "stt_proxy": {
         "answers": phrasebook_of,
         "inventions": lambda language: is_invented("", language, 1.0, 0.0),
-        "numbers": numerals.number_words,
+        "numbers": number_words.number_words,
         "endings": ending_model_of,
         "patterns": grammar_of,
     },
@@ -48,7 +48,7 @@ SERVICES: dict[str, Parts] = {
         "phrases": phrases_of,
         "farewells": lambda language: was_offered("", language_code=language),
         "clauses": unfinished_by_a_dot,
-        "numbers": numerals.number_words,
+        "numbers": number_words.number_words,
         "script": script_of,
     },
     "tts": {"clauses": unfinished_by_a_dot, "reading": lambda language: normalizer.Normalizer().speak("1", language)},

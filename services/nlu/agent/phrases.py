@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.language import calendar_words, claims, clauses, data, numerals, script, value_words
+from services.language import calendar_words, claims, clauses, data, number_words, script, value_words
 from services.language.words import normalise
 
 FILE = "conversation"
@@ -51,7 +51,7 @@ def load_languages() -> None:
         _read(language)
     script.load()
     clauses.load()
-    numerals.load()
+    number_words.load()
     calendar_words.load()
     value_words.load()
     claims.load()
