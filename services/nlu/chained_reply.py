@@ -16,13 +16,17 @@ from services.nlu.engine import (
     TextMade,
     ToolWanted,
 )
-from services.nlu.joint import Joint, WholeWords
+from services.nlu.joint import Joint, WholeWords, ends_sentence
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 from services.runtime.providers import Provider, ProviderFailed
 
 log = get_logger(__name__)
+
+def _answered_nothing(attempt: _Attempt) -> ProviderFailed:
+    return ProviderFailed("ENGINE_FAILED", f"{attempt.provider.name} answered nothing", ErrorClass.TRANSIENT)
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +126,9 @@ class ChainedReply:
         """Yield the turn's parts from one engine, or from the one that was asked beside it and was first."""
         attempt, first = await self._first(attempt)
         if first is None and not self._said and self._could_go_on():
-            message = f"{attempt.provider.name} answered nothing"
-            raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
+            raise _answered_nothing(attempt)
         yield MadeBy(attempt.provider.name)
+        begun, has_other_parts = self._said, False
         joint, words = Joint(self._said), WholeWords()
         part: ReplyPart | None = first
         while part is not None:
@@ -136,6 +140,7 @@ class ChainedReply:
                     self._said += text
                     yield TextMade(text)
             else:
+                has_other_parts = True
                 self._has_asked_tool = self._has_asked_tool or isinstance(part, ToolWanted)
                 if rest := words.finish() + joint.finish():
                     self._said += rest
@@ -145,6 +150,9 @@ class ChainedReply:
         if rest := words.finish() + joint.finish():
             self._said += rest
             yield TextMade(rest)
+        has_added = has_other_parts or bool(self._said[len(begun) :].strip())
+        if begun.strip() and not has_added and not ends_sentence(begun):
+            raise _answered_nothing(attempt)
         self._succeed(attempt)
         await self._drop(attempt)
 

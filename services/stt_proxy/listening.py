@@ -120,7 +120,7 @@ class Listening:
             )
         self._pace.check(end_sample, self._intake.next_sample, MAX_END_AHEAD_MS, "utterance_end.end_sample")
         self._ended_at = end_sample
-        self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
+        self._add(EndOfUtterance(end_sample, self._intake.next_sample, time.monotonic_ns()))
 
     def discard(self, from_sample: int, to_sample: int) -> None:
         """Forget this stretch, as far as its sound was sent. Raises BadSample."""
@@ -251,8 +251,8 @@ class Listening:
                 self._turn(self._gate.shut(), now_ns)
                 self._utterances.skip()
                 self._reach(end)
-            case EndOfUtterance(end_sample, arrived_ns):
-                self._end(end_sample, arrived_ns)
+            case EndOfUtterance():
+                self._end(step)
             case Discard(from_sample, to_sample):
                 self._release(now_ns)
                 if self._utterances.discard(from_sample, to_sample):
@@ -275,17 +275,18 @@ class Listening:
                 )
             )
         if self._utterances.has_speech:
-            self._end(max(self._intake.next_sample, self._ended_at), arrived_ns)
+            sent_sample = self._intake.next_sample
+            self._end(EndOfUtterance(max(sent_sample, self._ended_at), sent_sample, arrived_ns))
         self._engine_call.finish()
         self._is_finished = True
         self._wake()
 
-    def _end(self, end_sample: int, arrived_ns: int) -> None:
+    def _end(self, end: EndOfUtterance) -> None:
         utterance_id = self._utterances.utterance_id
         self._recognition.limit(utterance_id)
-        self._recognition.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
-        self._engine_call.end(utterance_id, end_sample)
-        self._release(arrived_ns)
+        self._recognition.do(self._utterances.end(end.end_sample, sent_sample=end.sent_sample, trigger_ns=end.arrived_ns))
+        self._engine_call.end(utterance_id, min(end.end_sample, end.sent_sample))
+        self._release(end.arrived_ns)
 
     def _pass_on(self, edge: Edge | None, sample: int, trigger_ns: int, score: float) -> None:
         for one in self._longest.pass_on(edge, sample, score, first_sample=self._utterances.first_sample):

@@ -136,16 +136,16 @@ class TurnTaking:
 
     def _take_unheard(self, unheard: EndedTurn, event: TranscriptHeard) -> Decisions:
         """Words that were given up come after all. They make the turn while nothing else has been said, and begin it
-        when the caller has gone on.
+        when the caller has gone on. Where there were none, what was said before them is the turn.
         """
-        if not normalise(event.text):
-            return
-        self._note_text(event)
+        has_words = bool(normalise(event.text))
+        if has_words:
+            self._note_text(event)
         if self._turn.phase is not TurnPhase.SILENT:
-            if unheard.wait is not Wait.ASKED_AGAIN:
+            if has_words and unheard.wait is not Wait.ASKED_AGAIN:
                 self._turn.put_right(unheard, event.text)
                 drop_speculation(self._call)
-        elif self._call.reply is None:
+        elif self._call.reply is None and (has_words or (unheard.said_before and self._turn.unheard is None)):
             self._turn.prefix = unheard.said_before
             yield Decision(Move.LATE_WORDS, LateWords(unheard, event.text))
 

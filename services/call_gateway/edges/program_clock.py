@@ -16,6 +16,8 @@ IDLE_AFTER_MS = 500
 """A live sender that is silent for so long has stopped sending; the clock goes on without it."""
 MAX_WAITING_MS = 10_000
 """Limit on waiting sound. Beyond it the stream is not read."""
+MAX_WAITING_PIECES = 2_000
+"""Limit on waiting pieces and keys: sound in chunks of 5 ms has as many in that time."""
 MAX_GAP_MS = 1_000
 """A longer gap in `start_sample` is a jump of the caller's clock, not a loss."""
 PIECE_MS = 20
@@ -54,7 +56,8 @@ class ProgramClock:
     @property
     def is_full(self) -> bool:
         """So much waits that no more should be read."""
-        return (self._placed_sample - self._next_sample) * 1000 > MAX_WAITING_MS * self._rate
+        is_far_ahead = (self._placed_sample - self._next_sample) * 1000 > MAX_WAITING_MS * self._rate
+        return is_far_ahead or len(self._waiting) > MAX_WAITING_PIECES
 
     @property
     def has_waiting(self) -> bool:
