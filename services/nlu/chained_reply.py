@@ -24,9 +24,9 @@ from services.runtime.providers import Provider, ProviderFailed
 
 log = get_logger(__name__)
 
+
 def _answered_nothing(attempt: _Attempt) -> ProviderFailed:
     return ProviderFailed("ENGINE_FAILED", f"{attempt.provider.name} answered nothing", ErrorClass.TRANSIENT)
-
 
 
 @dataclass(frozen=True, slots=True)

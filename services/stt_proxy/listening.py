@@ -284,7 +284,9 @@ class Listening:
     def _end(self, end: EndOfUtterance) -> None:
         utterance_id = self._utterances.utterance_id
         self._recognition.limit(utterance_id)
-        self._recognition.do(self._utterances.end(end.end_sample, sent_sample=end.sent_sample, trigger_ns=end.arrived_ns))
+        self._recognition.do(
+            self._utterances.end(end.end_sample, sent_sample=end.sent_sample, trigger_ns=end.arrived_ns)
+        )
         self._engine_call.end(utterance_id, min(end.end_sample, end.sent_sample))
         self._release(end.arrived_ns)
 

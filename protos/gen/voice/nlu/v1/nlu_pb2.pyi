@@ -266,7 +266,7 @@ class UserTurn(_message.Message):
     joined text, and the tools of that turn are not run again.
     """
     confidence: _builtins.float
-    """How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+    """How sure the STT stage is of `text`, 0 to 1. Unset: not known. Text of which it
     is not sure ends no call.
     """
     @_builtins.property
@@ -944,7 +944,7 @@ Global___CallActionResult: _TypeAlias = CallActionResult  # noqa: Y015
 
 @_typing.final
 class Expectation(_message.Message):
-    """What the caller will probably say next; it shapes the next turn's ear."""
+    """What the caller will probably say next; it shapes the next turn's recognition."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

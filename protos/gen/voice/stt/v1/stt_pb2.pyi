@@ -26,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StreamingRecognizeRequest(_message.Message):
-    """One message to the ear."""
+    """One message to the STT stage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,7 +169,7 @@ Global___RecognitionConfig: _TypeAlias = RecognitionConfig  # noqa: Y015
 
 @_typing.final
 class EndpointingConfig(_message.Message):
-    """How quickly the ear speaks up. Zero means the server's default."""
+    """How quickly the STT stage speaks up. Zero means the server's default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,7 +270,7 @@ Global___MediaIdle: _TypeAlias = MediaIdle  # noqa: Y015
 
 @_typing.final
 class RecognitionUpdate(_message.Message):
-    """A change of the ear in mid-call. A field that is not set changes nothing."""
+    """A change of the STT stage in mid-call. A field that is not set changes nothing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -370,7 +370,7 @@ Global___UtteranceDiscard: _TypeAlias = UtteranceDiscard  # noqa: Y015
 
 @_typing.final
 class StreamingRecognizeResponse(_message.Message):
-    """One message from the ear."""
+    """One message from the STT stage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -404,7 +404,7 @@ class StreamingRecognizeResponse(_message.Message):
 
     @_builtins.property
     def progress(self) -> Global___Progress:
-        """How far the ear has listened."""
+        """How far the STT stage has listened."""
 
     @_builtins.property
     def going_away(self) -> _engine_pb2.GoingAway:
@@ -854,7 +854,7 @@ Global___UtteranceSettled: _TypeAlias = UtteranceSettled  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """A sign of life, at least every 500 ms of audio. An ear that is more than 2 s
+    """A sign of life, at least every 500 ms of audio. An STT stage that is more than 2 s
     behind is stalled.
     """
 

@@ -378,7 +378,7 @@ export type UserTurn = Message<"voice.nlu.v1.UserTurn"> & {
   traceContext?: TraceContext | undefined;
 
   /**
-   * How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+   * How sure the STT stage is of `text`, 0 to 1. Unset: not known. Text of which it
    * is not sure ends no call.
    *
    * @generated from field: optional float confidence = 11;
@@ -1128,7 +1128,7 @@ export const CallActionResult_OutcomeSchema: GenEnum<CallActionResult_Outcome> =
   enumDesc(file_voice_nlu_v1_nlu, 20, 0);
 
 /**
- * What the caller will probably say next; it shapes the next turn's ear.
+ * What the caller will probably say next; it shapes the next turn's recognition.
  *
  * @generated from message voice.nlu.v1.Expectation
  */
