@@ -235,3 +235,10 @@ async def test_work_ahead_gives_way_to_drafts(workshops):
         shop.let_go(name)
     await shop.until(lambda: len(shop.order) == 3)
     assert shop.order == ["running", "draft", "ahead"]
+
+
+async def test_the_cost_of_work_for_owners_that_never_leave_is_forgotten(workshops):
+    shop = workshops()
+    for number in range(3000):
+        shop.pool._spend(("detect", number), 0.15)
+    assert len(shop.pool._spent_s) < 1000
