@@ -29,7 +29,7 @@ class Workshop:
             loop.call_soon_threadsafe(self._begin, name)
             gate.wait(10)
             if stop.is_set():
-                self.stopped.append(name)
+                loop.call_soon_threadsafe(self._note_stop, name)
                 raise Stopped
             if fails:
                 raise RuntimeError("out of memory")
@@ -53,6 +53,10 @@ class Workshop:
 
     def _begin(self, name: str) -> None:
         self.began.append(name)
+        self._changed.set()
+
+    def _note_stop(self, name: str) -> None:
+        self.stopped.append(name)
         self._changed.set()
 
     def _end(self, name: str, outcome: Done[str] | Refused) -> None:
