@@ -243,7 +243,11 @@ class ChainedReply:
         """
         for member in self.members:
             if self._is_open_to(member, going_on=True):
-                await told(member, member.engine.prepare(self.request.conversation, self.request.messages))
+                request = self.request
+                step = member.engine.prepare(
+                    request.conversation, request.messages, language_code=request.language_code
+                )
+                await told(member, step)
                 return
 
     def _next(self, *, going_on: bool = False) -> _Attempt | None:

@@ -157,9 +157,10 @@ class NluEngine(Protocol):
     async def commit(self, conversation: str, turn_id: int) -> None:
         """The draft of this turn is committed: the turn goes before drafts from here on. Unknown turns are no error."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Read the conversation so far ahead of its next turn, or, where the messages end with the caller's, ahead of
-        going on with that turn's answer. Where that saves time; returns at once.
+        going on with that turn's answer. Where that saves time; returns at once. `language_code`: of the next turn as
+        far as it is known.
         """
 
     async def forget(self, conversation: str) -> None:

@@ -70,6 +70,7 @@ class RoutedCall:
         if (chosen := self._members.admitted(self._language)) is None:
             raise EngineLost(f"no engine that understands {self._language} has loaded", retry_delay_ms=1000)
         self._take_up(*chosen)
+        self._give_back_if_idle()
 
     @property
     def is_busy(self) -> bool:
@@ -122,6 +123,7 @@ class RoutedCall:
             self._utterances.begin(utterance_id + 1, end_sample)
         for use in list(self._uses):
             use.engine_call.end(utterance_id, end_sample)
+        self._give_back_if_idle()
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         waits = self._detect(speech)
@@ -143,6 +145,7 @@ class RoutedCall:
         self._utterances.forget(from_sample, to_sample)
         for use in self._uses:
             use.engine_call.forget(from_sample, to_sample)
+        self._give_back_if_idle()
 
     def attend(self, hints: Hints) -> None:
         codes = {language_of(code) for code in hints.language_codes}
@@ -150,6 +153,7 @@ class RoutedCall:
         if codes and self._language not in codes:
             self._switch(language_of(hints.language_codes[0]))
         self._engine_call.attend(self._own_hints)
+        self._give_back_if_idle()
 
     def finish(self) -> None:
         self._is_finished = True
@@ -271,6 +275,11 @@ class RoutedCall:
         if use.permit is not None:
             use.member.provider.released(use.permit)
             use.permit = None
+
+    def _give_back_if_idle(self) -> None:
+        """Nothing is asked of the engine until the caller speaks again: a probe kept so long keeps other calls away."""
+        if not self._is_speaking and not self._asked:
+            self._give_back(self._use)
 
     def _retire(self, use: Use) -> None:
         self._give_back(use)

@@ -21,6 +21,7 @@ from services.tts.turn import Outcome, TextLimits, Turn, TurnText
 from services.tts.voice_selection import Emphasis, VoiceSelection
 
 LONGEST_PAUSE_MS = 10_000
+FURTHEST_START = 1_000_000_000  # code points; marks count on from there, in 64 bits on the wire
 
 log = get_logger(__name__)
 
@@ -109,6 +110,7 @@ class CallVoice:
 
         Raises BadTurnId, TurnIdNotIncreasing, TextAfterTextEnd.
         """
+        _check_turn_id(piece.turn_id)
         if self._ledger.drops(piece.turn_id):
             return
         turn = self._turns.get(piece.turn_id)
@@ -124,7 +126,11 @@ class CallVoice:
             turn.fail(failure)
 
     async def end_text(self, turn_id: int) -> None:
-        """The turn's text is whole. A turn without text fails; one that has ended is left alone."""
+        """The turn's text is whole. A turn without text fails; one that has ended is left alone.
+
+        Raises BadTurnId, TurnIdNotIncreasing.
+        """
+        _check_turn_id(turn_id)
         if self._ledger.drops(turn_id) or turn_id == self._last_completed:
             return
         turn = self._turns.get(turn_id) or await self._begin(turn_id, 0, None)
@@ -142,8 +148,11 @@ class CallVoice:
                 turn.text.end()
 
     def _append(self, turn: Turn, piece: TextPiece) -> None:
-        if piece.start_offset < 0:
-            raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
+        if not 0 <= piece.start_offset <= FURTHEST_START:
+            raise BadStartOffset(
+                f"text.start_offset is {piece.start_offset}; send 0 or heard_offset, at most {FURTHEST_START}",
+                field="text.start_offset",
+            )
         parameters = self._selection.of(
             language_code=piece.language_code,
             voice=piece.voice,
@@ -163,8 +172,6 @@ class CallVoice:
         turn.text.append(piece.text, parameters, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
-        if turn_id < 1:
-            raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
         has_elder = any(not self._ledger.is_fenced(live) for live in self._ledger.live)
         for superseded in self._ledger.begin(turn_id, is_draft=has_elder):
             self._turns[superseded].cancel()
@@ -225,6 +232,11 @@ class CallVoice:
         await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure, turn.engine))
         if failure and self._fail_on_turn_failure:
             raise failure
+
+
+def _check_turn_id(turn_id: int) -> None:
+    if turn_id < 1:
+        raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
 
 
 def _text_after_end(turn_id: int) -> TextAfterTextEnd:

@@ -212,8 +212,8 @@ class CountingEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         await self._engine.commit(conversation, turn_id)
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        await self._engine.prepare(conversation, messages)
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
+        await self._engine.prepare(conversation, messages, language_code=language_code)
 
     async def forget(self, conversation: str) -> None:
         await self._engine.forget(conversation)

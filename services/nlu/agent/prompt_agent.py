@@ -92,7 +92,8 @@ class PromptAgent:
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         del state
-        await self._engine.prepare(call.conversation, self._prompt(call, history, language_code))
+        messages = self._prompt(call, history, language_code)
+        await self._engine.prepare(call.conversation, messages, language_code=language_code)
 
     async def respond(
         self, turn: AgentTurn, history: Sequence[Entry], *, committed: asyncio.Event

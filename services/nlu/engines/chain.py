@@ -80,12 +80,13 @@ class ChainEngine:
         for member in self._loaded():
             await told(member, member.engine.commit(conversation, turn_id))
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        """Read ahead in all engines of the chain, so that a turn that moves to another one finds the conversation
-        read.
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
+        """Read ahead in all engines of the language's chain, so that a turn that moves to another one finds the
+        conversation read. Engines of other languages' chains read nothing: it would cost the calls that they answer.
         """
-        for member in self._loaded():
-            await told(member, member.engine.prepare(conversation, messages))
+        for name in chain_for(language_code, self._chains):
+            if not (member := self._members[name]).provider.lost:
+                await told(member, member.engine.prepare(conversation, messages, language_code=language_code))
 
     async def forget(self, conversation: str) -> None:
         for member in self._loaded():

@@ -104,7 +104,7 @@ class ScriptEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: replies do not wait for one another."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Do nothing: there is no cache."""
 
     async def forget(self, conversation: str) -> None:

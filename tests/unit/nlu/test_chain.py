@@ -70,7 +70,7 @@ class Fake:
     async def commit(self, conversation: str, turn_id: int) -> None:
         self.calls.append("commit")
 
-    async def prepare(self, conversation: str, messages: object) -> None:
+    async def prepare(self, conversation: str, messages: object, *, language_code: str) -> None:
         self.calls.append("prepare")
         self.read_ahead.append(messages)
 
@@ -298,6 +298,16 @@ async def test_each_language_has_its_chain() -> None:
 
 
 @run_in_virtual_time
+async def test_only_the_engines_of_the_languages_chain_read_ahead() -> None:
+    one, two, three = good("one"), good("two"), good("three")
+    chain = chain_of(one, two, three, chains="vi=two>one,*=three")
+    await chain.prepare("a", (), language_code="vi-VN")
+    assert [len(engine.read_ahead) for engine in (one, two, three)] == [1, 1, 0]
+    await chain.prepare("a", (), language_code="en-US")
+    assert [len(engine.read_ahead) for engine in (one, two, three)] == [1, 1, 1]
+
+
+@run_in_virtual_time
 async def test_one_engine_that_loads_is_enough_and_the_other_is_lost() -> None:
     first, second = Fake("first", [TextMade("No.")], fault=StartupError("no key")), good("second")
     chain = chain_of(first, second)
@@ -315,7 +325,7 @@ async def test_one_engine_that_loads_is_enough_and_the_other_is_lost() -> None:
 async def test_every_engine_hears_of_commits_and_of_conversations_read_ahead() -> None:
     first, second = good("first"), good("second")
     chain = chain_of(first, second)
-    await chain.prepare("a", ())
+    await chain.prepare("a", (), language_code="en")
     await chain.commit("a", 1)
     await chain.forget("a")
     await chain.close()
@@ -398,7 +408,7 @@ async def test_an_answer_of_one_engine_comes_as_it_was_made() -> None:
 class Breaking(Fake):
     """Breaks at what it is told, and while it is closed."""
 
-    async def prepare(self, conversation: str, messages: object) -> None:
+    async def prepare(self, conversation: str, messages: object, *, language_code: str) -> None:
         raise RuntimeError("broken")
 
     async def commit(self, conversation: str, turn_id: int) -> None:
@@ -421,7 +431,7 @@ async def test_an_engine_that_stands_by_and_breaks_takes_no_turn_with_it() -> No
     first, second = good("first"), Breaking("second", [])
     chain = chain_of(second, first, chains="*=first>second")
     assert text_of(await answer(chain)) == "Hello."
-    await chain.prepare("a", ())
+    await chain.prepare("a", (), language_code="en")
     await chain.commit("a", 1)
     await chain.forget("a")
     assert first.calls == ["prepare", "commit", "forget"]
