@@ -65,7 +65,7 @@ class Played:
 
     @property
     def wrong_deeds(self) -> list[Deed]:
-        """Deeds that nobody wanted, or with other arguments."""
+        """Deeds that were not wanted, or with other arguments."""
         left = list(self.script.deeds or ())
         wrong = []
         for deed in self.deeds:

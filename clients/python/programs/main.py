@@ -35,7 +35,7 @@ PROGRAMS = {
 
 def main() -> int:
     """0: it went well; 1: the server refused or failed; 2: an option or a file is wrong; 130: it was interrupted; 141:
-    nobody reads what it prints.
+    its reader is gone.
     """
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     program = PROGRAMS.get(name)

@@ -185,7 +185,7 @@ class AriCalls:
                     leg.on_event(HoldChanged(is_held))
 
     def _on_going(self, event: ChannelLeft | ChannelGone) -> None:
-        """A channel left the application, for the dialplan or for good."""
+        """A channel left the application, for the dialplan or at its end."""
         leg = self._legs.get(event.channel_id)
         if isinstance(event, ChannelGone):
             if leg is not None:

@@ -1,7 +1,7 @@
 """The agent `graph`: understand, look up, then answer, ask, confirm or hand over, and act.
 
 Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing. The graph
-is LangGraph's; what belongs to one turn rides in its context, so that checkpoints hold nothing but strings.
+is LangGraph's; what belongs to one turn rides in its context, so that checkpoints hold only strings.
 """
 
 from __future__ import annotations
@@ -354,7 +354,7 @@ class GraphAgent:
         return Command(goto=work.finding.next.value)
 
     def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
-        """Return what is said of a slot. One that nobody could capture goes to a person, where callers may be put
+        """Return what is said of a slot. One that could not be captured goes to a person, where callers may be put
         through.
         """
         dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
