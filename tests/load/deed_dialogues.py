@@ -46,7 +46,7 @@ Row = tuple[str, str]  # when an appointment or a stay begins, and its number
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One that was done."""
+    """A deed that was done."""
 
     tool: str
     arguments: Mapping[str, str]

@@ -17,7 +17,7 @@ from clients.python.wav import WavError
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the five."""
+    """One of the five programs."""
 
     target: str
     operands: tuple[str, ...]
