@@ -58,7 +58,7 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GatewayProcess:
-    """One of them."""
+    """A gateway process."""
 
     number: int  # from 1
     port: int

@@ -136,7 +136,7 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
 
 
 def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
-    """Say when a service dies and when it is back. One that cannot be started again is tried anew now and then: what
+    """Say when a service dies and when it is back. One that cannot be started again is tried again now and then: what
     the others hold, calls among it, goes on. Ends with StartupError when supervisor itself is gone.
     """
     tried_at: dict[str, float] = {}

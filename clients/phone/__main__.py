@@ -74,7 +74,7 @@ async def _line(settings: PhoneSettings, channel: grpc.aio.Channel) -> AsyncIter
         async with ProgramLine(channel) as line:
             yield line
         return
-    from clients.phone.sip_phone import PhoneFailed, SipPhones  # noqa: PLC0415  a SIP stack nobody else needs
+    from clients.phone.sip_phone import PhoneFailed, SipPhones  # noqa: PLC0415  a SIP stack that only this line needs
 
     _say(f"calling {settings.number}")
     async with SipPhones(

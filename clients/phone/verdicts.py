@@ -25,7 +25,7 @@ class Verdict:
 
 
 def judge_barge_in(evidence: Evidence) -> Verdict:
-    """The caller spoke over the agent: it must fall silent, stop for good, and answer what was said."""
+    """The caller spoke over the agent: it must fall silent, end its answer, and answer what was said."""
     remark = _over_the_agent(evidence, "interruption")
     if isinstance(remark, Verdict):
         return remark

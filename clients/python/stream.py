@@ -177,7 +177,7 @@ async def _once(sound: bytes) -> AsyncIterator[bytes]:
 
 class Turns(Generic[Request, Response]):
     """The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped,
-    and where the server asked for it (going_away) the next one begins on a stream opened anew. A turn that was left
+    and where the server asked for it (going_away) the next one begins on a fresh stream. A turn that was left
     before its end is cancelled when the next one begins, or the stream is closed; `cancel_turn` does it at once.
     """
 

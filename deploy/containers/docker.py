@@ -55,7 +55,7 @@ def _check_socket(path: Path) -> None:
             probe.connect(str(path))
         except PermissionError:
             raise DockerFault(
-                f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in anew, or use sudo"
+                f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in again, or use sudo"
             ) from None
         except OSError as error:
             raise DockerFault(f"no Docker daemon answers at {path} ({error.strerror}): {HOW_TO_START}") from None

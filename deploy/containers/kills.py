@@ -69,7 +69,7 @@ def silences(sound: "np.ndarray[Any, np.dtype[np.int16]]", *, from_s: float) -> 
     """Silences of a second and more in a recording of 8 kHz, from `from_s` on: (beginning, length), in seconds.
 
     `sound` has the shape (n_samples, n_channels): a window is silent when all channels are, so that the caller's own
-    speech is nobody's silence.
+    speech is not counted as silence.
     """
     whole = np.abs(sound[: len(sound) // _WINDOW * _WINDOW].astype(np.int32)).max(axis=1)
     loudest = whole.reshape(-1, _WINDOW).max(axis=1)
@@ -169,7 +169,7 @@ def try_fault(fault: str) -> None:
     both = folder / "both.wav"
     if both.is_file():
         for start, length in silences(read_recording(both), from_s=struck_s):
-            print(f"  nobody was heard for {length:.1f} s from {start:.1f} s on")
+            print(f"  silence for {length:.1f} s from {start:.1f} s on")
     print(
         f"  all containers healthy again {back_s:.1f} s after the fault; the caller ended with {process.returncode}\n",
         flush=True,

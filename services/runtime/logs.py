@@ -66,7 +66,7 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
 
 
 def log_uncaught() -> None:
-    """Have exceptions that nobody catches, and warnings, logged as any other: Python's own hooks write what they say to
+    """Have uncaught exceptions, and warnings, logged as any other: Python's own hooks write what they say to
     stderr.
     """
     logging.captureWarnings(True)

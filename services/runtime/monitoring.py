@@ -85,7 +85,7 @@ class MonitoringServer:
                 await self._answer(reader, writer)
             is_answered = True
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a prober that left or sent no request is nobody's trouble
+            pass  # a prober that left or sent no request is no fault
         finally:
             self._open.pop(limit, None)
             if is_answered:

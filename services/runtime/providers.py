@@ -65,7 +65,7 @@ class Provider:
     metrics: StageMetrics
     clock: Callable[[], float]
     n_switches: int = 0  # turns that it handed over to another provider
-    lost: str = ""  # why it serves nobody until the process starts again; empty: it is not lost
+    lost: str = ""  # why it does not serve until the process starts again; empty: it is not lost
     _asked: int = field(default=0)
 
     def admit(self) -> Permit | None:

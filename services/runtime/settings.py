@@ -66,7 +66,7 @@ class ServiceSettings(BaseSettings):
         1800.0, gt=0, description="A stream on which nothing passes for this long is ended, in seconds."
     )
     connection_age_s: float = Field(
-        600.0, ge=1, description="Age at which clients are asked to connect anew, so that they find new replicas."
+        600.0, ge=1, description="Age at which clients are asked to connect again, so that they find new replicas."
     )
     connection_grace_s: float = Field(
         4200.0, ge=1, description="How long streams of an aged connection may go on; above the longest call."

@@ -264,7 +264,7 @@ class DecodingPool(Generic[T]):
         elif not isinstance(error, Stopped):
             self._answer(job, Refused("DECODING_FAILED", f"{type(error).__name__}: {error}"))
         elif not job.is_answered:
-            self._answer(job, Refused("DECODING_FAILED", "the decode stopped although nobody asked it to"))
+            self._answer(job, Refused("DECODING_FAILED", "the decode stopped although it was not cancelled"))
         self._start_next()
 
     def _spend(self, owner: Hashable, compute_s: float) -> None:

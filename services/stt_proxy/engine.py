@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Speech to recognise: one utterance, as far as it has come."""
+    """Speech to recognise: one utterance, up to the last sample received."""
 
     request_id: int  # counts on the call; the report that answers carries it
     utterance_id: int

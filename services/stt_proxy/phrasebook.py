@@ -174,7 +174,7 @@ class Phrasebook:
 
 
 def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap: str) -> bool:
-    """Return whether `said` is nothing but phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
+    """Return whether `said` consists of phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
     rest, found = said, False
     longest_first = sorted(allowed, key=len, reverse=True)
     while rest:

@@ -38,7 +38,7 @@ class Utterances:
         self._open = OpenUtterance(1, 0)
         self._settlements = Settlements()
         self._last_end = 0  # no utterance goes back before this
-        self._paused_at: int | None = None  # where speech last ended, if nothing but silence came since
+        self._paused_at: int | None = None  # where speech last ended, if only silence came since
         self._judged_at_pause = Reason.NO_TEXT  # of the words before it
 
     # -- events of the speech gate -------------------------------------------------------------------------------------

@@ -172,8 +172,7 @@ class CallVoice:
         turn.text.append(piece.text, parameters, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
-        has_elder = any(not self._ledger.is_fenced(live) for live in self._ledger.live)
-        for superseded in self._ledger.begin(turn_id, is_draft=has_elder):
+        for superseded in self._ledger.begin_beside(turn_id):
             self._turns[superseded].cancel()
         turn = Turn(turn_id, TurnText(start_offset=max(0, start_offset), limits=self._limits))
         self._turns[turn_id] = turn
@@ -220,8 +219,6 @@ class CallVoice:
         del self._turns[turn.turn_id]
         if outcome is Outcome.COMPLETED:
             self._last_completed = turn.turn_id
-        for left in self._ledger.live:
-            self._ledger.commit(left)  # what stays alone is no draft beside another turn
         timing = turn.text.stopwatch.timing()
         self._metrics.queue_seconds.observe(timing.queue_us / 1e6)
         self._metrics.compute_seconds.observe(timing.compute_us / 1e6)

@@ -46,7 +46,7 @@ Row = tuple[str, str]  # when an appointment or a stay begins, and its number
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One that was done."""
+    """A deed that was done."""
 
     tool: str
     arguments: Mapping[str, str]
@@ -65,7 +65,7 @@ class Played:
 
     @property
     def wrong_deeds(self) -> list[Deed]:
-        """Deeds that nobody wanted, or with other arguments."""
+        """Deeds that were not wanted, or with other arguments."""
         left = list(self.script.deeds or ())
         wrong = []
         for deed in self.deeds:

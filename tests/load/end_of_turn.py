@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A place where a caller stops, for good or not."""
+    """A place where a caller stops, at the end of the turn or inside it."""
 
     wait_ms: float  # at the curve in use
     log_odds: float | None  # of an end; None: it was counted

@@ -183,7 +183,7 @@ async def _ask(call: SipCall, told: Told, clip: Samples) -> None:
 @asynccontextmanager
 async def _struck(stack: ScriptedStack, service: str, fault: str) -> AsyncIterator[asyncio.Task[None]]:
     """The fault, and the task that mends it. Nothing is mended behind the end of the body: the stack may be gone, and
-    mending would start its services anew.
+    mending would start its services again.
     """
     mending = await _strike(stack, service, fault)
     try:
@@ -251,7 +251,7 @@ async def _cell(call: SipCall, stack: ScriptedStack, told: Told, *, fault: str, 
             heard = _heard_until_now(call)[round(from_s * 8000) :]
             sounds = np.flatnonzero(_sounds(heard))
             if len(sounds) and (call.is_over or told.is_settled(since, restarted=service == "call")):
-                heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is nobody's silence
+                heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is not counted
             phrase_at = told.first_phrase_at(since)
             silence_s, longest_s = _silences(heard, said_s=None if phrase_at is None else phrase_at - from_at)
             phrases = tuple(told.phrases(since))

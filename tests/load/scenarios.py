@@ -26,7 +26,7 @@ class Measured:
     utterances: int = 0
     resumed: int = 0  # the agent went on after a sound that was no interruption
     disturbances: int = 0
-    unasked: int = 0  # times the agent spoke though nobody had said anything
+    unasked: int = 0  # times the agent spoke though the caller had said nothing
 
     def add(self, other: "Measured") -> None:
         """Take another caller's figures in."""

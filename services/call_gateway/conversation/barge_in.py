@@ -1,7 +1,7 @@
 """Barge-in: decides whether a sound of the caller over the agent is an interruption or a false alarm.
 
 The sound pauses the agent at once, then the sound is judged. Sound that lasts, or confident words that are no
-backchannel, stop the agent for good. The caller's words then become the next turn, or continue the last turn when that
+backchannel, end the agent's turn. The caller's words then become the next turn, or continue the last turn when that
 turn was taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word that
 was broken off.
 """

@@ -24,7 +24,7 @@ NO_TEXT = "NO_TEXT"
 """The STT stage predicts so where it expects no words of the sound (protos/README.md)."""
 
 HOLD_NEWS_MS = 300
-"""The news of a hold comes at most so much after its music began."""
+"""The report of a hold comes at most so long after its music began."""
 
 
 @dataclass(frozen=True, slots=True)

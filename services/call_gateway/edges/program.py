@@ -69,8 +69,6 @@ class ProgramLeg:
         self.outbox = outbox
         self.failure: ServiceError | None = None
         """The error that the stream must fail with; None: the message of the call's end is the whole answer."""
-        self.end_cause = EndCause.CALLER
-        self.end_message = ""
         self._pacer = pacer
         self._listener: LegListener | None = None
         self._answered = asyncio.Event()
@@ -137,7 +135,6 @@ class ProgramLeg:
         if self._ended:
             return
         self._ended = True
-        self.end_cause, self.end_message = cause, message
         self._pacer.remove(self._tick)
         self._answered.set()
         self._room.set()

@@ -64,7 +64,7 @@ class StreamFailure:
 class StageStream(Generic[Request, Response]):
     """Writes what its outbox holds, reads without cease, and says how it ended.
 
-    Nothing but `config` is written before the server's `engine`, so that an attempt that fails until then costs
+    Only `config` is written before the server's `engine`, so that an attempt that fails until then costs
     nothing and what the server does not understand is never sent.
     """
 

@@ -57,7 +57,7 @@ def read_arguments(name: str, arguments_json: str) -> Mapping[str, object]:
 
 
 def read_act(name: str, arguments_json: str) -> WantedAct | WantedInput:
-    """One of ACT_NAMES with its arguments. Raises TurnFailed when they make no sense."""
+    """Return one of ACT_NAMES with its arguments. Raises TurnFailed when they make no sense."""
     arguments = read_arguments(name, arguments_json)
     is_now = arguments.get("when") == "NOW"
     match name, arguments:

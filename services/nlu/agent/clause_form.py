@@ -25,7 +25,7 @@ class ClauseForm:
     is_question: bool = False
     is_ignorance: bool = False  # "I don't know", "I can't"
     is_echo: bool = False  # it says again what the caller said
-    affirms: bool = False  # nothing but "yes"
+    affirms: bool = False  # only "yes"
     asks_yes_or_no: bool = False
     ends_sentence: bool = False
     is_claim_of_caller: bool = False  # what the caller asked, taken as a claim

@@ -47,7 +47,7 @@ class PromptKind(StrEnum):
     """The occasion of a prompt that the gateway speaks by itself."""
 
     APOLOGY = "apology"  # a stage failed and the turn is tried again
-    GOODBYE = "goodbye"  # a stage failed for good, or the call has lasted too long
+    GOODBYE = "goodbye"  # a stage stays away, or the call has lasted too long
     STILL_THERE = "still_there"  # the caller has been silent
     SILENCE_GOODBYE = "silence_goodbye"  # again and again
     RECOVERED = "recovered"  # the gateway took up a call that it had lost

@@ -47,7 +47,7 @@ class _Round:
     calls: list[CallTool] = field(default_factory=list)
     is_enough: bool = False  # it may say no more in this turn
     has_acted: bool = False
-    is_kept_up: bool = False  # it called hang_up without a goodbye: nobody is hung up on in doubt
+    is_kept_up: bool = False  # it called hang_up without a goodbye: a caller is not hung up on in doubt
 
     @property
     def is_unspeakable(self) -> bool:

@@ -20,7 +20,7 @@ def within(entries: list[Entry], *, max_chars: int) -> list[Entry]:
     the caller asked or remarked, then what they told unasked, last what they answered or gave in figures.
 
     What is left out grows in steps of an eighth of the limit, so that the beginning of the prompt stays the same for
-    several turns: the model reads a changed beginning anew, which takes seconds.
+    several turns: the model reads a changed beginning again, which takes seconds.
     """
     excess = sum(map(size, entries)) - max_chars
     if excess <= 0:

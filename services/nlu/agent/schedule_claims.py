@@ -20,7 +20,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Inter
 _LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
-_DAY_BEGINS_MIN = 6 * 60
+_DAY_BEGINS_MIN = 6 * 60  # people mean no earlier time where they leave out the half of the day
 
 
 class Verb(Enum):
@@ -305,7 +305,7 @@ class Schedule:
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
-                a < b and _is_by_day(a) and all(b <= each.opens_min or a >= each.closes_min for each in day)
+                _DAY_BEGINS_MIN <= a < b and all(b <= each.opens_min or a >= each.closes_min for each in day)
                 for a in first.minutes
                 for b in last.minutes
             )
@@ -373,11 +373,6 @@ def said_times(readings: Iterable[Reading]) -> frozenset[int]:
         if value.kind is Kind.TIME
         for minute in value.minutes
     )
-
-
-def _is_by_day(minute: int) -> bool:
-    """Return whether a time is one that people mean where they leave out the half of the day."""
-    return minute >= _DAY_BEGINS_MIN
 
 
 def _is_on(slot: BookableTime, day: date) -> bool:

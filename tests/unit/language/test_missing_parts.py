@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import calendar_words, claims, clauses, data, numerals
+from services.language import calendar_words, claims, clauses, data, number_words
 from services.language.numerals import read_number
 from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
@@ -398,7 +398,7 @@ def load_all() -> None:
     load_farewells()
     load_ending_models()
     clauses.load()
-    numerals.load()
+    number_words.load()
     normalizer.load()
 
 

@@ -168,6 +168,19 @@ async def test_once_the_elder_has_ended_the_younger_is_no_longer_replaced() -> N
         call.engine.gate.set()
 
 
+async def test_a_third_turn_right_behind_the_cancellation_of_the_elder_replaces_none() -> None:
+    async with calling() as call:
+        call.engine.gate.clear()
+        await call.say(1, "One.")
+        await call.say(2, "Two.")
+        call.voice.cancel(1, is_only=True)
+        await call.say(3, "Three.")
+        await call.settle()
+        assert call.ends() == {1: Outcome.CANCELLED}
+        call.engine.gate.set()
+    assert call.ends() == {1: Outcome.CANCELLED, 2: Outcome.COMPLETED, 3: Outcome.COMPLETED}
+
+
 @pytest.mark.parametrize(
     ("text", "options", "reason"),
     [

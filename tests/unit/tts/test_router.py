@@ -82,7 +82,7 @@ def test_a_rate_out_of_range_is_refused(rate: float) -> None:
 
 
 def test_every_language_of_the_stream_must_be_spoken() -> None:
-    with pytest.raises(UnknownLanguage, match=r"config\.language_codes: nobody here speaks 'tlh'"):
+    with pytest.raises(UnknownLanguage, match=r"config\.language_codes: no engine speaks 'tlh'"):
         VoiceSelection(router(), language_codes=["en-US", "tlh"], voice="", rate=0.0)
 
 

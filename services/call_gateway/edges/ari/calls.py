@@ -185,7 +185,7 @@ class AriCalls:
                     leg.on_event(HoldChanged(is_held))
 
     def _on_going(self, event: ChannelLeft | ChannelGone) -> None:
-        """A channel left the application, for the dialplan or for good."""
+        """A channel left the application, for the dialplan or at its end."""
         leg = self._legs.get(event.channel_id)
         if isinstance(event, ChannelGone):
             if leg is not None:
@@ -214,14 +214,9 @@ class AriCalls:
         elif channel_id in self._legs and channel_id not in self._left:
             return  # the same visit: a reconciliation found it
         else:
-            self._begin_again(channel, is_back=is_back)
-
-    def _begin_again(self, channel: Channel, *, is_back: bool) -> None:
-        """Begin a visit for a caller who entered the application. Each entry is a visit of its own, also while the
-        remains of the last visit are still being removed. A caller who comes back from a transfer to a process that no
-        longer knows the call is not greeted as a new caller.
-        """
-        self.begin(channel, is_recovered=is_back)
+            # Each entry is a visit of its own, also while the remains of the last visit are still being removed. A
+            # caller who comes back from a transfer to a process that no longer knows the call is not greeted again.
+            self.begin(channel, is_recovered=is_back)
 
     def _channel_left(self, channel_id: str, cause_text: str) -> None:
         if channel_id in self._media_legs:

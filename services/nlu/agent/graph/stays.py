@@ -41,7 +41,7 @@ class Stays(StandingBookings):
     """Bookings of rooms in one language."""
 
     stays: tuple[Stay, ...] | None = None
-    """The stays that are booked; None: not known. Set again for every turn, as what `see` shows."""
+    """The stays that are booked; None: not known. Set for every turn, as what `see` shows."""
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, rooms: Rooms) -> None:
         self._phrases = StayTemplates(language_code)

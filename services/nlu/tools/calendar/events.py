@@ -16,7 +16,9 @@ _MAX_REPEATS = 1000
 _MAX_STEPS = 50_000  # of a rule from its beginning on: of a daily one 136 years
 _MAX_VALUES = 62  # of one part of a rule: each day that it may fall on is held against them all
 _PERIODS = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
-"""An event that repeats within the hour is nobody's, and from a beginning long ago it takes forever to reckon."""
+"""An event that repeats within the hour is not a real appointment, and from a beginning long ago it takes forever to
+reckon.
+"""
 
 
 class TooManyEvents(Exception):

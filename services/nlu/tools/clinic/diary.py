@@ -39,7 +39,7 @@ Check = Callable[[datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """One of a caller. Times are by the practice's own clock."""
+    """An appointment of a caller. Times are by the practice's own clock."""
 
     id: int
     starts: datetime

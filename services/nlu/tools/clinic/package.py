@@ -46,7 +46,7 @@ class LookUpTool:
 
 
 class ClinicPackage:
-    """One agent's. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
+    """The package of one agent. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
 
     def __init__(
         self,

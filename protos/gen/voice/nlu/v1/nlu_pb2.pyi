@@ -122,7 +122,7 @@ class ConversationConfig(_message.Message):
     """
     visit_id: _builtins.str
     """The visit of a caller that this stream is for, as 32 hexadecimal digits:
-    128 random bits that the client draws anew for each visit and gives to all
+    128 random bits that the client draws for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
     @_builtins.property
@@ -324,7 +324,7 @@ Global___UserTurn: _TypeAlias = UserTurn  # noqa: Y015
 
 @_typing.final
 class Open(_message.Message):
-    """The call is open and nobody has spoken."""
+    """The call is open and neither side has spoken."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

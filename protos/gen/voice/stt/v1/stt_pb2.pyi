@@ -114,7 +114,7 @@ class RecognitionConfig(_message.Message):
     """
     visit_id: _builtins.str
     """The visit of a caller that this stream is for, as 32 hexadecimal digits:
-    128 random bits that the client draws anew for each visit and gives to all
+    128 random bits that the client draws for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
     region: _builtins.str
@@ -459,7 +459,7 @@ class LineEvent(_message.Message):
         KIND_BUSY: LineEvent._Kind.ValueType  # 3
         """Busy or congestion: on as long as off."""
         KIND_DIAL_TONE: LineEvent._Kind.ValueType  # 4
-        """A tone that does not stop: nobody is on the line."""
+        """A tone that does not stop: no person is on the line."""
         KIND_FAX_CALLING: LineEvent._Kind.ValueType  # 5
         """The calling tone of a fax machine (ITU-T T.30, CNG)."""
         KIND_BEEP: LineEvent._Kind.ValueType  # 6
@@ -479,7 +479,7 @@ class LineEvent(_message.Message):
     KIND_BUSY: LineEvent.Kind.ValueType  # 3
     """Busy or congestion: on as long as off."""
     KIND_DIAL_TONE: LineEvent.Kind.ValueType  # 4
-    """A tone that does not stop: nobody is on the line."""
+    """A tone that does not stop: no person is on the line."""
     KIND_FAX_CALLING: LineEvent.Kind.ValueType  # 5
     """The calling tone of a fax machine (ITU-T T.30, CNG)."""
     KIND_BEEP: LineEvent.Kind.ValueType  # 6

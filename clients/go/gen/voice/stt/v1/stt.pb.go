@@ -96,7 +96,7 @@ const (
 	LineEvent_KIND_RING_BACK LineEvent_Kind = 2
 	// Busy or congestion: on as long as off.
 	LineEvent_KIND_BUSY LineEvent_Kind = 3
-	// A tone that does not stop: nobody is on the line.
+	// A tone that does not stop: no person is on the line.
 	LineEvent_KIND_DIAL_TONE LineEvent_Kind = 4
 	// The calling tone of a fax machine (ITU-T T.30, CNG).
 	LineEvent_KIND_FAX_CALLING LineEvent_Kind = 5
@@ -506,7 +506,7 @@ type RecognitionConfig struct {
 	// How long silence must last for a draft and for a prediction.
 	Endpointing *EndpointingConfig `protobuf:"bytes,10,opt,name=endpointing,proto3" json:"endpointing,omitempty"`
 	// The visit of a caller that this stream is for, as 32 hexadecimal digits:
-	// 128 random bits that the client draws anew for each visit and gives to all
+	// 128 random bits that the client draws for each visit and gives to all
 	// its streams. Idempotency keys are made of it; empty: of call_id.
 	VisitId string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
 	// Whose telephone numbers callers give, as an ISO 3166-1 code: "VN". A

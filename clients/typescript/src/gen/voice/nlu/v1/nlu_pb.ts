@@ -172,7 +172,7 @@ export type ConversationConfig = Message<"voice.nlu.v1.ConversationConfig"> & {
 
   /**
    * The visit of a caller that this stream is for, as 32 hexadecimal digits:
-   * 128 random bits that the client draws anew for each visit and gives to all
+   * 128 random bits that the client draws for each visit and gives to all
    * its streams. Idempotency keys are made of it; empty: of call_id.
    *
    * @generated from field: string visit_id = 15;
@@ -394,7 +394,7 @@ export const UserTurnSchema: GenMessage<UserTurn> = /*@__PURE__*/
   messageDesc(file_voice_nlu_v1_nlu, 4);
 
 /**
- * The call is open and nobody has spoken.
+ * The call is open and neither side has spoken.
  *
  * @generated from message voice.nlu.v1.Open
  */

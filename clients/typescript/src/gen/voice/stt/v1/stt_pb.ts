@@ -172,7 +172,7 @@ export type RecognitionConfig = Message<"voice.stt.v1.RecognitionConfig"> & {
 
   /**
    * The visit of a caller that this stream is for, as 32 hexadecimal digits:
-   * 128 random bits that the client draws anew for each visit and gives to all
+   * 128 random bits that the client draws for each visit and gives to all
    * its streams. Idempotency keys are made of it; empty: of call_id.
    *
    * @generated from field: string visit_id = 15;
@@ -597,7 +597,7 @@ export enum LineEvent_Kind {
   BUSY = 3,
 
   /**
-   * A tone that does not stop: nobody is on the line.
+   * A tone that does not stop: no person is on the line.
    *
    * @generated from enum value: KIND_DIAL_TONE = 4;
    */
