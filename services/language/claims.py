@@ -16,6 +16,7 @@ LISTS = (
         "close",
         "then",
         "each",
+        "same_day",
         "any_time",
         "assured",
         "cheapest",
@@ -45,6 +46,7 @@ LISTS = (
     *(
         "name_is_asked",
         "assents",
+        "noted",
         "question_openings",
         "asks_openings",
         "asks_endings",

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from services.language.value import Reading
 from services.nlu.agent.claim_rules import unentailed
-from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
+from services.nlu.agent.clause_form import ClauseForm, consists_of, form_of, sentences_of, unit_of, without_stops
 from services.nlu.agent.deed_rules import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
@@ -94,8 +94,8 @@ class Guard:
         if not form.affirms or not evidence.caller:
             return None
         asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
-        question = form_of(evidence.caller[-1], asked, grounds)
-        if not question.asks_yes_or_no:
+        asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
+        if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
         claimed = ClauseForm(is_claim_of_caller=True)
         alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
@@ -103,6 +103,18 @@ class Guard:
             if verdict := rule(asked, claimed, grounds, alone):
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         return None
+
+
+def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:
+    reading = grounds.without_names(read(sentence, grounds.language_code))
+    return form_of(sentence, reading, grounds).asks_yes_or_no
+
+
+def _takes_note(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
+    """Return whether a template takes note of what the caller told behind the question: "Is it open? I'll come then.",
+    "All right.". A model's word for it may mean yes.
+    """
+    return not evidence.is_written_by_model and consists_of(grounds.words.lists["noted"], without_stops(reading))
 
 
 def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:

@@ -21,6 +21,7 @@ _LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
 _DAY_BEGINS_MIN = 6 * 60
+_MONTHS_IN_YEAR = 12
 
 
 class Verb(Enum):
@@ -69,7 +70,8 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
     for at in range(len(reading.texts)):
         value = values.get(at)
         if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
-            part = _with_days(found, part, days, value)
+            is_named_twice = len(part.words) > 0 and _names_same_day(part.words[-1], value, reading, grounds)
+            part = _with_days(found, part, days, value, is_named_twice=is_named_twice)
         elif value is not None and value.kind is Kind.TIME:
             if (
                 part.times
@@ -137,7 +139,8 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     if day is None or evidence.now is None:
         return None
     today = evidence.now.date()
-    month = month or today.month
+    if month is None:
+        return _next_day(day, today)
     for candidate in (year,) if year else (today.year, today.year + 1):
         try:
             found = date(candidate, month, day)
@@ -148,11 +151,29 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     return None
 
 
-def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value) -> DayClaim:
+def _next_day(day: int, today: date) -> date | None:
+    """The next date with this day of the month, today's included; None: no month has such a day."""
+    for n in range(_MONTHS_IN_YEAR):
+        years, months = divmod(today.month - 1 + n, _MONTHS_IN_YEAR)
+        try:
+            found = date(today.year + years, months + 1, day)
+        except ValueError:
+            continue
+        if found >= today:
+            return found
+    return None
+
+
+def _names_same_day(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
+    """Return whether two values beside each other name one day: "tomorrow, Monday", "the 4th is a Friday"."""
+    length = grounds.words.lists["same_day"].length(reading.texts, first.end)
+    return first.end + 1 >= second.start or (length > 0 and first.end + length == second.start)
+
+
+def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value, *, is_named_twice: bool) -> DayClaim:
     if part.days is None:
         return replace(part, days=days, words=(*part.words, value))
-    is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
-    if is_same_day and (merged := _same_day(part.days, days)):
+    if is_named_twice and not part.times and (merged := _same_day(part.days, days)):
         return replace(part, days=merged, words=(*part.words, value))
     if not part.times and not part.day_parts:
         merged = Days(

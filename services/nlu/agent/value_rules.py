@@ -145,7 +145,11 @@ class ValueRules:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
+        if self._is_told_of_a_deed(own):
+            return ""
         if part.days is not None and part.days.is_unknown:
+            if own.days is None and not own.times and own.verb is Verb.FREE and own.is_negated:
+                return ""  # on a day that there is not nothing is free
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
         is_claimed = not form.is_question and not form.is_ignorance
@@ -158,6 +162,16 @@ class ValueRules:
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)
+
+    def _is_told_of_a_deed(self, own: DayClaim) -> bool:
+        """Return whether a day with its time, of which the clause itself says nothing else, is a moment in the result
+        of a tool that has done something: "Your appointment is cancelled: Tuesday at 9 a.m.". What the caller said
+        before ("take me off") is not said of it.
+        """
+        if not self._evidence.done or own.has_own_verb or own.days is None or not own.times:
+            return False
+        told = [slot for slot in slots_in(self._evidence.tools) if own.days.holds(slot)]
+        return all(any(slot.minute in time.minutes for slot in told) for time in own.times)
 
     def _is_price_free(self, reading: Reading, own: DayClaim) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))
