@@ -17,6 +17,7 @@ LISTS = (
         "then",
         "each",
         "same_day",
+        "having",
         "any_time",
         "assured",
         "cheapest",
