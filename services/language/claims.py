@@ -17,6 +17,7 @@ LISTS = (
         "then",
         "each",
         "same_day",
+        "about",
         "having",
         "any_time",
         "assured",

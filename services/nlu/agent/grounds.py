@@ -90,6 +90,7 @@ class Grounds:
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
         self._keys = self._text_keys()
+        self._denied = self._denied_words()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
             BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
@@ -183,6 +184,22 @@ class Grounds:
                     keys.add(word)
         return frozenset(keys)
 
+    def is_denied(self, word: str) -> bool:
+        """Return whether a text that denies something is asked for by a word: "pets are not allowed", "my dog"."""
+        return any(_is_form(word, other) for other in self._denied)
+
+    def _denied_words(self) -> frozenset[str]:
+        code = self.language_code
+        said = [(words_of(text_in(each.say, code)), each) for each in self.facts.texts]
+        denying = [each for words, each in said if self.words.lists["negations"].are_in(words)]
+        asked = (words_of(text) for each in denying for text in (text_in(each.say, code), *each.examples.get(code, ())))
+        return frozenset(
+            word
+            for words in asked
+            for word in words
+            if len(word) > _SHORT and word not in self.words.common and word not in self.words.listed
+        )
+
     def is_stated(self, word: str) -> bool:
         """Return whether a word stands in a name, or in a text that was written to be said."""
         return word in self._stated
@@ -225,7 +242,8 @@ class Grounds:
         """Return whether a word is the language's, or the facts' in any of its forms."""
         if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
             return True
-        if word in self.vocabulary:
+        singulars = (word.removesuffix(ending) for ending in self.words.plural_endings)
+        if word in self.vocabulary or any(one in self.vocabulary for one in singulars):
             return True
         stem = word[: max(_STEM, len(word) - 3)]
         return len(word) > _STEM and stem in self._stems

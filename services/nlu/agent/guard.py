@@ -23,6 +23,7 @@ from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
+_OF_WORDS = ("claim", "thing")
 
 
 class Guard:
@@ -71,7 +72,10 @@ class Guard:
         for rule in (self._deeds, self._values, self._words, self._affirmation, self._claims):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
-                return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
+                is_begun = verdict.rule in _MENDED_BY_MORE or (
+                    verdict.rule in _OF_WORDS and _names_topic(reading, grounds)
+                )
+                return replace(verdict, may_mend=not form.ends_sentence and is_begun)
         return PASSED
 
     def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
@@ -108,6 +112,13 @@ class Guard:
 def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:
     reading = grounds.without_names(read(sentence, grounds.language_code))
     return form_of(sentence, reading, grounds).asks_yes_or_no
+
+
+def _names_topic(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether a sentence has only named what it is about yet: "As for a sauna,"."""
+    texts, lists = without_stops(reading), grounds.words.lists
+    start = next((at for at in range(len(texts)) if not lists["assents"].length(texts, at)), len(texts))
+    return lists["about"].length(texts, start) > 0
 
 
 def _takes_note(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:

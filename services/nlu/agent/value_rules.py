@@ -188,9 +188,9 @@ class ValueRules:
             if own.days is None and not own.has_own_verb:
                 return ""
             if part.days is None:
-                is_of_house = not self._grounds.doable.find(reading.texts) and not self._grounds.people.find(
-                    reading.texts
-                )
+                denied = part.is_negated and any(map(self._grounds.is_denied, reading.texts))  # "we don't take dogs"
+                is_of_others = self._grounds.doable.find(reading.texts) or self._grounds.people.find(reading.texts)
+                is_of_house = not (denied or is_of_others)
                 return self._broken_now(is_open=is_open, form=form) if is_of_house else ""
             if form.is_question and not form.is_claim_of_caller and self._is_said(own):
                 return ""

@@ -8,7 +8,7 @@ from itertools import pairwise
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.language.words import is_sign
-from services.nlu.agent.claim_rules import harmless_places, may_name_caller, other_asked
+from services.nlu.agent.claim_rules import harmless_places, held_superlatives, may_name_caller, other_asked
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
@@ -247,7 +247,7 @@ class WordRules:
             return None
         said = self._said() if not form.is_claim_of_caller else frozenset()
         may_name = may_name_caller(reading, self._grounds, self._evidence)
-        polite = harmless_places(reading, self._grounds)
+        polite = harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
         for at, token in enumerate(reading.tokens):
             is_letter = len(token.text) == 1 and not is_sign(token.text)
             if token.kind != "word" or is_letter or self._grounds.knows(token.text.removesuffix("'s")):
