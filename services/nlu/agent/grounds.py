@@ -41,6 +41,7 @@ class ToldTime:
 
     minutes: frozenset[int]  # of the day
     pairs: frozenset[tuple[str, str]]  # of neighbouring words
+    way: str = ""  # "arriving" or "leaving", where the text gives it for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,19 @@ class Grounds:
     def tells_time(self, time: Value, reading: Reading) -> bool:
         """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
         nearest = (self._nearest_time(times, reading) for times in self._told_times)
-        return any(minutes is not None and minutes & time.minutes for minutes in nearest)
+        if any(minutes is not None and minutes & time.minutes for minutes in nearest):
+            return True
+        way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
+        until = self.words.lists["until"]
+        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        if not way or (way == "leaving") is not is_until or self.services.find(reading.texts):
+            return False
+        return any(each.way == way and each.minutes & time.minutes for times in self._told_times for each in times)
+
+    def _way_of(self, texts: tuple[str, ...]) -> str:
+        """Return whether words are of arriving or of leaving; empty: of neither, or of both."""
+        ways = [name for name in ("arriving", "leaving") if self.words.lists[name].are_in(texts)]
+        return ways[0] if len(ways) == 1 else ""
 
     def _nearest_time(self, times: Sequence[ToldTime], reading: Reading) -> frozenset[int] | None:
         """The time of a text whose words beside it the clause has most of; None: it has none, or as many of two."""
@@ -167,7 +180,8 @@ class Grounds:
             inside = {n for value in times.values() for n in range(value.start, value.end)}
             words = [reading.texts[n] for n in piece if n not in inside and reading.tokens[n].kind == "word"]
             if minutes is not None:
-                found.append(ToldTime(minutes, frozenset(pairwise(words))))
+                way = self._way_of(tuple(reading.texts[n] for n in piece))
+                found.append(ToldTime(minutes, frozenset(pairwise(words)), way))
             start = at + 1
         return tuple(found)
 
@@ -294,6 +308,13 @@ def slots_in(results: Iterable[str]) -> tuple[BookableTime, ...]:
                 continue
             found.append(BookableTime(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
     return tuple(found)
+
+
+def _piece(value: Value, reading: Reading) -> range:
+    """The places between the stops around a value."""
+    stops = [at for at, token in enumerate(reading.tokens) if token.kind == "stop"]
+    start = max((at + 1 for at in stops if at < value.start), default=0)
+    return range(start, min((at for at in stops if at >= value.end), default=len(reading.tokens)))
 
 
 def _authored(text: str) -> Authored:

@@ -64,10 +64,17 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
     """The parts of a text, in order."""
     found: list[DayClaim] = []
     part = DayClaim()
+    inherited: dict[int, Days | None] = {}  # days of the part that another follows from
     reading = _with_holidays(reading, grounds)
     values = {value.start: value for value in reading.values}
     silent = _inside_values(reading, grounds)
     for at in range(len(reading.texts)):
+        if _begins_part(part, reading, at, grounds):
+            found.append(part)
+            follows = grounds.words.lists["so"].length(reading.texts, at) > 0
+            inherited |= {len(found): part.days} if follows else {}
+            part = DayClaim() if follows else _opposite(part)
+            continue
         value = values.get(at)
         if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
             is_named_twice = len(part.words) > 0 and _names_same_day(part.words[-1], value, reading, grounds)
@@ -93,7 +100,34 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
                 part = _with_verb(found, part, verb, is_negated=is_negated)
     if part != DayClaim():
         found.append(part)
+    for at, days in inherited.items():
+        if at < len(found) and found[at].days is None and (found[at].times or found[at].has_own_verb):
+            found[at] = replace(found[at], days=days)
     return found
+
+
+def _begins_part(part: DayClaim, reading: Reading, at: int, grounds: Grounds) -> bool:
+    """Return whether a word behind a stop begins another part: "closed on Sunday, so Monday at 8"."""
+    is_behind_stop = at > 0 and reading.tokens[at - 1].kind == "stop" and part != DayClaim()
+    if not is_behind_stop:
+        return False
+    lists, texts = grounds.words.lists, reading.texts
+    if lists["so"].length(texts, at):
+        return True
+    length = lists["but"].length(texts, at)
+    says_open = part.verb is Verb.OPEN and not part.is_negated
+    return length > 0 and (not says_open or lists["negations"].length(texts, at + length) > 0)
+
+
+def _opposite(part: DayClaim) -> DayClaim:
+    """What stands behind "but", where it has no verb of its own: free, where the part before is taken."""
+    is_so = part.verb in (Verb.OPEN, Verb.FREE) and not part.is_negated
+    opposites = {Verb.FREE: (Verb.FREE, Verb.TAKEN), Verb.TAKEN: (Verb.FREE, Verb.TAKEN)}
+    opposites |= {Verb.OPEN: (Verb.OPEN, Verb.CLOSED), Verb.CLOSED: (Verb.OPEN, Verb.CLOSED)}
+    if part.verb not in opposites:
+        return DayClaim()
+    is_denied_taken = part.verb in (Verb.TAKEN, Verb.CLOSED) and part.is_negated
+    return DayClaim(verb=opposites[part.verb][1 if is_so or is_denied_taken else 0])
 
 
 def _with_holidays(reading: Reading, grounds: Grounds) -> Reading:

@@ -25,6 +25,7 @@ from services.nlu.agent.schedule_claims import (
     parts_of,
     said_times,
 )
+from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
 from services.nlu.agent.value_context import bare_hours, filled, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
@@ -47,10 +48,22 @@ class ValueRules:
         if not self._has_facts:
             return self._check_prose(reading)
         numbers = self._numbers
+        if not form.is_claim_of_caller:
+            reading = self._without_right_verdicts(reading)
         for rule in (self._check_days, numbers.check_money, numbers.check_numbers):
             if (verdict := rule(reading, form)) is not None:
                 return verdict if not self._grounds.prose else self._check_prose(reading)
         return None
+
+    def _without_right_verdicts(self, reading: Reading) -> Reading:
+        if not any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS):
+            return reading
+        asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
+        own = next(
+            (part.days for part in reversed(parts_of(reading, self._grounds, self._evidence)) if part.days), None
+        )
+        verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
+        return verdicts.without_right(reading, own or (asked.days if asked else None))
 
     # An agent without facts: what its instructions name
 
