@@ -18,7 +18,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.clause_sender import ClauseSender, Withheld
 from services.nlu.clauses import ClauseCutter
 from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
-from services.nlu.guarded_reply import GuardedReply
+from services.nlu.guarded_reply import GuardedReply, behind_opening
 from services.nlu.history import ToolCall
 from services.nlu.markup import THOUGHT_END
 from services.nlu.outputs import Act as CallAct
@@ -112,7 +112,7 @@ class TurnRun:
                 )
             except Withheld as second:
                 self._begin_afresh(second)
-                await self._sender.emit_clause(self._honest)
+                await self._sender.emit_clause(behind_opening(self._honest, self._turn.reply))
 
     async def _take_all(self, steps: AsyncGenerator[Step, None]) -> None:
         self._work_begins()

@@ -113,6 +113,11 @@ def without_stops(reading: Reading) -> tuple[str, ...]:
     return tuple(token.text for token in reading.tokens if token.kind != "stop")
 
 
+def consists_of(phrases: PhraseSet, texts: tuple[str, ...]) -> bool:
+    """Return whether a text has nothing but phrases of a list."""
+    return bool(texts) and _leading(texts, phrases) == len(texts)
+
+
 def _leading(texts: tuple[str, ...], *lists: PhraseSet) -> int:
     """Return how many tokens at the beginning belong to phrases of the lists."""
     at = 0

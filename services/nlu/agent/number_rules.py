@@ -36,13 +36,15 @@ class NumberRules:
             only = services[0][2] if len({each[2].id for each in services}) == 1 else None
             before = [self._nearest(services, price, prices, before=True) or only for price in prices]
             behind = [self._nearest(services, price, prices, before=False) or only for price in prices]
-            pairings = [before, behind]
+            own = [self._nearest(services, price, prices, before=True) for price in prices]
+            pairings = [before, behind, [one or other for one, other in zip(own, behind, strict=True)]]
         else:
             subject = self._subject(form)
             pairings = [[subject] * len(prices)] if subject is not None else []
         if (apart := self._broken_difference(prices, services, reading)) is not None:
             return apart
-        reckoned = self._reckoned(reading) if services or pairings else frozenset()
+        is_sum = self._grounds.words.lists["together"].are_in(reading.texts)
+        reckoned = self._reckoned(reading) if services or pairings or is_sum else frozenset()
         if self._is_of_several(prices, services, reading):
             pairings = []  # the price of one is not that of two
         for pairing in pairings or [[None] * len(prices)]:
@@ -117,8 +119,12 @@ class NumberRules:
         return False
 
     def _counts_services(self, value: Value, reading: Reading) -> bool:
-        """Return whether it is how many services the clause compares: "the cheaper of the two"."""
+        """Return whether it is how many services the clause compares, or adds up as the caller named them: "the cheaper
+        of the two", "the two together".
+        """
         named = {each[2].id for each in self._grounds.services.find(reading.texts)}
+        if not named and self._caller and self._grounds.words.lists["together"].are_in(reading.texts):
+            named = {each[2].id for each in self._grounds.services.find(self._caller[-1].texts)}
         return value.number > 1 and value.number == len(named)
 
     def _is_free_text(self, price: Value, reading: Reading) -> bool:

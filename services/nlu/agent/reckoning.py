@@ -27,6 +27,8 @@ def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequ
     told = _named(grounds, (before, reading)) if before else own
     wanted = _named(grounds, (asked,)) if asked else []
     counts = _counts((*caller[-1:], *((before,) if before else ()), reading))
+    if not own and len(wanted) > 1:
+        counts -= {Decimal(len(wanted))} - _counts((*caller[-1:],))  # "the two together"
     found: set[Decimal] = set()
     for services in (own, told, wanted, _together(wanted, told), *([each] for each in own)):
         prices = [price.amount for each in services if (price := grounds.price(each))]

@@ -21,6 +21,7 @@ _LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
 _DAY_BEGINS_MIN = 6 * 60  # people mean no earlier time where they leave out the half of the day
+_MONTHS_IN_YEAR = 12
 
 
 class Verb(Enum):
@@ -63,13 +64,21 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
     """The parts of a text, in order."""
     found: list[DayClaim] = []
     part = DayClaim()
+    inherited: dict[int, Days | None] = {}  # days of the part that another follows from
     reading = _with_holidays(reading, grounds)
     values = {value.start: value for value in reading.values}
     silent = _inside_values(reading, grounds)
     for at in range(len(reading.texts)):
+        if _begins_part(part, reading, at, grounds):
+            found.append(part)
+            follows = grounds.words.lists["so"].length(reading.texts, at) > 0
+            inherited |= {len(found): part.days} if follows else {}
+            part = DayClaim() if follows else _opposite(part)
+            continue
         value = values.get(at)
         if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
-            part = _with_days(found, part, days, value)
+            is_named_twice = len(part.words) > 0 and _names_same_day(part.words[-1], value, reading, grounds)
+            part = _with_days(found, part, days, value, is_named_twice=is_named_twice)
         elif value is not None and value.kind is Kind.TIME:
             if (
                 part.times
@@ -91,7 +100,34 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
                 part = _with_verb(found, part, verb, is_negated=is_negated)
     if part != DayClaim():
         found.append(part)
+    for at, days in inherited.items():
+        if at < len(found) and found[at].days is None and (found[at].times or found[at].has_own_verb):
+            found[at] = replace(found[at], days=days)
     return found
+
+
+def _begins_part(part: DayClaim, reading: Reading, at: int, grounds: Grounds) -> bool:
+    """Return whether a word behind a stop begins another part: "closed on Sunday, so Monday at 8"."""
+    is_behind_stop = at > 0 and reading.tokens[at - 1].kind == "stop" and part != DayClaim()
+    if not is_behind_stop:
+        return False
+    lists, texts = grounds.words.lists, reading.texts
+    if lists["so"].length(texts, at):
+        return True
+    length = lists["but"].length(texts, at)
+    says_open = part.verb is Verb.OPEN and not part.is_negated
+    return length > 0 and (not says_open or lists["negations"].length(texts, at + length) > 0)
+
+
+def _opposite(part: DayClaim) -> DayClaim:
+    """What stands behind "but", where it has no verb of its own: free, where the part before is taken."""
+    is_so = part.verb in (Verb.OPEN, Verb.FREE) and not part.is_negated
+    opposites = {Verb.FREE: (Verb.FREE, Verb.TAKEN), Verb.TAKEN: (Verb.FREE, Verb.TAKEN)}
+    opposites |= {Verb.OPEN: (Verb.OPEN, Verb.CLOSED), Verb.CLOSED: (Verb.OPEN, Verb.CLOSED)}
+    if part.verb not in opposites:
+        return DayClaim()
+    is_denied_taken = part.verb in (Verb.TAKEN, Verb.CLOSED) and part.is_negated
+    return DayClaim(verb=opposites[part.verb][1 if is_so or is_denied_taken else 0])
 
 
 def _with_holidays(reading: Reading, grounds: Grounds) -> Reading:
@@ -137,7 +173,8 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     if day is None or evidence.now is None:
         return None
     today = evidence.now.date()
-    month = month or today.month
+    if month is None:
+        return _next_day(day, today)
     for candidate in (year,) if year else (today.year, today.year + 1):
         try:
             found = date(candidate, month, day)
@@ -148,11 +185,29 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     return None
 
 
-def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value) -> DayClaim:
+def _next_day(day: int, today: date) -> date | None:
+    """The next date with this day of the month, today's included; None: no month has such a day."""
+    for n in range(_MONTHS_IN_YEAR):
+        years, months = divmod(today.month - 1 + n, _MONTHS_IN_YEAR)
+        try:
+            found = date(today.year + years, months + 1, day)
+        except ValueError:
+            continue
+        if found >= today:
+            return found
+    return None
+
+
+def _names_same_day(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
+    """Return whether two values beside each other name one day: "tomorrow, Monday", "the 4th is a Friday"."""
+    length = grounds.words.lists["same_day"].length(reading.texts, first.end)
+    return first.end + 1 >= second.start or (length > 0 and first.end + length == second.start)
+
+
+def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value, *, is_named_twice: bool) -> DayClaim:
     if part.days is None:
         return replace(part, days=days, words=(*part.words, value))
-    is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
-    if is_same_day and (merged := _same_day(part.days, days)):
+    if is_named_twice and not part.times and (merged := _same_day(part.days, days)):
         return replace(part, days=merged, words=(*part.words, value))
     if not part.times and not part.day_parts:
         merged = Days(

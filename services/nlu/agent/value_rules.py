@@ -25,6 +25,7 @@ from services.nlu.agent.schedule_claims import (
     parts_of,
     said_times,
 )
+from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
 from services.nlu.agent.value_context import bare_hours, filled, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
@@ -47,10 +48,22 @@ class ValueRules:
         if not self._has_facts:
             return self._check_prose(reading)
         numbers = self._numbers
+        if not form.is_claim_of_caller:
+            reading = self._without_right_verdicts(reading)
         for rule in (self._check_days, numbers.check_money, numbers.check_numbers):
             if (verdict := rule(reading, form)) is not None:
                 return verdict if not self._grounds.prose else self._check_prose(reading)
         return None
+
+    def _without_right_verdicts(self, reading: Reading) -> Reading:
+        if not any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS):
+            return reading
+        asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
+        own = next(
+            (part.days for part in reversed(parts_of(reading, self._grounds, self._evidence)) if part.days), None
+        )
+        verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
+        return verdicts.without_right(reading, own or (asked.days if asked else None))
 
     # An agent without facts: what its instructions name
 
@@ -145,7 +158,11 @@ class ValueRules:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
+        if self._is_told_of_a_deed(own):
+            return ""
         if part.days is not None and part.days.is_unknown:
+            if own.days is None and not own.times and own.verb is Verb.FREE and own.is_negated:
+                return ""  # on a day that there is not nothing is free
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
         is_claimed = not form.is_question and not form.is_ignorance
@@ -158,6 +175,16 @@ class ValueRules:
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)
+
+    def _is_told_of_a_deed(self, own: DayClaim) -> bool:
+        """Return whether a day with its time, of which the clause itself says nothing else, is a moment in the result
+        of a tool that has done something: "Your appointment is cancelled: Tuesday at 9 a.m.". What the caller said
+        before ("take me off") is not said of it.
+        """
+        if not self._evidence.done or own.has_own_verb or own.days is None or not own.times:
+            return False
+        told = [slot for slot in slots_in(self._evidence.tools) if own.days.holds(slot)]
+        return all(any(slot.minute in time.minutes for slot in told) for time in own.times)
 
     def _is_price_free(self, reading: Reading, own: DayClaim) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))
@@ -174,9 +201,9 @@ class ValueRules:
             if own.days is None and not own.has_own_verb:
                 return ""
             if part.days is None:
-                is_of_house = not self._grounds.doable.find(reading.texts) and not self._grounds.people.find(
-                    reading.texts
-                )
+                denied = part.is_negated and any(map(self._grounds.is_denied, reading.texts))  # "we don't take dogs"
+                is_of_others = self._grounds.doable.find(reading.texts) or self._grounds.people.find(reading.texts)
+                is_of_house = not (denied or is_of_others)
                 return self._broken_now(is_open=is_open, form=form) if is_of_house else ""
             if form.is_question and not form.is_claim_of_caller and self._is_said(own):
                 return ""
