@@ -188,7 +188,7 @@ async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_
 
 
 async def test_calls_that_came_while_the_gateway_was_dead_are_not_lost(tmp_path: Path):
-    """Set up, then dead before the answer: the caller still rings when the next process takes stock."""
+    """Set up, then dead before the answer: the caller still rings when the next process reconciles."""
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
             await edge.kill()

@@ -200,7 +200,7 @@ class AgentProfile(_ProfileModel):
 
     @property
     def zone(self) -> ZoneInfo:
-        """Return where the tenant's clock hangs."""
+        """Return the tenant's timezone."""
         return ZoneInfo(self.timezone)
 
     @property
