@@ -3,9 +3,9 @@
 from datetime import datetime
 
 import pytest
-from services.nlu.agent.graph.wording import Wording
 
 from services.nlu.agent.evidence import Evidence
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.guarding import guard_of
 from services.nlu.agent.profile import read_agents
 from services.nlu.guarded_reply import behind_opening
@@ -30,7 +30,7 @@ def rule(clause: str, agent: str = "clinic", language: str = "en", **evidence: o
 @pytest.mark.parametrize(("code", "said"), [(code, said) for code in CONSENTS for said in CONSENTS[code]])
 @pytest.mark.parametrize("name", ["cancelled", "booked", "moved"])
 def test_a_moment_in_a_deeds_result_is_told_whatever_the_caller_said_before(code: str, said: str, name: str) -> None:
-    words = Wording(code)
+    words = Templates(code)
     text = words.say(name, when=words.at(words.date(FREED.date()), FREED.time()))
     head, colon, moment = text.partition(":") if code == "en" else ("", "", text)
     deed = {"cancelled": "clinic_cancel", "booked": "clinic_book", "moved": "clinic_move"}[name]
@@ -57,7 +57,7 @@ def test_a_moment_that_is_in_no_result_is_not_told() -> None:
     ],
 )
 def test_no_time_is_free_on_a_day_that_the_caller_named(code: str, said: str) -> None:
-    refusal = Wording(code).say("free_no", times="|").partition(".")[0].removeprefix("I'm sorry,") + "."
+    refusal = Templates(code).say("free_no", times="|").partition(".")[0].removeprefix("I'm sorry,") + "."
     assert rule(refusal, language=code, caller=(said,)) == ""
 
 
@@ -90,7 +90,7 @@ def test_a_template_that_takes_note_affirms_no_question_before(code: str, agent:
         "zh": "星期天有空位吗？我要了。",
     }[code]
     yes = {"en": "Of course.", "vi": "Dạ có.", "ru": "Да, есть.", "zh": "有的。"}[code]
-    assert rule(Wording(code).say("fine"), agent, code, caller=(asked,)) == ""
+    assert rule(Templates(code).say("fine"), agent, code, caller=(asked,)) == ""
     assert rule(yes, agent, code, caller=(asked,)).startswith("affirmed_")
 
 
