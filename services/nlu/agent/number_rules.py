@@ -10,6 +10,7 @@ from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.opening_hours import MINUTES_IN_DAY
 from services.nlu.agent.reckoning import amounts_from
 
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
@@ -26,11 +27,15 @@ class NumberRules:
         prices += [
             value for value in reading.values if value.kind is Kind.NUMBER and self._may_be_price(value, reading)
         ]
-        prices = [value for value in prices if not self._is_count(value, reading)]
+        people = self._grounds.words.lists["twosome"].find(reading.texts)
+        inside = {at for start, end, _ in people for at in range(start, end)}
+        prices = [value for value in prices if value.start not in inside and not self._is_count(value, reading)]
         prices.sort(key=lambda value: value.start)
         if not prices:
             return self._check_given_away(reading, form)
         services = self._grounds.services.find(reading.texts)
+        if form.is_claim_of_caller and self._is_enough(prices, services, reading):
+            return None
         pairings: list[list[Service | None]]
         if services:
             only = services[0][2] if len({each[2].id for each in services}) == 1 else None
@@ -65,6 +70,18 @@ class NumberRules:
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
+
+    def _is_enough(
+        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
+    ) -> bool:
+        """Return whether one amount that the caller has covers what is named: "I have 60 dollars, is that enough?"."""
+        if len(prices) != 1 or not services or not self._grounds.words.lists["enough"].are_in(reading.texts):
+            return False
+        named = {each[2].id: self._grounds.price(each[2]) for each in services}
+        known = [price for price in named.values() if price is not None and prices[0].currency in ("", price.currency)]
+        is_counted = any(value.kind is Kind.NUMBER and value.number > 1 for value in reading.values)
+        is_known = len(known) == len(named) and not is_counted  # what two of one come to is not told here
+        return is_known and prices[0].number >= sum(price.amount for price in known)
 
     def _broken_difference(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
@@ -246,7 +263,9 @@ class NumberRules:
             named = {person.id for _, _, person in self._grounds.people.find(reading.texts)}
             if counted.length(reading.texts, value.end) > 0 or len(named) == value.number:
                 return True  # "two dentists"; "two, Doctor Mai and Doctor Lee"
-        if not form.is_claim_of_caller and self._is_count(value, reading):
+        people = self._grounds.words.lists["twosome"].find(reading.texts)
+        is_of_people = any(start <= value.start < end for start, end, _ in people)
+        if not form.is_claim_of_caller and (is_of_people or self._is_count(value, reading)):
             return True
         if value.kind is Kind.NUMBER and (self._is_of_address(value, reading) or self._counts_services(value, reading)):
             return True
@@ -264,8 +283,17 @@ class NumberRules:
         services += [subject] if subject else []
         if any(service.minutes is not None and service.minutes == value.number for service in services):
             return True
+        if self._is_days_of_stay(value, form):
+            return True
         may_echo = (form.is_question or form.is_echo or form.is_ignorance) and not form.is_claim_of_caller
         return may_echo and self._said_amount(value)
+
+    def _is_days_of_stay(self, value: Value, form: ClauseForm) -> bool:
+        """Return whether so many days are the nights that the caller asked for: "breakfast for three days"."""
+        lets_nights = any(each.per == "night" for each in self._grounds.facts.services)
+        days, rest = divmod(value.number, MINUTES_IN_DAY)
+        said = (other for text in self._caller[-1:] for other in text.values if other.kind is Kind.NUMBER)
+        return lets_nights and not (rest or form.is_claim_of_caller) and any(other.number == days for other in said)
 
     def _said_digits(self) -> str:
         return " ".join(value.digits for text in self._caller for value in text.values if value.digits)

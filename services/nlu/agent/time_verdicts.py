@@ -24,7 +24,7 @@ class TimeVerdicts:
         self._said = said_times(caller[-1:]) | frozenset(m for hour in bare_hours(last) for m in hour.minutes)
 
     def without_right(self, reading: Reading, days: Days | None) -> Reading:
-        """The reading without the times of which the sentence says what the hours bear out. `days`: those in question."""
+        """The reading without the times of which the sentence says what the hours bear out. `days`: those asked for."""
         right = {value.start for value in self._hours_in(reading) if self._is_right(value, reading, days)}
         return replace(reading, values=tuple(value for value in reading.values if value.start not in right))
 
@@ -55,7 +55,7 @@ class TimeVerdicts:
         return all(minute < each.opens_min for each in spans) or any(other > minute for other in others)
 
     def _verdict_behind(self, value: Value, reading: Reading) -> str:
-        """The list of a verdict in the piece that a time stands in, behind it; empty: there is none, or it is denied."""
+        """The list of a verdict behind a time in its piece of the sentence; empty: there is none, or it is denied."""
         lists = self._grounds.words.lists
         for at in range(value.end, len(reading.texts)):
             if reading.tokens[at].kind == "stop" or lists["negations"].length(reading.texts, at):
