@@ -33,6 +33,7 @@ LISTS = (
         "cheaper",
         "dearer",
         "apart",
+        "apart_by",
         "together",
         "twosome",
         "left_over",

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.grounds import Grounds
-from services.nlu.agent.schedule_claims import Days, Schedule, Verb, said_times
+from services.nlu.agent.schedule import Days, Schedule
+from services.nlu.agent.schedule_claims import Verb, said_times
 from services.nlu.agent.value_context import bare_hours
 
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's

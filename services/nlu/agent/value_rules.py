@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import date
 
-from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.schedule import Days, Schedule
 from services.nlu.agent.schedule_claims import (
     DayClaim,
-    Days,
-    Schedule,
     Verb,
     days_of,
     intervals_of,
@@ -26,12 +23,10 @@ from services.nlu.agent.schedule_claims import (
     said_times,
 )
 from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
-from services.nlu.agent.value_context import bare_hours, filled, same
+from services.nlu.agent.value_context import bare_hours, filled, resolved_days, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
-_KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
-_MOST_DAYS = 31  # of a stretch that the caller named
 
 
 class ValueRules:
@@ -333,22 +328,7 @@ class ValueRules:
                     weekdays |= said.weekdays
                     dates |= set(said.dates)
                     has_unknown |= said.is_unknown
-            dates |= set(self._resolved(reading))
+            dates |= set(resolved_days(reading, self._grounds.language_code, self._evidence.now))
         weekdays |= {day.weekday() for day in dates}
         covers = all(day in dates or day.weekday() in weekdays for day in days.dates)
         return days.weekdays <= weekdays and covers and (has_unknown or not days.is_unknown)
-
-    def _resolved(self, reading: Reading) -> Iterator[date]:
-        """The days that code makes of what the caller said: "next Tuesday", "mồng ba"."""
-        now = self._evidence.now
-        moment = _moment(reading, self._grounds.language_code, now) if now is not None else None
-        if moment is None or moment.day is None or moment.trouble is not None:
-            return
-        last = moment.last_day or moment.day
-        for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
-            yield moment.day + timedelta(days=n)
-
-
-@lru_cache(maxsize=_KEPT_MOMENTS)
-def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
-    return moment_in(reading, language_code, now=now)

@@ -33,3 +33,31 @@ ENOUGH = "I've got 40 dollars, is that enough for a cleaning?"
 )
 def test_money_of_the_caller_is_reckoned(clause: str, asked: str, code: str, agent: str, broken: str) -> None:
     assert model(clause, asked, code, agent) == broken
+
+
+@pytest.mark.parametrize(
+    ("clause", "asked", "code", "agent", "broken"),
+    [
+        ("The cleaning is cheaper by 15 dollars.", "Which is cheaper, a cleaning or a filling?", "en", "clinic", ""),
+        (
+            "The cleaning is cheaper by 35 dollars.",
+            "Which is cheaper, a cleaning or a filling?",
+            "en",
+            "clinic",
+            "price",
+        ),
+        ("Dạ lấy cao răng rẻ hơn 350 nghìn ạ.", "Lấy cao răng với trám răng cái nào rẻ?", "vi", "clinic", "price"),
+        ("Завтрак дешевле на 700 рублей.", "Что дешевле, завтрак или трансфер?", "ru", "hotel", "price"),
+        (
+            "The cleaning is cheaper, it is 35 dollars.",
+            "Which is cheaper, a cleaning or a filling?",
+            "en",
+            "clinic",
+            "",
+        ),
+    ],
+)
+def test_what_two_prices_are_apart_is_no_price_of_one(
+    clause: str, asked: str, code: str, agent: str, broken: str
+) -> None:
+    assert model(clause, asked, code, agent) == broken
