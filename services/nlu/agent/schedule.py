@@ -42,6 +42,11 @@ class Schedule:
         named = [self._hours.weekdays[day] for day in sorted(days.weekdays)]
         return named + [self._hours.on(day) for day in days.dates]
 
+    def lengths_of(self, days: Days | None) -> frozenset[int]:
+        """For how many minutes it is open on each day; empty: not equally long on all of them."""
+        lengths = {sum(each.closes_min - each.opens_min for each in day) for day in self.hours_of(days)}
+        return frozenset(lengths) if len(lengths) == 1 else frozenset()
+
     def is_open(self, days: Days | None, day_parts: Sequence[str]) -> bool | None:
         """Return whether it is open on each day, in that part of it; None: on some."""
         states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}

@@ -24,9 +24,12 @@ class TimeVerdicts:
         last = caller[-1].values if caller else ()
         self._said = said_times(caller[-1:]) | frozenset(m for hour in bare_hours(last) for m in hour.minutes)
 
-    def without_right(self, reading: Reading, days: Days | None) -> Reading:
-        """The reading without the times of which the sentence says what the hours bear out. `days`: those asked for."""
+    def without_right(self, reading: Reading, days: Days | None, *, lengths: frozenset[int]) -> Reading:
+        """The reading without the times of which the sentence says what the hours bear out. `days`: those asked for;
+        `lengths`: for how many minutes these are open, where the sentence says that they are.
+        """
         right = {value.start for value in self._hours_in(reading) if self._is_right(value, reading, days)}
+        right |= {value.start for value in reading.values if value.kind is Kind.DURATION and value.number in lengths}
         return replace(reading, values=tuple(value for value in reading.values if value.start not in right))
 
     def _hours_in(self, reading: Reading) -> Iterator[Value]:

@@ -51,14 +51,18 @@ class ValueRules:
         return None
 
     def _without_right_verdicts(self, reading: Reading) -> Reading:
-        if not any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS):
+        """The reading without times that the sentence rightly calls late, and without how long it is rightly open."""
+        has_verdict = any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS)
+        if not has_verdict and not any(value.kind is Kind.DURATION for value in reading.values):
             return reading
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
-        own = next(
-            (part.days for part in reversed(parts_of(reading, self._grounds, self._evidence)) if part.days), None
-        )
+        parts = parts_of(reading, self._grounds, self._evidence)
+        days = next((part.days for part in reversed(parts) if part.days), asked.days if asked else None)
         verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
-        return verdicts.without_right(reading, own or (asked.days if asked else None))
+        is_open = any(part.verb is Verb.OPEN and not part.is_negated for part in parts)
+        return verdicts.without_right(
+            reading, days, lengths=self._schedule.lengths_of(days) if is_open else frozenset()
+        )
 
     # An agent without facts: what its instructions name
 
