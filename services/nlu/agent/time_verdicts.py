@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.grounds import Grounds
-from services.nlu.agent.schedule_claims import Days, Schedule, Verb, said_times
+from services.nlu.agent.schedule import Days, Schedule
+from services.nlu.agent.schedule_claims import Verb, said_times
 from services.nlu.agent.value_context import bare_hours
 
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
@@ -23,9 +24,12 @@ class TimeVerdicts:
         last = caller[-1].values if caller else ()
         self._said = said_times(caller[-1:]) | frozenset(m for hour in bare_hours(last) for m in hour.minutes)
 
-    def without_right(self, reading: Reading, days: Days | None) -> Reading:
-        """Return the reading without times of which the hours bear out what is said. `days`: those in question."""
+    def without_right(self, reading: Reading, days: Days | None, *, lengths: frozenset[int]) -> Reading:
+        """The reading without the times of which the sentence says what the hours bear out. `days`: those asked for;
+        `lengths`: for how many minutes these are open, where the sentence says that they are.
+        """
         right = {value.start for value in self._hours_in(reading) if self._is_right(value, reading, days)}
+        right |= {value.start for value in reading.values if value.kind is Kind.DURATION and value.number in lengths}
         return replace(reading, values=tuple(value for value in reading.values if value.start not in right))
 
     def _hours_in(self, reading: Reading) -> Iterator[Value]:
@@ -55,7 +59,7 @@ class TimeVerdicts:
         return all(minute < each.opens_min for each in spans) or any(other > minute for other in others)
 
     def _verdict_behind(self, value: Value, reading: Reading) -> str:
-        """Return the list of the verdict behind a time in its piece; empty: there is none, or it is denied."""
+        """The list of a verdict behind a time in its piece of the sentence; empty: there is none, or it is denied."""
         lists = self._grounds.words.lists
         for at in range(value.end, len(reading.texts)):
             if reading.tokens[at].kind == "stop" or lists["negations"].length(reading.texts, at):

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import date
 
-from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.schedule import Days, Schedule
 from services.nlu.agent.schedule_claims import (
     DayClaim,
-    Days,
-    Schedule,
     Verb,
     days_of,
     intervals_of,
@@ -26,12 +23,10 @@ from services.nlu.agent.schedule_claims import (
     said_times,
 )
 from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
-from services.nlu.agent.value_context import bare_hours, filled, same
+from services.nlu.agent.value_context import bare_hours, filled, resolved_days, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
-_KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
-_MOST_DAYS = 31  # of a stretch that the caller named
 
 
 class ValueRules:
@@ -56,14 +51,18 @@ class ValueRules:
         return None
 
     def _without_right_verdicts(self, reading: Reading) -> Reading:
-        if not any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS):
+        """The reading without times that the sentence rightly calls late, and without how long it is rightly open."""
+        has_verdict = any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS)
+        if not has_verdict and not any(value.kind is Kind.DURATION for value in reading.values):
             return reading
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
-        own = next(
-            (part.days for part in reversed(parts_of(reading, self._grounds, self._evidence)) if part.days), None
-        )
+        parts = parts_of(reading, self._grounds, self._evidence)
+        days = next((part.days for part in reversed(parts) if part.days), asked.days if asked else None)
         verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
-        return verdicts.without_right(reading, own or (asked.days if asked else None))
+        is_open = any(part.verb is Verb.OPEN and not part.is_negated for part in parts)
+        return verdicts.without_right(
+            reading, days, lengths=self._schedule.lengths_of(days) if is_open else frozenset()
+        )
 
     # An agent without facts: what its instructions name
 
@@ -333,22 +332,7 @@ class ValueRules:
                     weekdays |= said.weekdays
                     dates |= set(said.dates)
                     has_unknown |= said.is_unknown
-            dates |= set(self._resolved(reading))
+            dates |= set(resolved_days(reading, self._grounds.language_code, self._evidence.now))
         weekdays |= {day.weekday() for day in dates}
         covers = all(day in dates or day.weekday() in weekdays for day in days.dates)
         return days.weekdays <= weekdays and covers and (has_unknown or not days.is_unknown)
-
-    def _resolved(self, reading: Reading) -> Iterator[date]:
-        """The days that code makes of what the caller said: "next Tuesday", "mồng ba"."""
-        now = self._evidence.now
-        moment = _moment(reading, self._grounds.language_code, now) if now is not None else None
-        if moment is None or moment.day is None or moment.trouble is not None:
-            return
-        last = moment.last_day or moment.day
-        for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
-            yield moment.day + timedelta(days=n)
-
-
-@lru_cache(maxsize=_KEPT_MOMENTS)
-def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
-    return moment_in(reading, language_code, now=now)

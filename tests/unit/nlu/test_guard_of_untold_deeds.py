@@ -26,6 +26,7 @@ from tests.unit.nlu.test_guard_of_deeds import rule
         ("办妥了。", "zh"),
         ("师傅正在赶来。", "zh"),
         ("车去接您了。", "zh"),
+        ("花已经给您送好了。", "zh"),
     ],
 )
 def test_a_deed_is_claimed_without_its_verb(clause: str, code: str) -> None:
