@@ -17,6 +17,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 
 CHAIN = "services.nlu.engines.chain"
+CHAINED_REPLY = "services.nlu.chained_reply"
 ENGINES = {
     "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
     "gemini": "services.nlu.engines.gemini:GeminiEngine",
@@ -177,7 +178,7 @@ def open_engine(settings: NluSettings) -> NluEngine:
         return _make(names[0], settings)
     engines = {name: _make(name, settings) for name in names}
     chain = import_module(CHAIN)
-    limits = chain.ChainLimits(
+    limits = import_module(CHAINED_REPLY).ChainLimits(
         first_token_s=settings.first_token_limit_s,
         token_gap_s=settings.token_gap_limit_s,
         hedge_s=settings.hedge_ms / 1000,

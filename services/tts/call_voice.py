@@ -12,13 +12,13 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import TraceContext, turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
-from services.tts.manners import Emphasis, Manners
 from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
 from services.tts.track import Chunk
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
+from services.tts.voice_selection import Emphasis, VoiceSelection
 
 LONGEST_PAUSE_MS = 10_000
 FURTHEST_START = 1_000_000_000  # code points; marks count on from there, in 64 bits on the wire
@@ -86,7 +86,7 @@ class CallVoice:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        manners: Manners,
+        selection: VoiceSelection,
         speaker: TurnSpeaker,
         emit: Callable[[Output], Awaitable[None]],
         *,
@@ -95,7 +95,7 @@ class CallVoice:
         fail_on_turn_failure: bool,
     ) -> None:
         self._tasks = tasks
-        self._manners = manners
+        self._selection = selection
         self._speaker = speaker
         self._emit = emit
         self._limits = limits
@@ -153,7 +153,7 @@ class CallVoice:
                 f"text.start_offset is {piece.start_offset}; send 0 or heard_offset, at most {FURTHEST_START}",
                 field="text.start_offset",
             )
-        manner = self._manners.of(
+        parameters = self._selection.of(
             language_code=piece.language_code,
             voice=piece.voice,
             rate=piece.rate,
@@ -169,11 +169,10 @@ class CallVoice:
                 f"text.pause_ms is {piece.pause_ms}; it must be 0 to {LONGEST_PAUSE_MS}", field="text.pause_ms"
             )
         turn.voice = piece.voice or turn.voice
-        turn.text.append(piece.text, manner, flush=piece.flush, pause_ms=piece.pause_ms)
+        turn.text.append(piece.text, parameters, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
-        has_elder = any(not self._ledger.is_fenced(live) for live in self._ledger.live)
-        for superseded in self._ledger.begin(turn_id, is_draft=has_elder):
+        for superseded in self._ledger.begin_beside(turn_id):
             self._turns[superseded].cancel()
         turn = Turn(turn_id, TurnText(start_offset=max(0, start_offset), limits=self._limits))
         self._turns[turn_id] = turn
@@ -220,8 +219,6 @@ class CallVoice:
         del self._turns[turn.turn_id]
         if outcome is Outcome.COMPLETED:
             self._last_completed = turn.turn_id
-        for left in self._ledger.live:
-            self._ledger.commit(left)  # what stays alone is no draft beside another turn
         timing = turn.text.stopwatch.timing()
         self._metrics.queue_seconds.observe(timing.queue_us / 1e6)
         self._metrics.compute_seconds.observe(timing.compute_us / 1e6)

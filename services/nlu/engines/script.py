@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from services.nlu.agent.acts import ACT_NAMES
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 from services.nlu.engine import Began, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError, TurnFailed
