@@ -110,7 +110,7 @@ class CallVoice:
 
         Raises BadTurnId, TurnIdNotIncreasing, TextAfterTextEnd.
         """
-        _check_turn_id(piece.turn_id)
+        _check_turn_id(piece.turn_id, field="text.turn_id")
         if self._ledger.drops(piece.turn_id):
             return
         turn = self._turns.get(piece.turn_id)
@@ -130,7 +130,7 @@ class CallVoice:
 
         Raises BadTurnId, TurnIdNotIncreasing.
         """
-        _check_turn_id(turn_id)
+        _check_turn_id(turn_id, field="text_end.turn_id")
         if self._ledger.drops(turn_id) or turn_id == self._last_completed:
             return
         turn = self._turns.get(turn_id) or await self._begin(turn_id, 0, None)
@@ -231,9 +231,9 @@ class CallVoice:
             raise failure
 
 
-def _check_turn_id(turn_id: int) -> None:
+def _check_turn_id(turn_id: int, *, field: str) -> None:
     if turn_id < 1:
-        raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
+        raise BadTurnId(f"{field} must be 1 or more, and rise from turn to turn", field=field)
 
 
 def _text_after_end(turn_id: int) -> TextAfterTextEnd:

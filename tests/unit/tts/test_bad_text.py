@@ -114,7 +114,9 @@ async def test_an_id_that_no_turn_has_is_refused_by_name(stub: TtsServiceStub, t
     for request in said(turn_id, "Hello there."):
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await turns(stub, request)
-        assert rpc_failure(failed.value).reason == "BAD_TURN_ID"
+        failure = rpc_failure(failed.value)
+        assert failure.reason == "BAD_TURN_ID"
+        assert failure.field == f"{request.WhichOneof('request')}.turn_id"
 
 
 @pytest.mark.parametrize("start_offset", [-1, 2**63 - 1])
