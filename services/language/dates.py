@@ -159,8 +159,9 @@ class _Finder:
         if ahead is not None:
             return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
         if relative:
-            start, _, days = relative[0]
-            return self._with_weekday(today + timedelta(days=days + self._counted_from(start)), None, None, weekdays)
+            start, end, days = relative[0]
+            days += self._counted_from(start) + self._is_day_later(start, end)
+            return self._with_weekday(today + timedelta(days=days), None, None, weekdays)
         if self.words.lists["end_of_month"].are_in(texts) and not any(v.kind is Kind.MONTH for v in values):
             return _end_of_month(_months_on(today.replace(day=1), self._offset("month_words") or 0)), None, None
         if self.words.lists["end_of_year"].are_in(texts):
@@ -177,6 +178,8 @@ class _Finder:
     def _relative_days(self) -> list[tuple[int, int, int]]:
         """The days named by their distance; not those that are not meant: "not tomorrow but Friday"."""
         named = self.words.relative_days.find(self.reading.texts)
+        if later := [hit for hit in named if self._is_day_later(hit[0], hit[1])]:
+            return later
         meant = [hit for hit in named if not self._is_denied(hit[0])]
         others = any(v.kind in (Kind.WEEKDAYS, Kind.DATE) for v in self.reading.values)
         return meant if meant or others else named
@@ -184,6 +187,11 @@ class _Finder:
     def _is_denied(self, start: int) -> bool:
         texts, denies = self.reading.texts, self.words.lists["not_words"]
         return any(denies.length(texts, start - n) == n for n in (1, 2, 3) if start >= n)
+
+    def _is_day_later(self, start: int, end: int) -> bool:
+        """Whether the day behind one that is not meant is: "not tomorrow, the day after"."""
+        texts, later = self.reading.texts, self.words.lists["day_later"]
+        return self._is_denied(start) and any(later.length(texts, at) for at in range(end, len(texts)))
 
     def _counted_from(self, start: int) -> int:
         """The days counted up to a day that is named by its distance: "two weeks from tomorrow"; 0: none."""
@@ -273,6 +281,8 @@ class _Finder:
             coming = today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK)
             return coming + timedelta(days=DAYS_IN_WEEK), None, None
         is_coming = offset == 0 and self._offset("week_words") is None  # "this Wednesday", said on a Sunday
+        if self.words.length("coming_behind", self.reading.texts, value.end):  # "thứ bảy tới"; today is not to come
+            return today + timedelta(days=(day - today.weekday() - 1) % DAYS_IN_WEEK + 1), None, None
         if offset is None or is_coming:
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
         return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
