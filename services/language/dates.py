@@ -155,6 +155,8 @@ class _Finder:
             day, last, trouble = self._dated(dated)
             shift = self._days_from(dated)
             shifted = day + timedelta(days=shift) if day and shift else day
+            if day and not shift and (beside := self._weekday_beside(day, dated, weekdays)):
+                return beside, None, None
             return self._with_weekday(shifted, last, trouble, weekdays)
         if ahead is not None:
             return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
@@ -167,7 +169,9 @@ class _Finder:
         if self.words.lists["end_of_year"].are_in(texts):
             return today.replace(month=MONTHS_IN_YEAR, day=31), None, None
         if weekdays:
-            return self._weekday(weekdays[0])
+            day, last, trouble = self._weekday(weekdays[0])
+            shift = self._days_from(weekdays[0]) if day and not last else 0  # "the day after Thursday"
+            return (day + timedelta(days=shift), None, trouble) if day and shift else (day, last, trouble)
         return self._week_or_month()
 
     def _weekdays(self) -> list[Value]:
@@ -418,6 +422,18 @@ class _Finder:
             if length := self.words.length(name, texts, value.end):
                 return sign * self._days_beginning(value.end + length)
         return 0
+
+    def _weekday_beside(self, day: date, dated: Value, weekdays: Sequence[Value]) -> date | None:
+        """The weekday before or behind a date: "the Tuesday before Christmas"; None: none is told so."""
+        texts = self.reading.texts
+        for name, sign in (("days_before", -1), ("days_after", 1)):
+            is_told = any(self.words.length(name, texts, dated.start - n) == n for n in (1, 2) if dated.start >= n)
+            named = [value.days for value in weekdays if value.end <= dated.start and len(value.days) == 1]
+            if is_told and named:
+                weekday = next(iter(named[0]))
+                n_days = (sign * (weekday - day.weekday()) - 1) % DAYS_IN_WEEK + 1
+                return day + timedelta(days=sign * n_days)
+        return None
 
     def _days_ending(self, end: int) -> int:
         """The days counted right before a place: "two days", "the day"; 0: none."""
