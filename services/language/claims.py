@@ -40,6 +40,8 @@ LISTS = (
         "inability_ends",
         "unbroken",
         "yours",
+        "turns",
+        "topic_openings",
         "yes",
     ),
     *(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
-from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.clause_form import ClauseForm, without_stops
 from services.nlu.agent.deeds import claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service, Topic
@@ -34,18 +34,37 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
     named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
-    small |= harmless_places(reading, grounds)
-    named_services = grounds.services.find(reading.texts)
-    if len(named_services) == 1 and other_asked(named_services[0][2], grounds, evidence):
-        for name in ("cheaper", "dearer"):  # word_rules.py has held it against the prices
-            small |= {at for start, end, _ in words.lists[name].find(reading.texts) for at in range(start, end)}
+    small |= harmless_places(reading, grounds) | _compared_places(reading, grounds, evidence)
+    denies = words.lists["negations"].are_in(reading.texts)
+    if _only_names_topic(reading, form, grounds):
+        told = _caller_words(evidence)
     for at, token in enumerate(reading.tokens):
         word = token.text.removesuffix("'s")
         if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
             continue
+        if denies and grounds.is_denied(word):
+            continue  # "we don't take animals", in the words of the question that the text answers
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
+
+
+def _compared_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> frozenset[int]:
+    """Places of words that compare prices of the services beside them: word_rules.py has held these."""
+    lists, named = grounds.words.lists, grounds.services.find(reading.texts)
+    names = ["cheapest", "dearest"] if named else []
+    if len(named) == 1 and other_asked(named[0][2], grounds, evidence):
+        names += ["cheaper", "dearer"]
+    spans = [span for name in names for span in lists[name].find(reading.texts)]
+    return frozenset(at for start, end, _ in spans for at in range(start, end))
+
+
+def _only_names_topic(reading: Reading, form: ClauseForm, grounds: Grounds) -> bool:
+    """Return whether a clause is the beginning of a sentence that names what was asked about: "dạ về hồ bơi"."""
+    lists, texts = grounds.words.lists, without_stops(reading)
+    has_assent = bool(texts) and max(lists[name].length(texts, 0) for name in ("assents", "yes")) > 0
+    start = 1 if has_assent else 0
+    return not form.ends_sentence and any(lists["topic_openings"].length(texts, at) for at in (0, start))
 
 
 def harmless_places(reading: Reading, grounds: Grounds) -> frozenset[int]:

@@ -90,6 +90,7 @@ class Grounds:
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
         self._keys = self._text_keys()
+        self._denied = self._words_denied()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
             BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
@@ -170,6 +171,12 @@ class Grounds:
             start = at + 1
         return tuple(found)
 
+    def _words_denied(self) -> frozenset[str]:
+        negations = self.words.lists["negations"]
+        texts = [each for each in self.facts.texts if negations.are_in(words_of(text_in(each.say, self.language_code)))]
+        asked = (question for each in texts for question in each.examples.get(self.language_code, ()))
+        return frozenset(word for question in asked for word in words_of(question))
+
     def _text_keys(self) -> frozenset[str]:
         keys: set[str] = set()
         for each in self.facts.texts:
@@ -182,6 +189,10 @@ class Grounds:
                 if n_asked >= _LEAST_ASKED and len(word) > _SHORT and word not in self.words.common:
                     keys.add(word)
         return frozenset(keys)
+
+    def is_denied(self, word: str) -> bool:
+        """Return whether a word stands in a question that a text answers with no."""
+        return word in self._denied
 
     def is_stated(self, word: str) -> bool:
         """Return whether a word stands in a name, or in a text that was written to be said."""
@@ -242,6 +253,7 @@ class Grounds:
         self._stated = frozenset(
             words.union(self.prose, *map(words_of, (*said_in(facts, code), *capitals_in(self._texts))))
         )
+        self._stated |= {form for word in self._stated for form in self.words.forms(word)}
         words |= {word for fragment in self.fragments for word in fragment}
         words |= {word for each in facts.texts for text in each.examples.get(code, ()) for word in words_of(text)}
         self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))

@@ -8,10 +8,11 @@ claimed, neither that it is there nor that it is not; what a model writes claims
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from services.language.value import Reading
+from services.language.value import Kind, Reading
 from services.nlu.agent.claim_rules import unentailed
 from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
 from services.nlu.agent.deed_rules import broken_deed
@@ -22,6 +23,8 @@ from services.nlu.agent.language import find_language
 from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
+_HALVES = re.compile("[,，;；]")
+_OF_TIMES = ("hours", "free_time", "time", "day")
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
 
 
@@ -57,6 +60,9 @@ class Guard:
         sentences = sentences_of(unit_of(reply, clause, code), code)
         for sentence in sentences:
             verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
+            if (verdict.ok or verdict.rule in _OF_TIMES) and (half := _last_half(sentence, code, grounds)):
+                alone = self._check(half, code, grounds, replace(evidence, reply=""))
+                verdict = alone if alone.ok or alone.rule in _OF_TIMES else verdict
             if not verdict.ok:
                 return verdict
             reply = f"{reply} {sentence}"
@@ -103,6 +109,20 @@ class Guard:
             if verdict := rule(asked, claimed, grounds, alone):
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         return None
+
+
+def _last_half(sentence: str, code: str, grounds: Grounds) -> str:
+    """The half of a sentence behind "but", which says of its times what it says alone; empty: there are no halves, or a
+    person is named in the one before, of whom it may be.
+    """
+    reading, turns = read(sentence, code), grounds.words.lists["turns"]
+    behind_stops = [at for at in range(1, len(reading.texts)) if reading.tokens[at - 1].kind == "stop"]
+    at = next((at for at in reversed(behind_stops) if turns.length(reading.texts, at)), 0)
+    has_time = any(value.kind is Kind.TIME and value.start >= at for value in reading.values)
+    if not at or not has_time or grounds.people.find(reading.texts[:at]):
+        return ""
+    halves = (sentence[cut.end() :] for cut in _HALVES.finditer(sentence))
+    return next((half.strip() for half in halves if read(half, code).texts == reading.texts[at:]), "")
 
 
 def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:

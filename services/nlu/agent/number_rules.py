@@ -42,7 +42,8 @@ class NumberRules:
             pairings = [[subject] * len(prices)] if subject is not None else []
         if (apart := self._broken_difference(prices, services, reading)) is not None:
             return apart
-        reckoned = self._reckoned(reading) if services or pairings else frozenset()
+        is_known_of = services or pairings or self._asks_of_several()
+        reckoned = self._reckoned(reading) if is_known_of else frozenset()
         if self._is_of_several(prices, services, reading):
             pairings = []  # the price of one is not that of two
         for pairing in pairings or [[None] * len(prices)]:
@@ -63,6 +64,11 @@ class NumberRules:
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
+
+    def _asks_of_several(self) -> bool:
+        """Return whether the caller asked about several services: "the two together are 55 dollars"."""
+        asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
+        return len({each[2].id for each in asked}) > 1
 
     def _broken_difference(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
@@ -119,6 +125,8 @@ class NumberRules:
     def _counts_services(self, value: Value, reading: Reading) -> bool:
         """Return whether it is how many services the clause compares: "the cheaper of the two"."""
         named = {each[2].id for each in self._grounds.services.find(reading.texts)}
+        if not named and self._caller:
+            named = {each[2].id for each in self._grounds.services.find(self._caller[-1].texts)}
         return value.number > 1 and value.number == len(named)
 
     def _is_free_text(self, price: Value, reading: Reading) -> bool:
@@ -258,8 +266,20 @@ class NumberRules:
         services += [subject] if subject else []
         if any(service.minutes is not None and service.minutes == value.number for service in services):
             return True
+        if self._is_opening_length(value, reading):
+            return True
         may_echo = (form.is_question or form.is_echo or form.is_ignorance) and not form.is_claim_of_caller
         return may_echo and self._said_amount(value)
+
+    def _is_opening_length(self, value: Value, reading: Reading) -> bool:
+        """Return whether every day that is named is open so long altogether: "on Saturdays for four hours"."""
+        hours = self._grounds.hours
+        days = {day for one in reading.values if one.kind is Kind.WEEKDAYS for day in one.days}
+        opens = self._grounds.words.lists["open"].are_in(reading.texts)
+        if hours is None or not days or not opens or self._grounds.doable.find(reading.texts):
+            return False
+        lengths = {sum(one.closes_min - one.opens_min for one in hours.weekdays[day]) for day in days}
+        return lengths == {int(value.number)}
 
     def _said_digits(self) -> str:
         return " ".join(value.digits for text in self._caller for value in text.values if value.digits)

@@ -17,6 +17,7 @@ from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.grounds import BookableTime, Grounds
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
 
+_MONTHS = 12  # of a year
 _LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
@@ -137,10 +138,13 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     if day is None or evidence.now is None:
         return None
     today = evidence.now.date()
-    month = month or today.month
-    for candidate in (year,) if year else (today.year, today.year + 1):
+    first = today.year * _MONTHS + today.month - 1
+    ahead = [divmod(first + n, _MONTHS) for n in range(_MONTHS)]  # of a day alone the next one is meant
+    years = (year,) if year else (today.year, today.year + 1)
+    candidates = [(each, month) for each in years] if month else [(each, at + 1) for each, at in ahead]
+    for in_year, in_month in candidates:
         try:
-            found = date(candidate, month, day)
+            found = date(in_year, in_month, day)
         except ValueError:
             continue
         if year or found >= today:

@@ -45,6 +45,8 @@ class WordRules:
         if form.is_question:
             return None
         for at in range(len(texts)):
+            if any(value.end == at and value.kind is Kind.MONEY for value in reading.values):
+                continue  # "8 dollars a person" is what the price is for
             length = lists["human"].length(texts, at)
             denies = any(lists["negations"].length(texts, before) for before in range(max(0, at - 3), at))
             if length and not (denies and not lists["negations"].length(texts, at)):
