@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from services.language.value import Kind, Reading, Value
+from services.nlu.agent.claim_rules import other_asked
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read
 from services.nlu.agent.reckoning import amounts_from
 
+_TWO = 2
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
@@ -73,7 +75,14 @@ class NumberRules:
     def _broken_difference(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
     ) -> Verdict | None:
-        """One amount beside two services that are compared: what they differ by, or the price of the first."""
+        """One amount beside two services that are compared: what they differ by, or the price of the first. Behind
+        "cheaper by", of one of two that were asked about, it is what they differ by.
+        """
+        if len(services) == 1 and len(prices) == 1 and self._is_behind_comparative(prices[0], reading):
+            other = other_asked(services[0][2], self._grounds, self._evidence)
+            both = [price.amount for one in (services[0][2], other) if one and (price := self._grounds.price(one))]
+            is_gap = len(both) == _TWO and prices[0].number == abs(both[0] - both[1])
+            return None if is_gap or self._is_computed(prices[0]) else broken("price", prices[0], reading)
         first = services[0][2] if services else None
         is_of_two = len(services) == 2 and services[0][2].id != services[1][2].id
         if not is_of_two or len(prices) != 1 or not self._grounds.words.lists["apart"].are_in(reading.texts):
@@ -83,6 +92,12 @@ class NumberRules:
         if is_difference or self._is_price(prices[0], first):
             return None
         return broken("price", prices[0], reading)
+
+    def _is_behind_comparative(self, price: Value, reading: Reading) -> bool:
+        """Return whether an amount says by how much something is cheaper or dearer."""
+        lists = self._grounds.words.lists
+        spans = [*lists["cheaper"].find(reading.texts), *lists["dearer"].find(reading.texts)]
+        return any(price.start - end in (0, 1) for _, end, _ in spans)
 
     def _reckoned(self, reading: Reading) -> frozenset[Decimal]:
         """Return what the prices that are spoken of come to, for as many as were said."""

@@ -217,6 +217,8 @@ def test_days_that_code_makes_of_what_the_caller_said_are_known():
         ("On Saturdays we are open for five hours.", "How long on Saturdays?", "en", "duration"),
         ("The check-up is the cheapest.", "What is the cheapest?", "en", ""),
         ("The filling is the cheapest.", "What is the cheapest?", "en", "superlative"),
+        ("The check-up is cheaper by 15 dollars.", "Is a check-up cheaper than a cleaning?", "en", ""),
+        ("The check-up is cheaper by 20 dollars.", "Is a check-up cheaper than a cleaning?", "en", "price"),
         ("It's done, you're all set.", "Put me down for Friday.", "en", "deed"),
         ("The driver is on his way.", "Fetch me.", "en", "deed"),
         ("Dạ xong hết rồi ạ.", "Ghi tên anh vào.", "vi", "deed"),

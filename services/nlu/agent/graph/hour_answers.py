@@ -25,7 +25,6 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHour
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _MINUTES_IN_HOUR = 60
-_SURE_SCORE = 0.6  # of the hours: below it those of a part of the house are told only where its name or an opening is
 _LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
 _SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just before it
 
@@ -76,9 +75,10 @@ class HourAnswers:
         if has_part and (slots.services or slots.topics or slots.people):
             return True
         compares = self._finder.words.compares
-        is_open = has_any(slots.words, (*compares["opening"], *compares["closing"]))
-        if has_part and part.score < _SURE_SCORE and not part.is_follow_up and not is_open:
-            return True  # "may I stay until two?" need not be of the desk
+        someone = self._finder.words.evidence["speakers"]  # "will anyone be there at one"
+        is_open = has_any(slots.words, (*compares["opening"], *compares["closing"], *someone))
+        if has_part and not (part.is_follow_up or is_open or self._asks_now(part)):
+            return True  # "what's the latest I can leave on Sunday" need not be of the desk
         if has_any(slots.words, self._trades) or (has_part and asks_whether_there_is(slots, self._finder, self._known)):
             return True
         strange = unexplained(slots, (*slots.services, *slots.topics, *slots.people), self._known)

@@ -68,7 +68,9 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
     if asks_which_there_are(slots, finder):
         return "offered", ()
     n_strange = len(unexplained(slots, slots.services, finder.words.common))
-    return ("offered", ()) if kind == UNKNOWN and _is_asked_for(slots) and n_strange <= 1 else decided
+    if kind != UNKNOWN or not _is_asked_for(slots) or n_strange > 1:
+        return decided
+    return ("duration" if has_any(slots.words, finder.words.evidence["lengths"]) else "offered"), ()
 
 
 def _is_asked_for(slots: Slots) -> bool:

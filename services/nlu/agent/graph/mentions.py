@@ -70,6 +70,7 @@ def are_joined(found: Sequence[Found], text: str, words: Words, asking: Asking) 
         return True
     first, last = found[0].end, found[-1].start
     is_listed = any(first <= place <= last for place in _places_behind_stops(text, words))
+    is_listed = is_listed and all(word in asking.common or word.isdecimal() for word in words[first:last])
     return is_listed or has_any(words[first:last], asking.joins)
 
 

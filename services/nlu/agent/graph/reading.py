@@ -207,9 +207,11 @@ class Reader:
         of_rest = await self._understood(rest, language_code) if rest else ()
         kind, doubts = beside_time_clause((kind, doubts), of_rest)
         kind, doubts = by_evidence((kind, doubts), guesses, slots, finder, asked)
-        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or slots.when.times)
+        openings = (*finder.words.compares["opening"], *finder.words.compares["closing"])
+        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or has_any(slots.words, openings))
         if kind == "hours" and is_of_a_part and not slots.services:
-            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= _OWN_SCORE), kind)
+            least = _SURE_SCORE if slots.when.times else _OWN_SCORE
+            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:

@@ -123,6 +123,7 @@ class ServiceAnswers:
         if part.slots.topics and not services and is_exact:
             return self._people.answer(part, dialogue, now)
         is_exact = is_exact and self._is_done_for(part.slots, services)
+        is_exact = is_exact and not part.slots.when  # no fact says when, nor how many are left
         every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
         if not every:
             return self._findings.unknown(dialogue)
@@ -137,10 +138,7 @@ class ServiceAnswers:
                 every = self._words.all_of(self._findings.name(one.id) for one in self._of_a_kind(part))
             return self._findings.said(self._words.say("offered_list", services=every), dialogue, "offered")
         names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
-        text = self._words.say("offered", services=names)
-        if part.slots.when:
-            text = self._words.plain(text)  # no fact says when
-        return self._found([text], services, dialogue, "offered", is_exact=True)
+        return self._found([self._words.say("offered", services=names)], services, dialogue, "offered", is_exact=True)
 
     def _of_a_kind(self, part: Part) -> list[Service]:
         """The services whose first names have the word that is asked about: both rooms of "what kinds of rooms"."""
