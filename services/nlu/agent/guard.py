@@ -8,14 +8,13 @@ claimed, neither that it is there nor that it is not; what a model writes claims
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from services.language.value import Kind, Reading
+from services.language.value import Reading
 from services.nlu.agent.claim_rules import unentailed
-from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
-from services.nlu.agent.deed_rules import broken_deed
+from services.nlu.agent.clause_form import ClauseForm, consists_of, form_of, sentences_of, unit_of, without_stops
+from services.nlu.agent.deeds import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.grounds import Grounds, read
@@ -23,9 +22,8 @@ from services.nlu.agent.language import find_language
 from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
-_HALVES = re.compile("[,，;；]")
-_OF_TIMES = ("hours", "free_time", "time", "day")
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
+_OF_WORDS = ("claim", "thing")
 
 
 class Guard:
@@ -60,9 +58,6 @@ class Guard:
         sentences = sentences_of(unit_of(reply, clause, code), code)
         for sentence in sentences:
             verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
-            if (verdict.ok or verdict.rule in _OF_TIMES) and (half := _last_half(sentence, code, grounds)):
-                alone = self._check(half, code, grounds, replace(evidence, reply=""))
-                verdict = alone if alone.ok or alone.rule in _OF_TIMES else verdict
             if not verdict.ok:
                 return verdict
             reply = f"{reply} {sentence}"
@@ -77,7 +72,10 @@ class Guard:
         for rule in (self._deeds, self._values, self._words, self._affirmation, self._claims):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
-                return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
+                is_begun = verdict.rule in _MENDED_BY_MORE or (
+                    verdict.rule in _OF_WORDS and _names_topic(reading, grounds)
+                )
+                return replace(verdict, may_mend=not form.ends_sentence and is_begun)
         return PASSED
 
     def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
@@ -100,8 +98,8 @@ class Guard:
         if not form.affirms or not evidence.caller:
             return None
         asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
-        question = form_of(evidence.caller[-1], asked, grounds)
-        if not question.asks_yes_or_no:
+        asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
+        if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
         claimed = ClauseForm(is_claim_of_caller=True)
         alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
@@ -111,18 +109,23 @@ class Guard:
         return None
 
 
-def _last_half(sentence: str, code: str, grounds: Grounds) -> str:
-    """The half of a sentence behind "but", which says of its times what it says alone; empty: there are no halves, or a
-    person is named in the one before, of whom it may be.
+def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:
+    reading = grounds.without_names(read(sentence, grounds.language_code))
+    return form_of(sentence, reading, grounds).asks_yes_or_no
+
+
+def _names_topic(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether a sentence has only named what it is about yet: "As for a sauna,"."""
+    texts, lists = without_stops(reading), grounds.words.lists
+    start = next((at for at in range(len(texts)) if not lists["assents"].length(texts, at)), len(texts))
+    return lists["about"].length(texts, start) > 0
+
+
+def _takes_note(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
+    """Return whether a template takes note of what the caller told behind the question: "Is it open? I'll come then.",
+    "All right.". A model's word for it may mean yes.
     """
-    reading, turns = read(sentence, code), grounds.words.lists["turns"]
-    behind_stops = [at for at in range(1, len(reading.texts)) if reading.tokens[at - 1].kind == "stop"]
-    at = next((at for at in reversed(behind_stops) if turns.length(reading.texts, at)), 0)
-    has_time = any(value.kind is Kind.TIME and value.start >= at for value in reading.values)
-    if not at or not has_time or grounds.people.find(reading.texts[:at]):
-        return ""
-    halves = (sentence[cut.end() :] for cut in _HALVES.finditer(sentence))
-    return next((half.strip() for half in halves if read(half, code).texts == reading.texts[at:]), "")
+    return not evidence.is_written_by_model and consists_of(grounds.words.lists["noted"], without_stops(reading))
 
 
 def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:

@@ -204,27 +204,3 @@ def test_a_superlative_is_of_the_price_that_is_so():
 def test_days_that_code_makes_of_what_the_caller_said_are_known():
     assert rule("You'd like Tuesday.", "I want to cancel my appointment tomorrow.") == ""  # it is Monday
     assert rule("You'd like Thursday.", "I want to cancel my appointment tomorrow.") == "day"
-
-
-@pytest.mark.parametrize(
-    ("clause", "asked", "language", "broken"),
-    [
-        ("Nothing is free on Thursday, but Friday at 9 a.m. is.", "Is Thursday free?", "en", ""),
-        ("Nothing is free on Thursday, but Friday at 10 a.m. is.", "Is Thursday free?", "en", "free_time"),
-        ("The two together are 85 dollars.", "What do a filling and a cleaning cost?", "en", ""),
-        ("The two together are 90 dollars.", "What do a filling and a cleaning cost?", "en", "price"),
-        ("On Saturdays we are open for four hours.", "How long on Saturdays?", "en", ""),
-        ("On Saturdays we are open for five hours.", "How long on Saturdays?", "en", "duration"),
-        ("The check-up is the cheapest.", "What is the cheapest?", "en", ""),
-        ("The filling is the cheapest.", "What is the cheapest?", "en", "superlative"),
-        ("The check-up is cheaper by 15 dollars.", "Is a check-up cheaper than a cleaning?", "en", ""),
-        ("The check-up is cheaper by 20 dollars.", "Is a check-up cheaper than a cleaning?", "en", "price"),
-        ("It's done, you're all set.", "Put me down for Friday.", "en", "deed"),
-        ("The driver is on his way.", "Fetch me.", "en", "deed"),
-        ("Dạ xong hết rồi ạ.", "Ghi tên anh vào.", "vi", "deed"),
-        ("Dạ về giảm giá", "Có giảm giá không?", "vi", ""),
-        ("Dạ có giảm giá ạ.", "Có giảm giá không?", "vi", "claim"),
-    ],
-)
-def test_halves_sums_lengths_and_deeds_without_a_verb(clause: str, asked: str, language: str, broken: str) -> None:
-    assert rule(clause, asked, language, is_written_by_model=True) == broken

@@ -20,8 +20,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.history import Entry
 from services.nlu.tools.clinic.diary import Appointment
@@ -59,8 +59,8 @@ class Bookings(Wishes):
 
     _seen = Seen()
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
-        super().__init__(profile, language_code, finder, wording)
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        super().__init__(profile, language_code, finder, templates)
         self._given = GivenNames(language_code, finder, self._names)
 
     def see(self, seen: Seen) -> None:

@@ -304,7 +304,7 @@ def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
 
 
 def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
-    """Whether a sentence only asks the question before of a thing that the agent does not know: "and braces?"."""
+    """Return whether a sentence only repeats the question before for a thing unknown to the agent: "and braces?"."""
     lead = _lead(slots.words, finder.words.follow_ups)
     rest = slots.words[len(lead) :]
     is_short = bool(lead) and 0 < len(rest) <= _SHORT - 1 and not has_any(rest, finder.words.question_words)

@@ -17,7 +17,7 @@ from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 
@@ -37,8 +37,8 @@ Taken = tuple[str, str, Dialogue]  # what is said, what is asked, and the dialog
 class Wishes:
     """Wishes of one agent's callers in one language."""
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
-        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, wording
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, templates
         self._names = NameFinder(language_code, finder.words)
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
