@@ -20,13 +20,13 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.graph.answers import Answers
-from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
+from services.nlu.agent.graph.asking import TEXT_KIND, UNKNOWN, examples_of, spelling_of
 from services.nlu.agent.graph.bookings import is_owed, seen_by
 from services.nlu.agent.graph.captures import captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Next
 from services.nlu.agent.graph.house import house_of
-from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Reader
+from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.slots import SlotFinder

@@ -12,14 +12,14 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
-from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking
+from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking, is_text
 from services.nlu.agent.graph.comparing import Comparing
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings, Next, speaking_of
 from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
-from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
+from services.nlu.agent.graph.reading import MISHEARD, Part
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
@@ -111,7 +111,12 @@ class Answers:
         """The words that the questions of each kind have."""
         lists = self._finder.words
         shared = lists.common.union(
-            (word for words in lists.sums for word in words),
+            (
+                word
+                for phrases in (lists.sums, lists.left_out, lists.left_out_behind)
+                for words in phrases
+                for word in words
+            ),
             (word for listed in lists.compares.values() for words in listed for word in words),
         )
         kinds = ("price", "duration", "offered", "who", "hours", "free")
@@ -265,8 +270,12 @@ class Answers:
         wanted = next((code for code, name in names.items() if " ".join(normalise(name)) in said), "")
         if wanted in spoken:
             text = self._words.say("language_yes", language=names[wanted])
+            found = self._findings.said(text, dialogue, "language")
+            lists = self._finder.words
+            if wanted != primary(self._language) and has_any(part.slots.words, lists.evidence["speakers"]):
+                return found  # whether anybody speaks it: the caller may go on in this one
             act = SwitchLanguage(spoken[wanted])  # asked in it too: the recogniser may still listen for another
-            return replace(self._findings.said(text, dialogue, "language"), act=act)
+            return replace(found, act=act)
         languages = self._words.all_of(names[code] for code in spoken if code in names)
         return self._findings.said(self._words.say("language_no", languages=languages), dialogue, "language")
 

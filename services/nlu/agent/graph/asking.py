@@ -15,6 +15,7 @@ from services.nlu.agent.profile import AgentProfile
 FILE = "asking"
 REFERENCE = "en"  # the language whose kinds of questions every other has too
 TEXT_KIND = "text:"  # and the id of a text of the agent's file
+UNKNOWN = "unknown"  # the kind of what businesses mostly do not know
 _SLOTS = ("service", "person", "topic")
 _LAST_WORDS = 2
 _NAMES_A_SLOT = 2  # of the agent's, in each example with a slot
@@ -43,8 +44,14 @@ class Asking:
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
+    joins: tuple[Words, ...]  # between things of which one price may be wanted
+    left_out: tuple[Words, ...]  # before a thing that is no part of what is asked: "without breakfast"
+    left_out_beside: tuple[Words, ...]  # the same, where another thing is named
+    left_out_behind: tuple[Words, ...]  # behind such a thing
+    left_out_unless: tuple[Words, ...]  # with one of these before it, such a word only asks: "có ... không"
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
+    people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
     titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
@@ -58,6 +65,7 @@ class Asking:
     reserves: tuple[Words, ...]  # with one of these it does not
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
+    evidence: Mapping[str, tuple[Words, ...]]  # words that speak for a kind, by the names of kind_rules.py
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
     determiners: frozenset[str]
@@ -109,8 +117,16 @@ def _read(language: str) -> Asking:
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
+        joins=listed("sum.joins"),
+        left_out=listed("sum.left_out"),
+        left_out_beside=listed("sum.left_out_beside"),
+        left_out_behind=listed("sum.left_out_behind"),
+        left_out_unless=listed("sum.left_out_unless"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
+        people_counted={
+            normalise(text): number for text, number in data.numbers(language, FILE, "people_counted", least=2).items()
+        },
         titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
@@ -124,6 +140,7 @@ def _read(language: str) -> Asking:
         reserves=listed("wishes.reserves"),
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
+        evidence={name: listed(f"evidence.{name}") for name in data.table(REFERENCE, FILE, "evidence")},
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),
         determiners=frozenset(data.words(language, FILE, "words.determiners")),
@@ -138,6 +155,11 @@ def _read(language: str) -> Asking:
         price_words=listed("words.price_words"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
+
+
+def is_text(kind: str) -> bool:
+    """Tell if a kind is a text of the agent's file."""
+    return kind.startswith(TEXT_KIND)
 
 
 def refers(words: Words, asking: Asking) -> bool:

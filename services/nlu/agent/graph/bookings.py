@@ -14,11 +14,11 @@ from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
-from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.asking import UNKNOWN, Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits

@@ -15,8 +15,9 @@ from datetime import datetime
 from services.language.capture_words import has_capture
 from services.nlu.agent.capture.capturing import Capture, Captured, Expected
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step, as_mapping, read_capture
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind

@@ -11,10 +11,11 @@ from datetime import date, datetime, timedelta
 
 from services.language.value import Kind
 from services.language.values import read_values
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
 from services.nlu.agent.graph.templates import StayTemplates
