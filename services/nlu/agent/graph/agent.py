@@ -22,16 +22,17 @@ from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.courtesies import courtesy, user_text
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
-from services.nlu.agent.graph.bookings import is_owed, seen_by
 from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.house import house_of
 from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
 from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.seen import seen_by
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.stays import Stays
+from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step

@@ -4,13 +4,10 @@ what the caller says yes to once they have heard that question to its end. Sans-
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from services.language.calendar_words import calendar_words
-from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
@@ -18,16 +15,15 @@ from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
+from services.nlu.agent.graph.places import place_in
 from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.wished_deeds import TOOLS, deed_of
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
-from services.nlu.history import Entry
-from services.nlu.tools.clinic.diary import Appointment
 
-TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
-"""What does a wish, by its kind."""
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
@@ -36,22 +32,7 @@ _BARE_NAMES = frozenset({UNKNOWN, "name", "private", "who"})  # what a name alon
 _ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered"})
 _NO_TIMES = frozenset({"price", "duration", "address", "who", "handover", "callback", "language", "complaint", "robot"})
 _PARTING = frozenset({"bye", "thanks", "hours"})
-_LONGEST_PLACE = 6  # words of "I would take the first one"
 _TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one turn sees beside its words."""
-
-    free: tuple[datetime, ...] = ()  # times that can be had; empty: none, or the diary cannot be read
-    heard: str = ""  # what the agent said last, as far as it was heard
-    said: str = ""  # the whole turn, and the parts of it that matter
-    parts: tuple[Part, ...] = ()
-    own: tuple[Appointment, ...] | None = None  # of the number that calls; None: the diary cannot be read
-    found: tuple[Appointment, ...] = ()  # of the number that was said, whoever's name they have
-    now: datetime = datetime.min  # in the tenant's zone
-    phone: str = ""  # the number that `found` is of
 
 
 class Bookings(Wishes):
@@ -352,77 +333,6 @@ class Bookings(Wishes):
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
-
-
-def seen_by(
-    free: Sequence[datetime] | None,
-    history: Sequence[Entry],
-    said: str = "",
-    parts: Sequence[Part] = (),
-    *,
-    own: Sequence[Appointment] | None = None,
-    found: Sequence[Appointment] = (),
-    now: datetime = datetime.min,
-    phone: str = "",
-) -> Seen:
-    """Return what a turn sees: `history` is what came before it, as it was heard."""
-    own = None if own is None else tuple(own)
-    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found), now, phone)
-
-
-def heard_last(history: Sequence[Entry]) -> str:
-    """Return what the agent said last, as far as it was heard; empty where the gateway said something behind it, which
-    a caller's yes may be meant for.
-    """
-    if not history or history[-1].gateway_text:
-        return ""
-    return history[-1].heard_text
-
-
-def covers(heard: str, question: str) -> bool:
-    """Return whether a question was heard to its end."""
-    asked = normalise(question)
-    return bool(asked) and normalise(heard)[-len(asked) :] == asked
-
-
-def deed_of(wish: Wish) -> tuple[str, str]:
-    """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
-    match wish.kind:
-        case "book" if wish.at:
-            arguments = {"starts": wish.at, "name": wish.name, "phone": wish.phone, "service": wish.service}
-        case "change" if wish.starts and wish.at:
-            arguments = {"starts": wish.starts, "new_starts": wish.at, "name": wish.name, "phone": wish.phone}
-        case "cancel" if wish.starts:
-            arguments = {"starts": wish.starts, "name": wish.name, "phone": wish.phone}
-        case _:
-            return "", ""
-    return TOOLS[wish.kind], json.dumps(arguments, ensure_ascii=False)
-
-
-def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool:
-    """Return whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
-    if not deed[0]:
-        return False
-    if wish.is_noted:  # it was told: nobody may have heard it
-        return bool(history) and _has_asked(deed, history[-1]) and not history[-1].heard_text.strip()
-    return wish.is_confirmed or any(_has_asked(deed, entry) for entry in history)
-
-
-def _has_asked(deed: tuple[str, str], entry: Entry) -> bool:
-    return any((call.name, call.arguments_json) == deed for call in entry.tool_calls)
-
-
-def place_in(text: str, language_code: str) -> int:
-    """The place that a few words name, from 1, or from the end, -1 being the last; 0: none, or more than a place."""
-    words = normalise(text)
-    if len(words) > _LONGEST_PLACE:
-        return 0
-    ordinals = calendar_words(language_code).ordinals
-    found = {int(hit[1]) for at in range(len(words)) if (hit := ordinals.at(words, at))}
-    if has_capture(language_code):
-        positions = capture_words(language_code).positions
-        found |= {position for phrase, position in positions if phrase and has_any(words, (tuple(phrase),))}
-    return found.pop() if len(found) == 1 else 0
 
 
 def _without_time(part: Part) -> Part:

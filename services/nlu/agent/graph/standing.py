@@ -13,10 +13,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import LATER, Bookings, Seen, covers
+from services.nlu.agent.graph.bookings import LATER, Bookings
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.wishes import Taken, fits
 from services.nlu.tools.clinic.diary import Appointment
