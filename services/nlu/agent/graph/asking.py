@@ -36,6 +36,7 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    greetings: tuple[Words, ...]  # that name a part of the day
     oaths: tuple[Words, ...]  # swear words beside what is asked
     articles: frozenset[str]  # between these and the thing
     exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
@@ -52,10 +53,14 @@ class Asking:
     never_names: tuple[Words, ...]
     soonest: tuple[Words, ...]  # the first free time is wanted
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
+    later_one: tuple[Words, ...]  # of several times that were offered
+    earlier_one: tuple[Words, ...]
+    moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     reserves: tuple[Words, ...]  # with one of these it does not
+    refusing: Mapping[str, tuple[Words, ...]]  # words around what a caller does not want; see whole_turn.py
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
@@ -102,6 +107,7 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        greetings=listed("parts.greetings"),
         oaths=listed("parts.oaths"),
         articles=frozenset(word for words in listed("parts.articles") for word in words),
         exists=listed("parts.exists"),
@@ -118,10 +124,14 @@ def _read(language: str) -> Asking:
         never_names=listed("names.never"),
         soonest=listed("wishes.soonest"),
         sooner_than_own=listed("wishes.sooner_than_own"),
+        later_one=listed("wishes.later_one"),
+        earlier_one=listed("wishes.earlier_one"),
+        moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
         reserves=listed("wishes.reserves"),
+        refusing={name: listed(f"refusing.{name}") for name in data.table(REFERENCE, FILE, "refusing")},
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},

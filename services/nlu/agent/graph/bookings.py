@@ -10,15 +10,21 @@ from datetime import datetime
 
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
+from services.nlu.agent.graph.agreement import (
+    behind_agreements,
+    deed_words,
+    is_all_agreement,
+    opens_with_agreement,
+)
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
-from services.nlu.agent.graph.places import place_in
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.places import bare_hours, place_in
+from services.nlu.agent.graph.reading import STATED, UNKNOWN, Part, is_text
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.whole_turn import WholeTurn
 from services.nlu.agent.graph.wished_deeds import TOOLS, deed_of
 from services.nlu.agent.graph.wishes import Taken, Wishes, fits
 from services.nlu.agent.graph.wording import Wording
@@ -26,12 +32,17 @@ from services.nlu.agent.profile import AgentProfile
 
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
+_DEEDS = frozenset({"book", "change", "cancel", "check"})
+_FACTS = frozenset({"price", "duration", "address", "who", "offered", "today", "language", "about", "robot", "advice"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 _FREE_OR_BOOK = frozenset({"free", "book"})
+_COMING = frozenset({"free", "book", "hours"})  # what a sentence with a time may ask of a visit
 _BARE_NAMES = frozenset({UNKNOWN, "name", "private", "who"})  # what a name alone sounds like
-_ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered"})
+_ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered", "change"})
 _NO_TIMES = frozenset({"price", "duration", "address", "who", "handover", "callback", "language", "complaint", "robot"})
 _PARTING = frozenset({"bye", "thanks", "hours"})
+_MOST_TOLD = 4  # free times in one sentence
+LONGEST_SAID = 200  # characters kept of what was said of times
 _TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
 
 
@@ -43,6 +54,7 @@ class Bookings(Wishes):
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
         super().__init__(profile, language_code, finder, wording)
         self._given = GivenNames(language_code, finder, self._names)
+        self._turn = WholeTurn(finder, language_code)
 
     def see(self, seen: Seen) -> None:
         """What holds for the calls that follow; set anew for every turn, just before them."""
@@ -83,13 +95,17 @@ class Bookings(Wishes):
 
     def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
         """The next free one of each weekday and time of day."""
-        return [(self._free_text(free), free) for free in _first_of_each(_as_free(self._seen.free))]
+        told = self._told(self._seen.free)
+        times = ((self._free_text(free), free) for free in _first_of_each(_as_free(self._seen.free)))
+        return [(text, free) for text, free in times if text in told]
 
     def fitting(self, when: When, now: datetime) -> list[str]:
         fitting = [free for free in _as_free(self._seen.free) if fits(free, when)]
         return [self._free_text(free) for free in _first_of_each(fitting)]
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.kind == STATED:
+            return self._take_stated(part, dialogue, now)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first
@@ -143,29 +159,152 @@ class Bookings(Wishes):
         if before.kind != "book" or not before.is_noted or not before.at or not slots.when or is_question:
             return None
         name = self.name_in(part.text, is_asked=False) or self._given.beside_person(part.text, now)
+        if part.kind == "change" and not name:
+            return None
         if part.kind not in _ANOTHER or not (name or slots.services):
             return None
         return self._begin(self._filled(Wish("book", name=name, phone=before.phone), part, now), dialogue, now, part)
 
     def _without_doubt(self, part: Part, dialogue: Dialogue) -> Part:
-        """A sentence with a time that asks whether it is free or wants it: behind free times that were told, and in
-        an open wish, it wants it. The other is answered with the offer to book.
+        """A sentence with a time that asks whether it is free or wants it, not after the hours of the house: behind
+        free times that were told, and in an open wish, it wants it. The other is answered with the offer to book.
         """
-        if not part.doubts or not part.slots.when or not _FREE_OR_BOOK.issuperset(part.doubts[:2]):
+        likeliest, lists = part.doubts[:2], self._finder.words
+        is_of_hours = has_any(part.slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
+        is_of_times = _FREE_OR_BOOK.issuperset(likeliest) or (_COMING.issuperset(likeliest) and not is_of_hours)
+        if not part.doubts or not part.slots.when or not is_of_times:
             return part
-        wants = dialogue.kind == "free" or self.is_open(dialogue)
+        wants = dialogue.kind == "free" or self.is_open(dialogue) or part.kind == "book"
         return replace(part, kind="book" if wants else "free", doubts=())
 
     def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
-        else is begun or asked in it.
+        else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
         """
-        text, slots = text.rstrip(" ?？"), self._finder.find(text, now)
-        says_all = bool(slots.when and slots.digits) and bool(self.name_in(text, is_asked=False))
-        kinds = {kind for part in parts for kind in (part.kind, *part.doubts)}
-        if not says_all or self.is_open(dialogue) or kinds & _OTHERS:
+        if self.is_open(dialogue) and dialogue.wish.kind == "book":
+            return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
+        parts = self._each_deed_once(parts)
+        slots = self._finder.find(text, now)
+        says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
+        kinds = {part.kind for part in parts if not part.doubts}
+        if self.is_open(dialogue) or kinds & _OTHERS:
             return parts
-        return (replace(parts[0], text=text, kind="book", slots=slots, doubts=(), is_follow_up=False),)
+        if says_all:
+            return (
+                replace(parts[0], text=text.rstrip(" ?？"), kind="book", slots=slots, doubts=(), is_follow_up=False),
+            )
+        return self._begun_at_length(text, parts, now)
+
+    def in_turn(self, parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], str]:
+        """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
+        asks after an appointment comes last: "book one for my mother, and when is mine?"
+        """
+        requests = [part for part in parts if part.kind in _DEEDS and not part.doubts]
+        if len({part.kind for part in requests}) < 2:
+            return parts, ""
+        first = next((part for part in requests if part.kind != "check"), requests[0])
+        later = [part for part in requests if part.kind != first.kind]
+        kept = tuple(part for part in parts if part not in later)
+        return kept, ". ".join(part.text for part in later)[:LONGEST_SAID]
+
+    def _each_deed_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The parts without those that want again what one before them wants, and name nothing for it."""
+        kept: list[Part] = []
+        for part in parts:
+            is_again = part.kind in _DEEDS and any(part.kind == one.kind for one in kept)
+            if not is_again or part.slots.when or part.slots.services or part.slots.digits:
+                kept.append(part)
+        return tuple(kept)
+
+    def _begun_at_length(self, text: str, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn; one that wants a booking, where several of its sentences say for what and when and one
+        wants it: "A check-up, I think... Tuesday? No, Wednesday."
+        """
+        wants = any(part.kind == "book" for part in parts)
+        asks = any(self._asks_a_fact(part) for part in parts)
+        stated = self._turn.read(text, now)
+        is_refusing = bool(stated.slots.refused or stated.slots.refused_things)
+        is_long = len(parts) > 1 and all(part.slots.when or part.slots.services for part in parts)
+        if not wants or asks or not (is_long or is_refusing):
+            return parts
+        part = next(part for part in parts if part.kind == "book")
+        return (replace(part, text=stated.text, slots=stated.slots, doubts=(), is_follow_up=False),)
+
+    def _with_one_name(self, parts: tuple[Part, ...], dialogue: Dialogue) -> tuple[Part, ...]:
+        """The parts of an answer to the question for the name; of one that is begun and said again whole ("Peter.
+        Peter Novak") the whole.
+        """
+        if self.asked(dialogue) != "name":
+            return parts
+        names = [set(normalise(self.name_in(part.text, is_asked=True))) for part in parts]
+        name = self.name_in(self._seen.said, is_asked=True)
+        if name and not any(names) and all(name not in part.text for part in parts):  # taken for a remark
+            return (*parts, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
+        return tuple(
+            part
+            for at, part in enumerate(parts)
+            if not names[at] or not any(names[at] < other for other in names[at + 1 :])
+        )
+
+    def _with_stated(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn in an open booking. Questions after facts stay; the other sentences, courtesies and all,
+        are one where they say another day, time or service than the booking has.
+        """
+        if any(part.kind in _OTHERS and not part.doubts and part.kind != "change" for part in parts):
+            return parts
+        questions = [part for part in parts if self._asks_a_fact(part)]
+        for question in questions:
+            text = text.replace(question.text, " ")
+        stated = self._turn.read(text, now)
+        part = Part(stated.text, STATED, stated.slots)
+        if self.asked(dialogue) == "phone" and not part.slots.when.has_day:  # "forty four, one three" is no hour
+            part = replace(part, slots=replace(part.slots, when=When()))
+        if has_any(stated.slots.words, self._finder.words.soonest) or self._is_as_wished(part, dialogue, now):
+            return parts
+        return (*questions, part)
+
+    def _asks_a_fact(self, part: Part) -> bool:
+        """Return whether a sentence asks for a fact: a day with a question mark only proposes it."""
+        if not part.text.rstrip().endswith(("?", "？")) or part.doubts:
+            return False
+        lists = self._finder.words
+        is_of_hours = part.kind == "hours" and has_any(
+            part.slots.words, (*lists.compares["opening"], *lists.compares["closing"])
+        )
+        return part.kind in _FACTS or is_of_hours or is_text(part.kind)
+
+    def _is_as_wished(self, part: Part, dialogue: Dialogue, now: datetime) -> bool:
+        """Return whether a turn says no day, time or service but those of the wish."""
+        wish, slots = dialogue.wish, part.slots
+        is_other_thing = any(one.id != wish.service for one in slots.services) or wish.service in slots.refused_things
+        is_refused = bool(wish.at) and any(when.is_on(datetime.fromisoformat(wish.at)) for when in slots.refused)
+        is_other_time = bool(slots.when) and not (wish.at and slots.when.is_on(datetime.fromisoformat(wish.at)))
+        return not (is_other_thing or is_refused or is_other_time)
+
+    def _take_stated(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """What a turn says of an open booking: each slot that it names is put into it."""
+        wish, slots, asked = dialogue.wish, part.slots, self.asked(dialogue)
+        name = self._stated_name(part, wish, asked, now)
+        service = "" if wish.service in slots.refused_things else wish.service
+        changed = replace(
+            wish,
+            service=slots.services[-1].id if slots.services else service,
+            person=slots.people[-1].id if slots.people else wish.person,
+            name=name or wish.name,
+            phone=slots.digits if len(slots.digits) >= WHOLE_NUMBER else wish.phone,
+        )
+        after = replace(dialogue, wish=changed)
+        if slots.when and (taken := self._answered_when(part, after, now)):
+            return taken
+        if wish.at and any(when.is_on(datetime.fromisoformat(wish.at)) for when in slots.refused):
+            changed = replace(changed, when="", at="")
+        return self._next([], changed, after)
+
+    def _stated_name(self, part: Part, wish: Wish, asked: str, now: datetime) -> str:
+        if wish.name and (name := self._given.corrected(part.text, wish.name)):
+            return name
+        is_alone = asked == "name" and not part.slots.when and not part.slots.services and not part.slots.digits
+        return self.name_in(part.text, is_asked=is_alone)
 
     def _offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """Return what is said about one time that is free: that it is, and whether they want it; then their answer."""
@@ -192,11 +331,20 @@ class Bookings(Wishes):
     def name_in(self, text: str, *, is_asked: bool) -> str:
         name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
         words = normalise(name)
-        return "" if self._is_agreement(words) or self._is_relation(words) else name
+        is_none = (
+            self._is_agreement(words) or self._is_relation(words) or self._given.is_other_thing(name, self._seen.now)
+        )
+        return "" if is_none else name
 
     def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:
         """A name that comes by itself where the number was asked for and the name is missing too; empty: none does."""
         return self._given.bare(part.text, now) if not wish.name and part.kind in _BARE_NAMES else ""
+
+    def name_beside_number(self, text: str) -> str:
+        names = (
+            self.name_in(piece, is_asked=True) for piece in self._given.pieces_without_digits(text, self._seen.now)
+        )
+        return next((name for name in names if name), "")
 
     def _is_relation(self, words: Words) -> bool:
         """Return whether words only say whose relative somebody is: "my wife" is no name."""
@@ -211,6 +359,9 @@ class Bookings(Wishes):
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish
+        is_choosing = self.asked(dialogue) == "when_free" and wish.kind == "book" and bool(self._seen.free)
+        if is_choosing and (chosen := self._picked(part, self._open_times(wish, now))):
+            return self._next([], replace(wish, when=chosen, said=""), dialogue)
         if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
             return self._confirmed(part, dialogue, now)
         if wish.name and (name := self._given.corrected(part.text, wish.name)):
@@ -219,7 +370,9 @@ class Bookings(Wishes):
             return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
         is_number = len(part.slots.digits) >= WHOLE_NUMBER and self.asked(dialogue) != "confirm"
         if is_number and not part.slots.when and (changed := self._filled(wish, part, now)) != wish:
-            return self._next([], changed, dialogue)  # too early, or with the name
+            is_unnamed = self.asked(dialogue) == "name" and not changed.name
+            name = self.name_beside_number(part.text) if is_unnamed else changed.name
+            return self._next([], replace(changed, name=name), dialogue)  # too early, or with the name
         return super()._gone_on(part, dialogue, now)
 
     def _early_name(self, part: Part, dialogue: Dialogue, now: datetime) -> str:
@@ -243,32 +396,93 @@ class Bookings(Wishes):
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book" or not self._seen.free:
             return super()._begin(wish, dialogue, now, part)
+        wish = self._with_introduction(wish, now)
         texts = [self._words.say("booking_start")]
-        if part and (refused := self._refused(part.slots.when, now)):
+        when = part.slots.when if part else When()
+        if refused := self._refused(when, now):
             texts.append(refused)
+        elif part and when and not wish.when:
+            return self._timed(texts, wish, part, dialogue, now)
         return self._next(texts, wish, dialogue)
 
-    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        when = part.slots.when
-        is_open = dialogue.wish.kind == "book" and not when
-        if is_open and (chosen := self._in_order(part.text, self._offered_times(now))):
-            return self._next([], replace(dialogue.wish, when=chosen), dialogue)
-        is_plain = bool(when) and not when.last_date and not self._refused(when, now)
-        if dialogue.wish.kind != "book" or not self._seen.free or not is_plain:
-            return super()._answered_when(part, dialogue, now)
-        if fitting := self.fitting(when, now):
-            return self._next([], replace(dialogue.wish, when=fitting[0]), dialogue)
-        times = self._words.all_of(text for text, _ in self.free_times(now))
-        text = f"{self._words.say('free_no', times=times)} {self._words.ask('when')}"
-        return text, "when", dialogue.with_wish(when="", at="")
+    def _with_introduction(self, wish: Wish, now: datetime) -> Wish:
+        """The wish with the name and the number of a caller who begins with them, in another sentence too."""
+        digits = self._finder.find(self._seen.said, now).digits
+        return replace(
+            wish,
+            name=wish.name or self._given.introduced(self._seen.said, now),
+            phone=wish.phone or (digits if len(digits) >= WHOLE_NUMBER else ""),
+        )
 
-    def _offered_times(self, now: datetime) -> list[str]:
-        """The times that are asked to choose from, in their order."""
-        return [text for text, _ in self.free_times(now)] if self._seen.free else []
+    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        wish, when = dialogue.wish, part.slots.when
+        if wish.kind != "book" or not self._seen.free or not when or self._refused(when, now):
+            return super()._answered_when(part, dialogue, now)
+        return self._timed([], wish, part, dialogue, now)
+
+    def _timed(self, texts: list[str], wish: Wish, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """A booking with the time that was said, where one free time is meant. Of several the caller is asked which;
+        where none is free, they hear of those on the same day, else of all.
+        """
+        when = self._on_day_said(part.slots.when, wish, now)
+        free = [moment for moment in self._seen.free if fits(_as_free_time(moment), when)]
+        free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
+        if len(_first_of_each(_as_free(free))) == 1:
+            return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
+        if free:
+            said = part.text if when == part.slots.when else f"{wish.said}, {part.text}"
+            return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
+        day = replace(when, times=(), part="")
+        on_day = [moment for moment in self._seen.free if when.has_day and fits(_as_free_time(moment), day)]
+        times = self._words.all_of(self._told(on_day or self._seen.free))
+        text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
+        said = self._said(day, now) if on_day else ""
+        return text, "when_free", replace(dialogue, wish=replace(wish, when="", at="", said=said))
+
+    def _on_day_said(self, when: When, wish: Wish, now: datetime) -> When:
+        """A time of day on the day that was said before, where the caller is still choosing its hour."""
+        if when.has_day or when.trouble:
+            return when
+        day = self._turn.read(wish.said or wish.when, now).slots.when
+        return replace(when, date=day.date, last_date=day.last_date, weekdays=day.weekdays, since=now.date())
+
+    def _open_times(self, wish: Wish, now: datetime) -> list[datetime]:
+        """The free times that a caller chooses from: those of the day that they said."""
+        when = self._turn.read(wish.said, now).slots.when if wish.said else When()
+        return [one for one in self._seen.free if when and fits(_as_free_time(one), when)] or list(self._seen.free)
+
+    def _told(self, moments: Sequence[datetime]) -> list[str]:
+        """Free times in words, no more than can be listened to: of many the first of each day."""
+        free = _first_of_each(_as_free(moments))
+        days = {one.date for one in free}
+        if len(free) > _MOST_TOLD and len(days) > 1:
+            first: dict[object, FreeTime] = {}
+            for one in free:
+                first.setdefault(one.date, one)
+            free = list(first.values())
+        return [self._free_text(one) for one in free[:_MOST_TOLD]]
+
+    def _picked(self, part: Part, moments: Sequence[datetime]) -> str:
+        """The one of the offered times that an answer names by its place or by its bare hour: "the later one",
+        "eleven would do"; empty: none, or several.
+        """
+        told = self._told(moments)
+        if part.slots.when or not told:
+            return ""
+        if chosen := self._in_order(part.text, told):
+            return chosen
+        hours = bare_hours(part.text, self._language)
+        fitting = _first_of_each(_as_free([one for one in moments if one.time() in hours]))
+        return self._free_text(fitting[0]) if len(fitting) == 1 else ""
 
     def _in_order(self, text: str, offered: Sequence[str]) -> str:
         """The one of several that its place names: "the first one", "the last"; empty: none."""
+        lists, words = self._finder.words, normalise(text)
         place = place_in(text, self._language)
+        if not place and has_any(words, lists.later_one):
+            place = -1
+        if not place and has_any(words, lists.earlier_one):
+            place = 1
         return offered[place - (place > 0)] if place and -len(offered) <= place <= len(offered) else ""
 
     def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue) -> Taken:
@@ -283,8 +497,8 @@ class Bookings(Wishes):
     def _question(self, wish: Wish) -> tuple[str, str]:
         words = self._words
         if wish.kind == "book" and not wish.when and self._seen.free:
-            free = [self._free_text(one) for one in _first_of_each(_as_free(self._seen.free))]
-            return words.ask("when_free", times=words.one_of(free)), "when_free"
+            told = self._told(self._open_times(wish, self._seen.now))
+            return words.ask("when_free", times=words.one_of(told)), "when_free"
         if wish.at and wish.name and wish.phone and not self._missing_slot(wish):
             return words.ask("confirm_booking", wish=self._said_of(wish)), "confirm"
         return super()._question(wish)
@@ -317,11 +531,14 @@ class Bookings(Wishes):
         """Return whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing
         that holds back.
         """
-        if part.kind == "yes":
-            return not part.doubts
+        if part.kind == "yes" and not part.doubts:
+            return True
         if not opens_with_agreement(part.text, self._finder.words):
             return False
-        return part.kind == wish.kind or self._only_thanks(normalise(part.text))
+        if part.kind == wish.kind or self._only_thanks(normalise(part.text)):
+            return True
+        known = {*normalise(self._question(wish)[0]), *deed_words(self.deed_of(wish)[0], self._language)}
+        return is_all_agreement(part.text, self._finder.words, asked=known)
 
     def _only_thanks(self, words: Words) -> bool:
         """Return whether behind a yes stand only words of thanks and address: "yes, thank you"."""
@@ -340,8 +557,12 @@ def _without_time(part: Part) -> Part:
     return replace(part, slots=replace(part.slots, when=When()))
 
 
+def _as_free_time(moment: datetime) -> FreeTime:
+    return FreeTime(moment.time(), date=moment.date())
+
+
 def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:
-    return [FreeTime(moment.time(), date=moment.date()) for moment in moments]
+    return [_as_free_time(moment) for moment in moments]
 
 
 def _first_of_each(free_times: Sequence[FreeTime]) -> list[FreeTime]:

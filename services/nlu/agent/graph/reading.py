@@ -25,6 +25,7 @@ from services.nlu.agent.understanding import Guess, Understanding
 
 UNKNOWN = "unknown"
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
+STATED = "stated"  # the sentences of a turn that say what is wanted of an open booking, taken together
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
@@ -37,6 +38,7 @@ _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offere
 _COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
+_DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
@@ -61,7 +63,7 @@ _ABOUT = {
     "services": ("price", "duration", "offered", "book"),
     "people": ("who", "book"),
     "topics": ("who",),
-    "when": ("hours", "free", "book"),
+    "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
 
 
@@ -142,6 +144,8 @@ class Reader:
             bare_splits(sentence, finder.words.cues, language_code),
         )
         named = finder.find(sentence, now).services if joined or bare else ()
+        if (joined or bare) and (await self._understanding.understand(sentence, language_code))[0].kind == "change":
+            return (sentence,)  # "cancel Tuesday and book me for Friday instead" is one move
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
@@ -155,7 +159,7 @@ class Reader:
                     break
                 named = (*slots.services, *slots.people, *slots.topics)
                 asks = has_any(slots.words, finder.words.question_words) or not named
-                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+                if not asks and first.kind not in _DEEDS and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
                     break  # "and a check-up": one more thing of the same question
                 if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
                     break
@@ -256,7 +260,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
         return "price"  # "and for three nights?"
     if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
         return "hello"  # "evening!"
-    is_long = not lead and len(words) > _SHORT and not slots.is_beside
+    n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
+    is_long = (not lead and len(words) > _SHORT and not slots.is_beside) or (bool(lead) and n_beside > _SHORT)
     if not (named or slots.when) or is_long:
         return ""
     if has_any(words[len(lead) :], finder.words.question_words):

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import LATER, Bookings
+from services.nlu.agent.graph.bookings import LATER, LONGEST_SAID, Bookings
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part
@@ -28,7 +29,6 @@ STANDING = frozenset(_KINDS.values())
 _CONFIRMS = frozenset({"confirm_move", "confirm_cancel"})
 _OF_TIMES = frozenset({"free", "change", "check", "private", "book", UNKNOWN})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
-_LONGEST_SAID = 200  # characters kept of what was said of times
 
 
 class StandingBookings(Bookings):
@@ -45,21 +45,32 @@ class StandingBookings(Bookings):
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
+        if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
+            return another
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
         if is_sooner:
             part = replace(part, kind="change", doubts=())
         is_sure = not part.doubts or (is_open and part.kind == "change")  # an open wish would be lost by it
         if self._seen.own is not None and part.kind in _KINDS and is_sure:
-            if not is_open:
-                return self._look(part, dialogue, now, is_sooner=is_sooner)
-            if part.kind == "cancel" and not part.slots.when:
-                return self._drop(dialogue)
-            if part.kind == "change" and not part.slots.when:
-                return self._other_wish(part, dialogue, now)
-            if part.kind == "check":
-                question, asked = self._question(dialogue.wish)
-                return f"{self._words.say('check_wish')} {question}", asked, dialogue
+            taken = (
+                self._look(part, dialogue, now, is_sooner=is_sooner)
+                if not is_open
+                else self._beside(part, dialogue, now)
+            )
+            if taken:
+                return taken
         return super().take(part, dialogue, now)
+
+    def _beside(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A sentence about a standing appointment while a booking is open."""
+        if part.kind == "cancel" and not part.slots.when:
+            return self._drop(dialogue)
+        if part.kind == "change" and not part.slots.when:
+            return self._other_wish(part, dialogue, now)
+        if part.kind != "check":
+            return None
+        question, asked = self._question(dialogue.wish)
+        return f"{self._words.say('check_wish')} {question}", asked, dialogue
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
         wish, words = replace(dialogue.wish, is_confirmed=False), self._words
@@ -102,7 +113,7 @@ class StandingBookings(Bookings):
             kind,
             name=before.name if is_known else "",
             phone=before.phone if is_known else "",
-            said=part.text[:_LONGEST_SAID] if part.slots.when else "",
+            said=part.text[:LONGEST_SAID] if part.slots.when else "",
             is_sooner=is_sooner,
         )
         wish = self._with_whose(wish, part, asked="")
@@ -162,17 +173,25 @@ class StandingBookings(Bookings):
         if asked == "phone" and changed == wish:
             changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
         if part.slots.when and (wish.kind == "change" or not wish.starts):
-            changed = replace(changed, said=part.text[:_LONGEST_SAID], at="", when="")
+            changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
             return self._drop(dialogue)
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
+
+    def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
+        """What was said of a new time; an hour alone is on the day that was said before it."""
+        day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
+        said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
+        return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]
 
     def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
         """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
         if part.slots.when or part.slots.digits:
             return None
         is_soonest = has_any(part.slots.words, self._finder.words.soonest)
+        if asked == "which_appointment" and (one := self._of_person(wish, part)):
+            return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone)
         if asked == "which_appointment":
             mine = {self._text_of(one.starts): one for one in self._mine(wish)}
             one = mine.get(self._in_order(part.text, list(mine)))
@@ -182,14 +201,24 @@ class StandingBookings(Bookings):
             return None
         moments = {self._text_of(at): at for at in self._free_for(wish)}
         texts = list(moments)
-        chosen = texts[0] if is_soonest and texts else self._in_order(part.text, texts)
+        chosen = texts[0] if is_soonest and texts else self._picked(part, list(moments.values()))
         return replace(wish, at=f"{moments[chosen]:%Y-%m-%dT%H:%M}", when=chosen, said="") if chosen else None
+
+    def _of_person(self, wish: Wish, part: Part) -> Appointment | None:
+        """The appointment of the person that an answer names: "Amy's one"; None: it names none, or several have it."""
+        said = {word.removesuffix("'s") for word in part.slots.words}
+        named = [(len(said.intersection(normalise(one.name))), one) for one in self._mine(wish)]
+        most = max((n for n, _ in named), default=0)
+        found = [one for n, one in named if n == most]
+        return found[0] if most and len(found) == 1 else None
 
     def _free_for(self, wish: Wish) -> list[datetime]:
         """The free times that are told for a move, in their order: where a sooner one is wanted, those before it."""
         starts = datetime.fromisoformat(wish.starts)
-        told = [datetime.combine(free.date, free.time) for _, free in self.free_times(starts) if free.date]
-        return [at for at in told if not wish.is_sooner or at < starts]
+        open_times = self._open_times(wish, self._seen.now)
+        told = self._told(open_times)
+        moments = [at for at in open_times if self._text_of(at) in told]
+        return [at for at in moments if not wish.is_sooner or at < starts]
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
         """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
@@ -261,22 +290,24 @@ class StandingBookings(Bookings):
 
     def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
         """The wish with the appointment that is meant, where that is clear."""
-        when = self._finder.find(wish.said, now).when if wish.said else When()
+        when, new = self._moments_said(wish.said, now) if wish.said else (When(), When())
         meant = [one for one in mine if when and _is_at(one.starts, when)] if len(mine) > 1 else list(mine)
         if len(meant) != 1:
             return wish
         one = meant[0]
-        is_its_own = wish.kind != "change" or (len(mine) > 1 and len(when.weekdays) < 2)
+        is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own else wish.said
         return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
 
     def _new_time(self, wish: Wish, now: datetime) -> tuple[str, Wish]:
-        """The new time that was said, as the diary has it; a text where there is none."""
-        when, old = self._finder.find(wish.said, now).when, datetime.fromisoformat(wish.starts)
+        """The new time that was said, as the diary has it; a text where there is none. Where several are free on the
+        day that was said, what was said is kept, and they are asked which.
+        """
+        when, old = self._moments_said(wish.said, now)[1], datetime.fromisoformat(wish.starts)
         if len(when.weekdays) > 1:  # "from Tuesday to Friday"
             when = self._other_day(wish.said, old, now) or when
-        wish = replace(wish, said="")
-        if not when or (when.has_day and _is_at(old, replace(when, times=(), part=""))):
+        said, wish = wish.said, replace(wish, said="")
+        if not when or (when.has_day and _is_at(old, replace(when, times=(), part="")) and not when.times):
             return "", wish  # the day that it is on now
         if not when.has_day and not when.trouble:
             when = replace(when, date=old.date())
@@ -286,11 +317,29 @@ class StandingBookings(Bookings):
         if wish.is_sooner:
             fitting = [moment for moment in fitting if moment < old] or fitting
         if not fitting:
-            times = self._words.all_of(text for text, _ in self.free_times(now))
-            return self._words.say("free_no", times=times), wish
-        if when.last_date and len({moment.weekday() for moment in fitting}) > 1:
-            return "", wish  # "next week" is no day yet
+            on_day = [moment for moment in self._seen.free if _is_at(moment, replace(when, times=(), part=""))]
+            times = self._words.all_of(self._told(on_day or self._seen.free))
+            day = self._said(replace(when, times=(), part=""), now) if on_day else ""
+            return self._words.say("free_no", times=times), replace(wish, said=day)
+        same_hour = [] if when.times or when.part else [moment for moment in fitting if moment.time() == old.time()]
+        fitting = same_hour or fitting
+        if len({(moment.weekday(), moment.time()) for moment in fitting}) > 1 and not wish.is_sooner:
+            return "", replace(wish, said=said)
         return "", replace(wish, at=f"{fitting[0]:%Y-%m-%dT%H:%M}", when=self._text_of(fitting[0]))
+
+    def _moments_said(self, said: str, now: datetime) -> tuple[When, When]:
+        """The old and the new moment of a move: "tomorrow's to Friday at three"; what is refused is the old one."""
+        words = said.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(len(words) - 1, 0, -1):
+            lead = next((one for one in self._finder.words.moves_to if tuple(plain[at : at + len(one)]) == one), ())
+            if not lead:
+                continue
+            new = self._turn.read(" ".join(words[at + len(lead) :]), now).slots.when
+            if new.has_day or new.times:
+                return self._finder.find(" ".join(words[:at]), now).when, new
+        slots = self._turn.read(said, now).slots
+        return (slots.refused[0] if slots.refused else slots.when), slots.when
 
     def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
         """Of two days that are named, the one that an appointment is not on."""

@@ -32,7 +32,7 @@ def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool
         return False
     if wish.is_noted:  # it was told: nobody may have heard it
         return bool(history) and _has_asked(deed, history[-1]) and not history[-1].heard_text.strip()
-    return wish.is_confirmed or any(_has_asked(deed, entry) for entry in history)
+    return wish.is_confirmed or (bool(history) and _has_asked(deed, history[-1]))  # no older one: it was told
 
 
 def _has_asked(deed: tuple[str, str], entry: Entry) -> bool:

@@ -96,6 +96,10 @@ class Wishes:
         """A name without any word that announces one, where another thing was asked for; empty: none is taken so."""
         return ""
 
+    def name_beside_number(self, text: str) -> str:
+        """A name that answers the question for it in a sentence that gives the number too; empty: there is none."""
+        return ""
+
     def is_taken_back(self, part: Part) -> bool:
         """Return whether a sentence drops the wish that is open."""
         slots = part.slots
@@ -138,10 +142,10 @@ class Wishes:
             case "when" | "when_free":
                 return self._answered_when(part, dialogue, now)
             case "name" | "phone" if part.slots.digits:
-                filled = replace(
-                    wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name
-                )
-                return self._next([], filled, dialogue)
+                name = self.name_in(part.text, is_asked=False)
+                if not name and asked == "name":
+                    name = self.name_beside_number(part.text)
+                return self._next([], replace(wish, phone=part.slots.digits, name=name or wish.name), dialogue)
             case "name":
                 return self._answered_name(part, dialogue)
             case "confirm":
