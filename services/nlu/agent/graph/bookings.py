@@ -33,6 +33,7 @@ from services.nlu.agent.profile import AgentProfile
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _DEEDS = frozenset({"book", "change", "cancel", "check"})
+_OF_THINGS = frozenset({"price", "offered", "duration", "hours", "free", UNKNOWN})  # kinds that a bare thing may seem
 _FACTS = frozenset({"price", "duration", "address", "who", "offered", "today", "language", "about", "robot", "advice"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 _FREE_OR_BOOK = frozenset({"free", "book"})
@@ -183,7 +184,7 @@ class Bookings(Wishes):
         """
         if self.is_open(dialogue) and dialogue.wish.kind == "book":
             return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
-        parts = self._each_deed_once(parts)
+        parts = self._each_deed_once(tuple(self._as_request(part) for part in parts))
         slots = self._finder.find(text, now)
         says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
         kinds = {part.kind for part in parts if not part.doubts}
@@ -194,6 +195,22 @@ class Bookings(Wishes):
                 replace(parts[0], text=text.rstrip(" ?？"), kind="book", slots=slots, doubts=(), is_follow_up=False),
             )
         return self._begun_at_length(text, parts, now)
+
+    def _as_request(self, part: Part) -> Part:
+        """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
+        lists, words = self._finder.words, part.slots.words
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, (*lists.question_words, *lists.price_words))
+        if part.kind not in _OF_THINGS or asks or not self._names_booking(part):
+            return part
+        return replace(part, kind="book", doubts=(), is_follow_up=False)
+
+    def _names_booking(self, part: Part) -> bool:
+        """Return whether a sentence names what can be booked, and when."""
+        return bool(self._seen.free) and bool(part.slots.services) and part.slots.when.has_day
+
+    def _said_of(self, wish: Wish) -> str:
+        """The diary holds no person: none is read back with what it will have."""
+        return super()._said_of(replace(wish, person="") if wish.at else wish)
 
     def in_turn(self, parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], str]:
         """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
@@ -220,6 +237,11 @@ class Bookings(Wishes):
         """The parts of a turn; one that wants a booking, where several of its sentences say for what and when and one
         wants it: "A check-up, I think... Tuesday? No, Wednesday."
         """
+        if all(part.doubts for part in parts):
+            stated = self._turn.read(text, now)
+            request = self._as_request(Part(stated.text, UNKNOWN, stated.slots))
+            if request.kind == "book":
+                return (request,)
         wants = any(part.kind == "book" for part in parts)
         asks = any(self._asks_a_fact(part) for part in parts)
         stated = self._turn.read(text, now)

@@ -121,6 +121,9 @@ class Stays(StandingBookings):
         name = self._stated_name(part, dialogue.wish, self.asked(dialogue), now)
         return self._next([], replace(changed, name=name or changed.name), dialogue)
 
+    def _names_booking(self, part: Part) -> bool:
+        return self._names_stay(part)
+
     def _names_stay(self, part: Part) -> bool:
         """Return whether a sentence names a room together with a day or nights."""
         slots = part.slots
