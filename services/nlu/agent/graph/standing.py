@@ -13,14 +13,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
-from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import LATER, LONGEST_SAID, Bookings
+from services.nlu.agent.graph.agreement import behind_agreements
+from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.slots import When
-from services.nlu.agent.graph.wishes import Taken, fits
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.whose import is_same_name
 
@@ -31,7 +33,7 @@ _OF_TIMES = frozenset({"free", "change", "check", "private", "book", UNKNOWN})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
 
 
-class StandingBookings(Bookings):
+class StandingBookings(MovedTimes):
     """Bookings, and what becomes of them later."""
 
     wanted_phone = ""
@@ -149,9 +151,9 @@ class StandingBookings(Bookings):
         when, kind = part.slots.when, _KINDS.get(part.kind, "")
         if kind in ("change", "cancel") and kind != wish.kind and wish.kind in ("change", "cancel"):
             wish = replace(wish, kind=kind, at="", when="")
-        if wish.kind != "cancel" or not wish.starts or not when or _is_at(datetime.fromisoformat(wish.starts), when):
+        if wish.kind != "cancel" or not wish.starts or not when or is_at(datetime.fromisoformat(wish.starts), when):
             return wish
-        others = [one for one in self._mine(wish) if _is_at(one.starts, when)]
+        others = [one for one in self._mine(wish) if is_at(one.starts, when)]
         if len(others) == 1:
             return replace(wish, starts=f"{others[0].starts:%Y-%m-%dT%H:%M}", name=others[0].name)
         return wish if kind == "cancel" else replace(wish, kind="change", at="", when="")
@@ -163,8 +165,11 @@ class StandingBookings(Bookings):
         is_turned = wish != before
         dialogue = replace(dialogue, wish=wish)
         asked = self._question(wish)[1]
-        if self.is_taken_back(part):
+        drops = asked == "confirm_cancel" and self._is_yes_to_drop(part)
+        if self.is_taken_back(part) and not drops:
             return self._drop(dialogue)
+        if drops:
+            return self._agreed(dialogue, now)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
         if chosen := self._chosen_in_order(wish, part, asked, now):
@@ -179,11 +184,13 @@ class StandingBookings(Bookings):
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
 
-    def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
-        """What was said of a new time; an hour alone is on the day that was said before it."""
-        day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
-        said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
-        return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]
+    def _is_yes_to_drop(self, part: Part) -> bool:
+        """Return whether a yes has words behind it that say once more what is to be done: "yes, drop it"."""
+        lists, words = self._finder.words, part.slots.words
+        rest = behind_agreements(words, lists)
+        drop = next((one for one in lists.drops if rest[: len(one)] == one), ())
+        trails = {word for phrase in lists.name_trails if len(phrase) == 1 for word in phrase}
+        return bool(drop) and len(rest) < len(words) and all(word in trails for word in rest[len(drop) :])
 
     def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
         """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
@@ -211,14 +218,6 @@ class StandingBookings(Bookings):
         most = max((n for n, _ in named), default=0)
         found = [one for n, one in named if n == most]
         return found[0] if most and len(found) == 1 else None
-
-    def _free_for(self, wish: Wish) -> list[datetime]:
-        """The free times that are told for a move, in their order: where a sooner one is wanted, those before it."""
-        starts = datetime.fromisoformat(wish.starts)
-        open_times = self._open_times(wish, self._seen.now)
-        told = self._told(open_times)
-        moments = [at for at in open_times if self._text_of(at) in told]
-        return [at for at in moments if not wish.is_sooner or at < starts]
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
         """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
@@ -291,63 +290,13 @@ class StandingBookings(Bookings):
     def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
         """The wish with the appointment that is meant, where that is clear."""
         when, new = self._moments_said(wish.said, now) if wish.said else (When(), When())
-        meant = [one for one in mine if when and _is_at(one.starts, when)] if len(mine) > 1 else list(mine)
+        meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
         if len(meant) != 1:
             return wish
         one = meant[0]
         is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own else wish.said
         return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
-
-    def _new_time(self, wish: Wish, now: datetime) -> tuple[str, Wish]:
-        """The new time that was said, as the diary has it; a text where there is none. Where several are free on the
-        day that was said, what was said is kept, and they are asked which.
-        """
-        when, old = self._moments_said(wish.said, now)[1], datetime.fromisoformat(wish.starts)
-        if len(when.weekdays) > 1:  # "from Tuesday to Friday"
-            when = self._other_day(wish.said, old, now) or when
-        said, wish = wish.said, replace(wish, said="")
-        if not when or (when.has_day and _is_at(old, replace(when, times=(), part="")) and not when.times):
-            return "", wish  # the day that it is on now
-        if not when.has_day and not when.trouble:
-            when = replace(when, date=old.date())
-        if refused := self._refused(when, now):
-            return refused, wish
-        fitting = [moment for moment in self._seen.free if _is_at(moment, when)]
-        if wish.is_sooner:
-            fitting = [moment for moment in fitting if moment < old] or fitting
-        if not fitting:
-            on_day = [moment for moment in self._seen.free if _is_at(moment, replace(when, times=(), part=""))]
-            times = self._words.all_of(self._told(on_day or self._seen.free))
-            day = self._said(replace(when, times=(), part=""), now) if on_day else ""
-            return self._words.say("free_no", times=times), replace(wish, said=day)
-        same_hour = [] if when.times or when.part else [moment for moment in fitting if moment.time() == old.time()]
-        fitting = same_hour or fitting
-        if len({(moment.weekday(), moment.time()) for moment in fitting}) > 1 and not wish.is_sooner:
-            return "", replace(wish, said=said)
-        return "", replace(wish, at=f"{fitting[0]:%Y-%m-%dT%H:%M}", when=self._text_of(fitting[0]))
-
-    def _moments_said(self, said: str, now: datetime) -> tuple[When, When]:
-        """The old and the new moment of a move: "tomorrow's to Friday at three"; what is refused is the old one."""
-        words = said.split()
-        plain = [" ".join(normalise(word)) for word in words]
-        for at in range(len(words) - 1, 0, -1):
-            lead = next((one for one in self._finder.words.moves_to if tuple(plain[at : at + len(one)]) == one), ())
-            if not lead:
-                continue
-            new = self._turn.read(" ".join(words[at + len(lead) :]), now).slots.when
-            if new.has_day or new.times:
-                return self._finder.find(" ".join(words[:at]), now).when, new
-        slots = self._turn.read(said, now).slots
-        return (slots.refused[0] if slots.refused else slots.when), slots.when
-
-    def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
-        """Of two days that are named, the one that an appointment is not on."""
-        words = said.split()
-        ends = [" ".join(words[at:]) for at in range(len(words) - 1, -1, -1)]
-        begins = [" ".join(words[:at]) for at in range(1, len(words))]
-        found = (self._finder.find(text, now).when for text in (*ends, *begins))
-        return next((one for one in found if len(one.weekdays) == 1 and one.weekdays[0] != old.weekday()), None)
 
     def _question(self, wish: Wish) -> tuple[str, str]:
         words = self._words
@@ -373,7 +322,8 @@ class StandingBookings(Bookings):
         if wish.kind not in STANDING:
             return super()._is_undone(wish, now)
         kinds = {part.kind for part in self._seen.parts if not self._agrees(part, wish)}
-        is_taken_back = self._takes_back(self._seen.said, now)
+        drops = wish.kind == "cancel" and any(self._is_yes_to_drop(part) for part in self._seen.parts)
+        is_taken_back = self._takes_back(self._seen.said, now) and not drops
         return is_taken_back or bool(kinds & {"no", "book", *(_KINDS.keys() - {"check"})})
 
     def _takes_back(self, said: str, now: datetime) -> bool:
@@ -387,7 +337,3 @@ class StandingBookings(Bookings):
     def _spoken(self, starts: str) -> str:
         """A time of the diary in words; empty: none."""
         return self._text_of(datetime.fromisoformat(starts)) if starts else ""
-
-
-def _is_at(moment: datetime, when: When) -> bool:
-    return fits(FreeTime(moment.time(), date=moment.date()), when)

@@ -172,6 +172,8 @@ class Stays(StandingBookings):
             day = now.date() + timedelta(days=(weekday - now.weekday()) % DAYS_IN_WEEK)
         span = (last - first).days if first and last else span
         nights = slots.periods.get(_NIGHT) or int(self._finder.is_one(slots, _NIGHT)) or span
+        if (leaves := self._leaving_day(part.text, wish, now)) and wish.at:
+            day, nights = None, nights or (leaves - date.fromisoformat(wish.at)).days
         return replace(
             wish,
             service=self._room(part) or (wish.service if wish.service in self._rooms.counts else ""),
@@ -188,6 +190,21 @@ class Stays(StandingBookings):
     def _arrival(self, when: When, now: datetime) -> date | None:
         day = when.first_day(now.date()) if when.trouble is None and not when.day_relation else None
         return day if day is not None and day >= now.date() and len(when.weekdays) < 2 else None
+
+    def _leaving_day(self, text: str, wish: Wish, now: datetime) -> date | None:
+        """The day until which a stay lasts whose first day is known: "till Sunday instead"; None: no such is said."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(len(words) if wish.at else 0):
+            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
+            when = self._finder.find(" ".join(words[at + len(until) :]), now).when if until else When()
+            if not when.has_day or self._finder.find(" ".join(words[:at]), now).when.has_day:
+                continue
+            arrives = date.fromisoformat(wish.at)
+            if when.date:
+                return when.date if when.date > arrives else None
+            return arrives + timedelta(days=(when.weekdays[0] - arrives.weekday()) % DAYS_IN_WEEK or DAYS_IN_WEEK)
+        return None
 
     def _from_day(self, text: str, now: datetime) -> When | None:
         """The day that is said to be the first: "this weekend, from Friday"; None: none is."""

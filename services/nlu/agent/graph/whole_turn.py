@@ -60,6 +60,7 @@ class WholeTurn:
             services=_last_wanted(wanted, "services"),
             people=_last_wanted(wanted, "people"),
             when=_joined([one.when for one in wanted if one.when]),
+            periods=next((one.periods for one in reversed(wanted) if one.periods), {}),
             refused=tuple(one.when for one in refused if one.when),
             refused_things=things,
         )
