@@ -165,6 +165,12 @@ class StatedWishes(NamedWishes):
             changed = replace(changed, when="", at="")
         return self._next([], changed, after)
 
+    def put_right(self, text: str, dialogue: Dialogue, now: datetime) -> Taken:
+        if dialogue.wish.kind != "book" or not self._seen.free:
+            return super().put_right(text, dialogue, now)
+        stated = self._turn.read(text, now)
+        return self._take_stated(Part(stated.text, STATED, stated.slots), dialogue, now)
+
     def _stated_name(self, part: Part, wish: Wish, asked: str, now: datetime) -> str:
         if wish.name and (name := self._given.corrected(part.text, wish.name)):
             return name
