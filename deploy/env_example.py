@@ -59,7 +59,7 @@ def _settings_classes(service: str) -> Iterator[type[BaseSettings]]:
 
 
 def _is_own(name: str, field: FieldInfo, shared: Mapping[str, FieldInfo]) -> bool:
-    """Whether a service has the field for itself, or gives a shared one another default."""
+    """Return whether a service has the field for itself, or gives a shared one another default."""
     return name not in shared or field.default != shared[name].default
 
 

@@ -1,6 +1,6 @@
 """Become one of the gateway processes: `python -m deploy.gateway_process 2`, or its standby: `... 2 --standby`.
 
-Supervisor starts each of them so. A process and its standby are alike but for the standby's patience at first: it
+Supervisor starts each of them so. A process and its standby are alike but for the standby's wait at first: it
 starts when the other serves, to leave it the machine. Who of them dies later waits, when it is back, for the other.
 """
 

@@ -17,7 +17,7 @@ RTP_PORTS: Final = 500  # of each process: one a call
 
 
 class GatewayProcesses(BaseSettings):
-    """How many processes share the calls."""
+    """The number of processes that share the calls."""
 
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
@@ -58,7 +58,7 @@ class Answering(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GatewayProcess:
-    """One of them."""
+    """A gateway process."""
 
     number: int  # from 1
     port: int
@@ -69,7 +69,7 @@ class GatewayProcess:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Its own settings."""
+        """Return the settings of this process alone."""
         return {
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_METRICS_PORT": str(self.metrics_port),

@@ -23,7 +23,7 @@ def address_of(name: str, environment: dict[str, str]) -> tuple[str, int]:
 
 
 def fault_of(host: str, port: int) -> str:
-    """What the page says is wrong, in one line; empty: nothing."""
+    """Return what the page says is wrong, in one line; empty: nothing."""
     try:
         with socket.create_connection((host, port), timeout=_LIMIT_S) as connection:
             connection.sendall(b"GET /serving HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -40,7 +40,7 @@ _WORD_EVERY_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """What the lock file says of the package."""
+    """The package's section of the lock file."""
 
     version: str
     sha256: str  # of the source archive
@@ -77,15 +77,15 @@ def wheel_key(version: str) -> str:
 
 
 def wheel_inputs() -> list[str]:
-    """What a compiled wheel depends on beside its version: the flags, and this processor, all of whose instructions
-    the compiler uses.
+    """Return what a compiled wheel depends on beside its version: the flags, and this processor, all of whose
+    instructions the compiler uses.
     """
     skipped = [*_SKIPPED, _SKIPPED_TOO.read_text(encoding="utf-8")]
     return [*skipped, *_own_flags(), platform.machine(), *sorted(_cpu_flags())]
 
 
 def _own_flags() -> list[str]:
-    """What the user tells CMake; it comes last and so wins."""
+    """Return the user's own flags for CMake, which come last and so win."""
     return os.environ.get("CMAKE_ARGS", "").split()
 
 
@@ -105,7 +105,7 @@ def _installed_version() -> str | None:
 
 
 def _install_ready_wheel(locked: LockedPackage, settings: StackSettings, say: Say) -> bool:
-    """Whether a wheel made by others was found and runs here."""
+    """Return whether a wheel made by others was found and runs here."""
     places: list[tuple[str, list[str], list[str]]] = []
     for named in (settings.llama_wheels, os.environ.get("UV_FIND_LINKS", "")):
         folder = Path(named).expanduser()

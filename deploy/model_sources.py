@@ -36,7 +36,7 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it when it fails."""
+        """Return the name of the source, for messages about its failure."""
 
     def fetch(self, model: str, file: ModelFile, target: Path, say: Say) -> None:
         """Leave the bytes of `file` in `target`, unverified. Raises SourceFailed."""
@@ -156,7 +156,9 @@ class _Progress:
 
 
 def answers(url: str, limit_s: float) -> bool:
-    """Whether the host of `url` answers at all. Name look-up counts towards the limit, which no socket option does."""
+    """Return whether the host of `url` answers at all. Name look-up counts towards the limit, which no socket option
+    does.
+    """
     answered = threading.Event()
 
     def ask() -> None:

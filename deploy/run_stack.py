@@ -107,7 +107,7 @@ def _wanted_models(processes: Sequence[Process]) -> Sequence[str]:
 
 
 def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], began: float) -> None:
-    """Return when all serve. Any process that ends before that ends the command: it will not start either next time."""
+    """Wait until all serve. Any process that ends before that ends the command: it will not start either next time."""
     next_word = time.monotonic() + 5.0
     while not all(each.is_serving for each in watched):
         for state in supervision.states():
@@ -136,7 +136,7 @@ def _wait_until_serving(supervision: Supervision, watched: Sequence[Watched], be
 
 
 def _keep_watch(supervision: Supervision, watched: Sequence[Watched]) -> None:
-    """Say when a service dies and when it is back. One that cannot be started again is tried anew now and then: what
+    """Say when a service dies and when it is back. One that cannot be started again is tried again now and then: what
     the others hold, calls among it, goes on. Ends with StartupError when supervisor itself is gone.
     """
     tried_at: dict[str, float] = {}
@@ -174,7 +174,7 @@ def _note_change(each: Watched, state: ProcessState) -> None:
 
 
 def _why_it_ended(supervision: Supervision, each: Watched, state: ProcessState) -> str:
-    """What it said at its end, or that it could not: a process that a signal ends says nothing."""
+    """Return the last words of a process, or that it had none: a process that a signal ends says nothing."""
     if signal_name := supervision.ended_by(state.name):
         return f"{signal_name} ended it: a library crashed or memory ran out; see also {_LOGS}"
     return _last_word(supervision, each)
@@ -188,7 +188,7 @@ def _last_word(supervision: Supervision, each: Watched) -> str:
 
 
 def _of(watched: Sequence[Watched], state: ProcessState) -> list[Watched]:
-    """What the process holds: a service, or all of them."""
+    """Return what the process holds: a service, or all of them."""
     return [each for each in watched if each.process.supervised_name == state.name.removesuffix(STANDBY)]
 
 

@@ -11,7 +11,7 @@ _Folder = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class StackSettings(BaseSettings):
-    """Where `make run-stack` finds and keeps things. Read once, from TONG_DAI_<FIELD> and `.env`."""
+    """The settings of `make run-stack`: folders, ports, choices. Read once, from TONG_DAI_<FIELD> and `.env`."""
 
     model_config = SettingsConfigDict(
         env_prefix="TONG_DAI_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True

@@ -67,7 +67,7 @@ class HealthWatch:
         self._channel: grpc.Channel | None = None
 
     def is_serving(self) -> bool:
-        """Whether it takes streams, said within a second."""
+        """Return whether the service takes streams, said within a second."""
         if self._settings.metrics_port:
             return not self.faults("serving")
         if self._settings.tls_certificate_file:
@@ -75,14 +75,16 @@ class HealthWatch:
         return self._says_serving()
 
     def why_never(self) -> str:
-        """What a person must mend before the service can serve, as it says itself; empty: nothing is known."""
+        """Return what a person must mend before the service can serve, as the service says itself; empty: nothing is
+        known.
+        """
         if not self._settings.metrics_port:
             return ""
         lines = self.faults("serving").splitlines()
         return next((line.removeprefix(CANNOT_SERVE) for line in lines if line.startswith(CANNOT_SERVE)), "")
 
     def faults(self, page: str) -> str:
-        """What a page of the monitoring server, "live", "serving" or "ready", finds wrong; empty: nothing."""
+        """Return what a page of the monitoring server, "live", "serving" or "ready", finds wrong; empty: nothing."""
         host = reachable(self._settings.metrics_host)
         connection = http.client.HTTPConnection(host, self._settings.metrics_port, timeout=_LIMIT_S)
         try:

@@ -20,7 +20,7 @@ ONE_PROCESS = Path(__file__).with_name("supervisord_one.conf")
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """What supervisor says of one process."""
+    """The state of one process, as supervisor reports it."""
 
     name: str
     state: str  # STARTING, RUNNING, BACKOFF, EXITED, FATAL, STOPPING, STOPPED
@@ -78,11 +78,11 @@ class Supervision:
 
     @property
     def is_alive(self) -> bool:
-        """Whether supervisord itself runs."""
+        """Return whether supervisord itself runs."""
         return self._process.poll() is None
 
     def states(self) -> list[ProcessState]:
-        """What every process does now; empty while supervisord does not answer yet."""
+        """Return what every process does now; empty while supervisord does not answer yet."""
         # A fresh transport each time: one that failed once stays unusable.
         transport = SupervisorTransport(None, None, f"unix://{self._run_dir.name}/supervisor.sock")
         try:
@@ -125,7 +125,7 @@ class Supervision:
             transport.close()
 
     def _said(self, path: Path) -> str:
-        """What a log file holds of this start. One that has been rotated since is all of it."""
+        """Return what a log file holds of this start. One that has been rotated since is all of it."""
         if not path.is_file():
             return ""
         inode, size = _place(path)
@@ -136,6 +136,6 @@ class Supervision:
 
 
 def _place(path: Path) -> tuple[int, int]:
-    """Which file it is, and how long."""
+    """Return a file's identity and length."""
     status = path.stat()
     return status.st_ino, status.st_size

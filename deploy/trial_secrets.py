@@ -26,7 +26,7 @@ FILES = {
     "asterisk": ("ari-password", "reception-password"),
     "caller": ("ca.crt", "token"),
 }
-"""What each service's folder holds once it is whole."""
+"""The files of each service's complete folder."""
 
 
 class SecretsIncomplete(Exception):
@@ -34,7 +34,7 @@ class SecretsIncomplete(Exception):
 
 
 def is_whole(root: Path) -> bool:
-    """Whether every file is there; False: none is. Raises SecretsIncomplete in between."""
+    """Return whether every file is there; False: none is. Raises SecretsIncomplete in between."""
     missing = [
         f"{name}/{file}" for name, files in FILES.items() for file in files if not (root / name / file).is_file()
     ]

@@ -1,4 +1,4 @@
-"""Where uv is: as make says, on PATH, or where deploy/environment.sh puts it."""
+"""The path of uv: as make says, on PATH, or where deploy/environment.sh puts it."""
 
 import os
 import shutil

@@ -37,7 +37,7 @@ def _audible() -> tuple[int, int]:
 
 
 SPEECH_START, SPEECH_END = _audible()
-"""Where the speaker of the example begins and ends: half a second of silence before, more than a second after."""
+"""Begin and end of the example's speech: half a second of silence before, more than a second after."""
 
 
 def pressed(keys: str) -> bytes:
@@ -82,12 +82,12 @@ def activities(stream: Stream) -> list[Any]:
 
 
 def progress(stream: Stream) -> list[int]:
-    """How far the engine has listened, as it said."""
+    """Return how far the engine has listened, as it said."""
     return [one.progress.processed_sample for one in stream.heard if kind_of(one) == "progress"]
 
 
 def evidence(stream: Stream, *, has_words: bool = True) -> list[tuple[object, ...]]:
-    """What was said of the caller, without what depends on the clock of the server.
+    """Return what was said of the caller, without what depends on the clock of the server.
 
     `has_words` is false where the sound is in no language of the server's: of such sound an engine may make other words
     with every way of cutting it.

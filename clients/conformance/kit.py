@@ -23,7 +23,7 @@ from services.runtime.errors import RpcFailure, rpc_failure
 
 CHECK_LIMIT_S: Final = 180.0
 LOST_STATUS_TRIES: Final = 3
-"""How often a check is made while its failures come with a status that the client library lost."""
+"""Attempts at a check whose failures come with a status that the client library lost."""
 MODULES: Final = ("opening", "stt", "nlu", "tts", "gateway")
 
 
@@ -71,7 +71,7 @@ class Target:
         return await call(self.stage.describe_request, timeout=10)
 
     async def features(self) -> frozenset[str]:
-        """What the server says it understands; nothing on the gateway."""
+        """Return what the server says it understands; nothing on the gateway."""
         async with self.connected() as channel:
             opening = await self.start(channel).open()
         if self.stage.name == "call":
@@ -139,7 +139,7 @@ def checks_of(stage: str) -> list[Check]:
 
 
 class Outcome(StrEnum):
-    """How a check or a rule came out."""
+    """The result of a check or a rule."""
 
     PASSED = "pass"
     FAILED = "fail"
@@ -241,7 +241,7 @@ async def again_where_a_status_is_lost(body: Callable[[], Awaitable[None]]) -> N
 
 
 async def refusal(call: Awaitable[Any]) -> RpcFailure:
-    """How a call failed; a call that does not fail is an AssertionError."""
+    """Return how a call failed; a call that does not fail is an AssertionError."""
     try:
         await call
     except grpc.aio.AioRpcError as error:

@@ -1,4 +1,4 @@
-"""What an NLU stream said, laid out so that a test can look at it."""
+"""The responses of an NLU stream, grouped for assertions."""
 
 from dataclasses import dataclass
 from typing import Any

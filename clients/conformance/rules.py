@@ -14,7 +14,7 @@ class Rule:
     number: int
     title: str
     unchecked: str = ""
-    """Why no check of a server stands for it."""
+    """The reason why no check of a server stands for it."""
 
 
 RULES: Final = (

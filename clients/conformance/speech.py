@@ -1,4 +1,4 @@
-"""What a TTS stream said, laid out so that a test can look at it."""
+"""The responses of a TTS stream, grouped for assertions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -74,5 +74,5 @@ async def speak(stream: Stream, turn_id: int, *texts: str, **first: Any) -> Spok
 
 
 def completed(turn: Spoken) -> bool:
-    """Whether the turn was spoken to its end."""
+    """Return whether the turn was spoken to its end."""
     return bool(turn.end.outcome == TurnEnd.OUTCOME_COMPLETED)

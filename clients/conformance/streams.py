@@ -14,7 +14,7 @@ from services.runtime.errors import WRITE_FAILED, RpcFailure, rpc_failure
 
 PLAIN = ChannelSettings()
 LIMIT_S = 20.0
-"""How long a test waits for one response; the model engines set it, on a busy machine."""
+"""Limit on the wait for one response; model engines on a busy machine need that much."""
 lost_statuses: ContextVar[list[str]] = ContextVar("lost_statuses")
 """The streams of the running check whose status grpc.aio's client lost, by their methods; see `note_if_lost`."""
 
@@ -103,7 +103,7 @@ class Stream:
         return self.heard[began:]
 
     async def failure(self, limit_s: float | None = None) -> RpcFailure:
-        """How the stream failed; responses on the way are only kept."""
+        """Return how the stream failed; responses on the way are only kept."""
         try:
             async with asyncio.timeout(LIMIT_S if limit_s is None else limit_s):
                 while await self.receive(limit_s) is not None:

@@ -13,7 +13,7 @@ import (
 
 // Turns are the turns of a stream, one after the other: their ids are counted,
 // what comes late for another one is dropped, and where the server asked for it
-// (going_away) the next one begins on a stream opened anew. A turn that is left
+// (going_away) the next one begins on a fresh stream. A turn that is left
 // before its end is cancelled.
 type Turns[Q, S any] struct {
 	stream    *Stream[Q, S]

@@ -58,7 +58,7 @@ async def run(settings: PhoneSettings) -> int:
 
 
 def _remedy(code: str, settings: PhoneSettings) -> str:
-    """What to do when a gateway refuses with a status."""
+    """Return what to do when a gateway refuses with a status."""
     if code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
         return "set PHONE_TOKEN to a token with the scopes connect and watch"
     is_plain = settings.tls_ca_file is None
@@ -74,7 +74,7 @@ async def _line(settings: PhoneSettings, channel: grpc.aio.Channel) -> AsyncIter
         async with ProgramLine(channel) as line:
             yield line
         return
-    from clients.phone.sip_phone import PhoneFailed, SipPhones  # noqa: PLC0415  a SIP stack nobody else needs
+    from clients.phone.sip_phone import PhoneFailed, SipPhones  # noqa: PLC0415  a SIP stack that only this line needs
 
     _say(f"calling {settings.number}")
     async with SipPhones(

@@ -1,5 +1,5 @@
-"""What `make call SCENARIO=booking` says: the answers to the clinic's questions, by what was asked, and the diary that
-must have the appointment afterwards.
+"""The caller of `make call SCENARIO=booking`: the answers to the clinic's questions, by what was asked, and the diary
+that must have the appointment afterwards.
 """
 
 import sqlite3
@@ -64,7 +64,7 @@ def answer_to(said: str, language: str) -> str:
 
 
 def is_told(said: str, language: str) -> bool:
-    """Whether the agent says that it is booked."""
+    """Return whether the agent says that it is booked."""
     return TOLD[language] in said.lower()
 
 

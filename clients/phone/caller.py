@@ -1,4 +1,4 @@
-"""A caller with manners: listens until the agent has finished, speaks, and listens again."""
+"""A caller who waits their turn: listens until the agent has finished, speaks, and listens again."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _LOOK_EVERY_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the caller is going to say."""
+    """A recorded question of the caller's."""
 
     file: Path
     samples: Samples  # 8 kHz
@@ -28,7 +28,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What became of one question. Seconds since the call was answered, by the phone's own recordings."""
+    """One question and its answer. Seconds since the call was answered, by the phone's own recordings."""
 
     name: str
     speech_end_s: float  # the last sample of the question above -40 dBFS
@@ -40,7 +40,7 @@ class Asked:
 
 
 def nobody_tells() -> bool:
-    """Whether the agent has the floor is not known: silence must do."""
+    """Report that the floor is not known: silence must do."""
     return False
 
 
@@ -102,7 +102,7 @@ async def hear_out(
 
 
 async def wait_until(is_so: Callable[[], bool], limit_s: float) -> bool:
-    """Whether it came to be within the limit."""
+    """Return whether it came to be within the limit."""
     deadline_s = asyncio.get_running_loop().time() + limit_s
     while not is_so():
         if asyncio.get_running_loop().time() > deadline_s:

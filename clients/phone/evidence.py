@@ -1,4 +1,4 @@
-"""What is known of a call once it is over: what the gateway told, what the phone recorded, what the caller did."""
+"""The evidence of a finished call: the gateway's events, the phone's recordings and the caller's remarks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Evidence:
         return [each.event.turn for each in told if not each.event.turn.is_gateway_prompt]
 
     def moves(self, to: record_pb2.Floor.ValueType, *, from_s: float = 0.0, to_s: float = float("inf")) -> list[Told]:
-        """When the floor went to `to`, between two moments."""
+        """Return when the floor went to `to`, between two moments."""
         return [
             told
             for told in self.told

@@ -1,4 +1,4 @@
-"""What a caller needs of any line: say, hear, and know when."""
+"""The line of a caller, whatever carries it: say, hear, and the time of both."""
 
 from typing import Protocol, runtime_checkable
 
@@ -17,12 +17,12 @@ class CallerLine(Protocol):
 
     @property
     def is_over(self) -> bool:
-        """Whether either side hung up."""
+        """Return whether either side hung up."""
         ...
 
     @property
     def is_saying(self) -> bool:
-        """Whether something that was given to `say` has not left yet."""
+        """Return whether something that was given to `say` has not left yet."""
         ...
 
     def now_s(self) -> float:

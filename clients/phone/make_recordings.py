@@ -34,7 +34,7 @@ QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
         "Cảm ơn. Tạm biệt.",
     ),
 }
-"""What the demo caller says, by language; file `questions/<language>-<n>.wav`."""
+"""The questions of the demo caller, by language; file `questions/<language>-<n>.wav`."""
 
 REMARKS: Final[dict[str, dict[str, str]]] = {
     "en-US": {
@@ -48,7 +48,7 @@ REMARKS: Final[dict[str, dict[str, str]]] = {
         "pause": "Tôi muốn | đặt lịch khám răng.",
     },
 }
-"""What the scenarios say beside; file `remarks/<language>-<name>.wav`. At `|` the caller pauses."""
+"""The other utterances of the scenarios; file `remarks/<language>-<name>.wav`. At `|` the caller pauses."""
 
 INNER_PAUSE_MS: Final = 600
 

@@ -126,7 +126,7 @@ class ProgramLine:
                     samples = np.frombuffer(response.audio.content, dtype="<i2")
                     self.heard.add(samples, end_s=self.now_s() + len(samples) / RATE_HERTZ)
                     if self._echo is not None:
-                        self._echo.hear(samples)
+                        self._echo.feed(samples)
         except grpc.aio.AioRpcError as error:
             print(f"the stream broke off: {error.code().name} {error.details()}")
         finally:

@@ -49,7 +49,7 @@ class Recording:
         return np.asarray(20 * np.log10(np.maximum(rms, 10 ** (_FLOOR_DBFS / 20))))
 
     def first_sound_s(self, *, from_s: float, above_dbfs: float = -40.0) -> float | None:
-        """When sound begins at or after `from_s`, to 10 ms; None when it does not."""
+        """Return when sound begins at or after `from_s`, to 10 ms; None when it does not."""
         loud = np.flatnonzero(self.levels_dbfs(from_s=from_s) > above_dbfs)
         return None if not len(loud) else from_s + loud[0] * _WINDOW / RATE_HERTZ
 
@@ -68,7 +68,7 @@ class Recording:
         return None
 
     def last_sound_s(self, *, from_s: float = 0.0, above_dbfs: float = -40.0) -> float | None:
-        """When the last sound at or after `from_s` ended, to 10 ms; None when there is none."""
+        """Return when the last sound at or after `from_s` ended, to 10 ms; None when there is none."""
         loud = np.flatnonzero(self.levels_dbfs(from_s=from_s) > above_dbfs)
         return None if not len(loud) else from_s + (loud[-1] + 1) * _WINDOW / RATE_HERTZ
 

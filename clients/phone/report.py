@@ -1,4 +1,4 @@
-"""What was said, what was heard, and where the time went."""
+"""The report of a call: what was said and heard, and the parts of each answer's delay."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ _OUTCOME: Final = record_pb2.TurnRecord.Outcome
 
 
 def has_gone_well(asked: list[Asked], events: list[record_pb2.CallEvent]) -> bool:
-    """Every question got an answer, of the agent and not only of the gateway, and nothing failed for good."""
+    """Every question got an answer, of the agent and not only of the gateway, and no turn stayed failed."""
     answers = [event for event in events if event.HasField("turn") and not event.turn.is_gateway_prompt]
     has_failed = any(event.end.cause == record_pb2.CallEnd.CAUSE_FAILURE for event in events if event.HasField("end"))
     is_answered = all(question.answer_s is not None for question in asked)

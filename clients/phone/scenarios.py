@@ -1,4 +1,4 @@
-"""What a caller does to an agent who can take turns: interrupt, agree, hesitate, echo, put on hold."""
+"""The scenarios of turn-taking: interrupt, agree, hesitate, echo, put on hold."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -157,7 +157,7 @@ async def _booking(caller: ScenarioCaller) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is shown, and how."""
+    """A scenario: its steps, and the check of what was seen."""
 
     about: str
     play: Callable[[ScenarioCaller], Awaitable[None]]

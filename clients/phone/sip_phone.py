@@ -20,7 +20,7 @@ _PUMP_S: Final = 0.005
 _ANSWER_LIMIT_S: Final = 12.0
 _READ_BYTES: Final = 65536
 _EAR: Final = "audio_jitter_buffer_type off"
-"""What is heard is what came over the wire, when it came: the phone's own buffer would add 80 ms to every figure."""
+"""The phone records packets as they arrive: the phone's own buffer would add 80 ms to every figure."""
 
 
 class PhoneFailed(Exception):
@@ -87,7 +87,7 @@ class SipCall:
         self._over.set()
 
     async def wait_over(self, limit_s: float) -> bool:
-        """Whether the far side hung up within `limit_s`."""
+        """Return whether the far side hung up within `limit_s`."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._over.wait(), limit_s)
         return self.is_over
@@ -120,7 +120,7 @@ class SipCall:
             samples = np.frombuffer(heard, dtype=np.int16)
             self.heard.add(samples, end_s=self.now_s())
             if self._echo is not None:
-                self._echo.hear(samples)
+                self._echo.feed(samples)
 
     def _with_echo(self, said: bytes) -> bytes:
         if self._echo is None:

@@ -27,7 +27,7 @@ def _news(event: record_pb2.CallEvent) -> str:
             turn = f", turn {change.turn_id}" if change.turn_id else ""
             return f"floor    {_floor(getattr(change, 'from'))} -> {_floor(change.to)} ({change.cause}{turn})"
         case "caller_text":
-            return f'ear      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
+            return f'stt      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
         case "turn":
             return _turn(event.turn)
         case "stage_trouble" | "line_trouble":
@@ -47,7 +47,7 @@ def _trouble(event: record_pb2.CallEvent) -> str:
 
 
 def _turn(turn: record_pb2.TurnRecord) -> str:
-    """Why the caller's turn was over, what it cost, what was heard of the answer, and why it stopped."""
+    """Return why the caller's turn was over, what it cost, what was heard of the answer, and why it stopped."""
     who = "prompt" if turn.is_gateway_prompt else f"turn {turn.turn_id}"
     facts = [_Outcome.Outcome.Name(turn.outcome)[8:].lower()]
     if turn.end_reason:

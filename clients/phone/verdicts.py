@@ -1,4 +1,4 @@
-"""Whether a scenario's behaviour was seen: one line, computed from what was told and recorded."""
+"""Verdicts of the scenarios: one line each, computed from the events and recordings of the call."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,22 +18,22 @@ _SENT_EARLIER_S: Final = 0.2  # what is on its way still arrives
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether it was seen, and what was."""
+    """The verdict on a scenario, with the reason for it."""
 
     is_seen: bool
     text: str
 
 
 def judge_barge_in(evidence: Evidence) -> Verdict:
-    """The caller spoke over the agent: it must fall silent, stop for good, and answer what was said."""
+    """The caller spoke over the agent: it must fall silent, end its answer, and answer what was said."""
     remark = _over_the_agent(evidence, "interruption")
     if isinstance(remark, Verdict):
         return remark
     turns = evidence.turns(after_s=remark.start_s)
     if not turns or turns[0].outcome != _Outcome.OUTCOME_INTERRUPTED:
         return Verdict(False, f"the agent was not interrupted: {_ending(turns)}")
-    insisted = evidence.moves(record_pb2.FLOOR_LISTENING, from_s=remark.start_s)
-    decided_s = insisted[0].at_s if insisted else remark.end_s
+    interrupted = evidence.moves(record_pb2.FLOOR_LISTENING, from_s=remark.start_s)
+    decided_s = interrupted[0].at_s if interrupted else remark.end_s
     last_s = max(sound.end_s for sound in evidence.agent if sound.start_s <= decided_s)
     silent_ms = max(0.0, last_s - remark.start_s) * 1000
     told = (
@@ -161,7 +161,7 @@ def _over_the_agent(evidence: Evidence, name: str) -> Remark | Verdict:
 
 
 def _gap(evidence: Evidence, remark: Remark) -> str:
-    """How long the agent paused for the remark, by the phone's own recording."""
+    """Return how long the agent paused for the remark, by the phone's own recording."""
     for before, after in zip(evidence.agent, evidence.agent[1:], strict=False):
         if before.start_s <= remark.start_s <= after.start_s:
             silent_ms, pause_ms = (before.end_s - remark.start_s) * 1000, (after.start_s - before.end_s) * 1000

@@ -1,4 +1,4 @@
-"""What the gateway says about the call, from WatchCalls."""
+"""The gateway's events of the call, from WatchCalls."""
 
 import asyncio
 from types import TracebackType
@@ -51,17 +51,17 @@ class CallWatch:
         await self._tasks.__aexit__(kind, error, trace)
 
     def has_agent_floor(self) -> bool:
-        """Whether the agent is thinking, speaking, or in doubt, by the last that was told."""
+        """Return whether the agent is thinking, speaking, or in doubt, by the last that was told."""
         floors = (event.floor_change.to for event in reversed(self.events) if event.HasField("floor_change"))
         return next(floors, record_pb2.FLOOR_UNSPECIFIED) in _AGENT_FLOORS
 
     def last_heard(self) -> str:
-        """What was heard of the agent's last turn that is over."""
+        """Return what was heard of the agent's last turn that is over."""
         turns = (event.turn for event in reversed(self.events) if event.HasField("turn"))
         return next((turn.heard_text for turn in turns if not turn.is_gateway_prompt), "")
 
     async def wait_ended(self) -> bool:
-        """Whether the call's last event came, five seconds at most from now."""
+        """Return whether the call's last event came, five seconds at most from now."""
         try:
             await asyncio.wait_for(self._ended.wait(), _LAST_NEWS_LIMIT_S)
         except TimeoutError:
@@ -98,7 +98,7 @@ class CallWatch:
 
 
 async def _refusal(stub: Any) -> str:
-    """How a gateway does not answer; empty: it does."""
+    """Return how a gateway does not answer; empty: it does."""
     try:
         await stub.ListCalls(call_pb2.ListCallsRequest(), timeout=_CONNECT_LIMIT_S)
     except grpc.aio.AioRpcError as error:

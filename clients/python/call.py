@@ -25,7 +25,7 @@ class Call(Stream[call_pb2.ConnectCallRequest, call_pb2.ConnectCallResponse]):
         8 kHz.
         """
         self.end: record_pb2.CallEnd | None = None
-        """Why the call is over, once it is."""
+        """The reason of the end, once the call is over."""
         self.reports_played = False
         """True reports each chunk as played when it comes, so that the gateway need not take for heard what is still on
         its way. Such a call ends with `hang_up`: after `half_close` nothing can be reported.

@@ -19,7 +19,9 @@ LONGEST_WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to reach a service. TLS is on where `tls_ca_file` is given; with certificate and key it is mutual."""
+    """The options of a connection to a service. TLS is on where `tls_ca_file` is given; with certificate and key it is
+    mutual.
+    """
 
     targets: tuple[str, ...]
     """Replicas, "host:port" each, in the order they are tried."""
@@ -31,7 +33,7 @@ class Options:
     open_limit_s: float = 10.0
     """Seconds a replica may take for its first response."""
     rounds: int = 1
-    """How often the replicas are tried, with the wait of RetryInfo in between."""
+    """Attempts at the replicas, with the wait of RetryInfo in between."""
 
 
 class Connection:

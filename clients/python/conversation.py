@@ -11,7 +11,7 @@ from clients.python.connection import Connection
 from clients.python.stream import Stream, Turns
 
 MAX_HISTORY_BYTES = 12 * 1024
-"""History and state that are handed to a stream opened anew; servers take 16 KiB, the oldest turns go first."""
+"""History and state that are handed to a fresh stream; servers take 16 KiB, the oldest turns go first."""
 
 
 class Conversation(Turns[nlu_pb2.StreamingConverseRequest, nlu_pb2.StreamingConverseResponse]):
@@ -41,12 +41,12 @@ class Conversation(Turns[nlu_pb2.StreamingConverseRequest, nlu_pb2.StreamingConv
 
     @property
     def engine(self) -> engine_pb2.EngineInfo:
-        """Who answers."""
+        """Return the description of the engine that answers."""
         return self._stream.first.engine.engine
 
     @property
     def agent(self) -> agent_pb2.AgentProfile:
-        """Who the agent is."""
+        """Return the description of the agent."""
         return self._stream.first.engine.agent
 
     async def greet(self) -> AsyncIterator[nlu_pb2.StreamingConverseResponse]:

@@ -32,7 +32,7 @@ class Recognition(Stream[stt_pb2.StreamingRecognizeRequest, stt_pb2.StreamingRec
 
     @property
     def engine(self) -> engine_pb2.EngineInfo:
-        """Who listens."""
+        """Return the description of the engine that listens."""
         return self.first.engine
 
     async def hear(self, sound: bytes | AsyncIterable[bytes], *, is_paced: bool = True) -> None:

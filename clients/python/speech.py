@@ -30,7 +30,7 @@ class Speech(Turns[tts_pb2.StreamingSynthesizeRequest, tts_pb2.StreamingSynthesi
 
     @property
     def engine(self) -> engine_pb2.EngineInfo:
-        """Who speaks."""
+        """Return the description of the engine that speaks."""
         return self._stream.first.engine
 
     async def say(self, text: str, **fields: Any) -> AsyncIterator[tts_pb2.StreamingSynthesizeResponse]:

@@ -56,7 +56,9 @@ class Stream(Generic[Request, Response]):
             return stream
 
         async def told(channel: grpc.aio.Channel) -> Self:
-            """As `on`; grpc.aio loses the status of a refusal that meets the config, so that it is asked for again."""
+            """Report a refusal as `on` does; grpc.aio loses the status of a refusal that meets the config, so that it
+            is asked for again.
+            """
             for _ in range(REFUSALS_ASKED_FOR):
                 try:
                     return await on(channel)
@@ -105,7 +107,7 @@ class Stream(Generic[Request, Response]):
         self._call.cancel()
 
     def _is_own_cancellation(self) -> bool:
-        """Whether a CancelledError is of the stream that was given up, and not of the task that waits for it."""
+        """Return whether a CancelledError is of the stream that was given up, and not of the task that waits for it."""
         task = asyncio.current_task()
         return self._is_given_up and task is not None and not task.cancelling()
 
@@ -175,7 +177,7 @@ async def _once(sound: bytes) -> AsyncIterator[bytes]:
 
 class Turns(Generic[Request, Response]):
     """The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped,
-    and where the server asked for it (going_away) the next one begins on a stream opened anew. A turn that was left
+    and where the server asked for it (going_away) the next one begins on a fresh stream. A turn that was left
     before its end is cancelled when the next one begins, or the stream is closed; `cancel_turn` does it at once.
     """
 
@@ -209,7 +211,7 @@ class Turns(Generic[Request, Response]):
             await self.cancel_turn()
 
     async def _reply(self) -> AsyncIterator[Any]:
-        """What comes of the turn up to its end. Raises TongDaiError, of a turn that failed with the code FAILED."""
+        """Yield the turn's responses up to its end. Raises TongDaiError, code FAILED for a turn that failed."""
         async for response in self._stream:
             kind: str | None = response.WhichOneof("response")  # type: ignore[attr-defined]  # any message of a stream
             if kind == "going_away":

@@ -15,7 +15,7 @@ _USER, _PASSWORD = "tong-dai", "tong-dai"  # of the private Asterisk, on loopbac
 
 
 def ari_fault(port: int, password_file: str = "") -> str:
-    """Why ARI does not answer with 200, in one line; empty: it does."""
+    """Return why ARI does not answer with 200, in one line; empty: it does."""
     password = _PASSWORD
     try:
         if password_file:
@@ -37,7 +37,7 @@ def ari_fault(port: int, password_file: str = "") -> str:
 
 
 def sip_fault(port: int) -> str:
-    """Why an OPTIONS request over UDP has no answer, in one line; empty: it has."""
+    """Return why an OPTIONS request over UDP has no answer, in one line; empty: it has."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
         line.settimeout(_LIMIT_S)
         line.bind(("127.0.0.1", 0))

@@ -59,7 +59,7 @@ _SOURCES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class UnpackedAsterisk:
-    """Where the parts lie."""
+    """The folders of an unpacked Asterisk."""
 
     root: Path
 
@@ -72,7 +72,7 @@ class UnpackedAsterisk:
         return self.root / "usr/share/asterisk"
 
     def command(self, *arguments: str) -> list[str]:
-        """How to run it: through its own loader, with its own libraries."""
+        """Return the command that runs Asterisk: through its own loader, with its own libraries."""
         loader = next(
             path.resolve()
             for pattern in (
@@ -88,7 +88,7 @@ class UnpackedAsterisk:
         return [str(loader), "--library-path", libraries, str(self.root / "usr/sbin/asterisk"), *arguments]
 
     def version(self) -> str:
-        """As `asterisk -V` says. Raises subprocess.SubprocessError when it does not run."""
+        """Return the output of `asterisk -V`. Raises subprocess.SubprocessError when it does not run."""
         return _run(self.command("-V"), limit_s=20).stdout.strip()
 
 

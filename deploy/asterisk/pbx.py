@@ -22,7 +22,7 @@ _WRITABLE: Final = re.compile(r"[!-:<-~]{1,80}")
 
 
 class PbxSettings(BaseSettings):
-    """Where the private Asterisk lies and listens."""
+    """The private Asterisk's folder and ports."""
 
     model_config = SettingsConfigDict(
         env_prefix="PBX_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True

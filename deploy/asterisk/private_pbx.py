@@ -29,7 +29,7 @@ _LEFT_EMPTY: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class PbxPorts:
-    """Where it listens, on 127.0.0.1."""
+    """The ports of an Asterisk on 127.0.0.1."""
 
     ari: int = 8088
     sip: int = 15060
@@ -98,7 +98,7 @@ class PrivatePbx:
             raise StartupError(f"Asterisk was not ready within {_READY_LIMIT_S:.0f} s: see {self.log_file}") from None
 
     async def wait(self) -> int:
-        """Its exit status, once it ends by itself."""
+        """Wait until the process ends by itself; returns its exit status."""
         assert self._process is not None, "start it first"  # noqa: S101
         return await self._process.wait()
 
@@ -212,5 +212,5 @@ class PrivatePbx:
 
 
 def state_folder(folder: Path) -> Path:
-    """Where a PBX under `folder` keeps what it writes."""
+    """Return where a PBX under `folder` keeps what it writes."""
     return folder / f"state-{os.getuid()}"

@@ -30,7 +30,7 @@ _USELESS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BasePlan:
-    """What images.toml says of the base."""
+    """The section of images.toml about the base image."""
 
     registry: str  # a reference with its digest
     suite: str

@@ -55,14 +55,14 @@ def _check_socket(path: Path) -> None:
             probe.connect(str(path))
         except PermissionError:
             raise DockerFault(
-                f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in anew, or use sudo"
+                f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in again, or use sudo"
             ) from None
         except OSError as error:
             raise DockerFault(f"no Docker daemon answers at {path} ({error.strerror}): {HOW_TO_START}") from None
 
 
 def docker(*arguments: str, is_checked: bool = True) -> str:
-    """What a docker command printed. Raises DockerFault with its last line when it fails."""
+    """Return what a docker command printed. Raises DockerFault with its last line when it fails."""
     ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 (docker of PATH)
     if is_checked and ran.returncode != 0:
         raise DockerFault(advice(f"docker {arguments[0]}: {last_line(ran.stderr)}"))
@@ -70,7 +70,7 @@ def docker(*arguments: str, is_checked: bool = True) -> str:
 
 
 def inspect(name: str) -> dict[str, Any]:
-    """What Docker knows of an image or a container. Raises DockerFault when there is none."""
+    """Return what Docker knows of an image or a container. Raises DockerFault when there is none."""
     found: list[dict[str, Any]] = json.loads(docker("inspect", name))
     return found[0]
 
@@ -98,7 +98,7 @@ def _plugin_folders() -> list[Path]:
 
 
 def _version(program: str) -> tuple[int, ...]:
-    """As (2, 26, 1); empty: it is not there or does not run."""
+    """Return the version as (2, 26, 1); empty: the command is missing or does not run."""
     try:
         ran = subprocess.run([program, "version"], capture_output=True, text=True, check=False)  # noqa: S603 (found above)
     except OSError:

@@ -1,4 +1,4 @@
-"""What the images for GPUs are built of where no registry of images, or no index of torch wheels, is reached.
+"""The parts of the GPU images on machines where no registry of images, or no index of torch wheels, is reached.
 
 Every step but the GPU's own can be run on a machine without one: nvcc compiles for the architectures that are named.
 """

@@ -1,4 +1,4 @@
-"""What the caller hears when a container dies in mid-call: `python -m deploy.containers.kills [NAME ...]`.
+"""Calls during which a container dies: `python -m deploy.containers.kills [NAME ...]`.
 
 For each container a call by SIP is placed from the container `caller`. While the agent answers the first question the
 container's first process is killed, as a crash would end it (SIGKILL from outside: after `docker kill` Docker does not
@@ -52,7 +52,7 @@ class CallerOutput:
             self.times.append(time.monotonic())
 
     def time_of(self, words: str) -> float | None:
-        """When the first line with these words came; None: none has."""
+        """Return when the first line with these words came; None: none has."""
         return next((at for line, at in zip(list(self.lines), list(self.times), strict=False) if words in line), None)
 
     def wait_for(self, words: str, limit_s: float) -> float:
@@ -69,7 +69,7 @@ def silences(sound: "np.ndarray[Any, np.dtype[np.int16]]", *, from_s: float) -> 
     """Silences of a second and more in a recording of 8 kHz, from `from_s` on: (beginning, length), in seconds.
 
     `sound` has the shape (n_samples, n_channels): a window is silent when all channels are, so that the caller's own
-    speech is nobody's silence.
+    speech is not counted as silence.
     """
     whole = np.abs(sound[: len(sound) // _WINDOW * _WINDOW].astype(np.int32)).max(axis=1)
     loudest = whole.reshape(-1, _WINDOW).max(axis=1)
@@ -113,7 +113,7 @@ def strike(fault: str) -> None:
 
 
 def holds_a_lock(pid: int) -> bool:
-    """Whether the process has locked a file by flock(2), and does not wait for it (proc(5), /proc/locks)."""
+    """Return whether the process has locked a file by flock(2), and does not wait for it (proc(5), /proc/locks)."""
     lines = [line.split() for line in Path("/proc/locks").read_text(encoding="ascii").splitlines()]
     return any(line[1] == "FLOCK" and line[4] == str(pid) for line in lines)
 
@@ -169,7 +169,7 @@ def try_fault(fault: str) -> None:
     both = folder / "both.wav"
     if both.is_file():
         for start, length in silences(read_recording(both), from_s=struck_s):
-            print(f"  nobody was heard for {length:.1f} s from {start:.1f} s on")
+            print(f"  silence for {length:.1f} s from {start:.1f} s on")
     print(
         f"  all containers healthy again {back_s:.1f} s after the fault; the caller ended with {process.returncode}\n",
         flush=True,

@@ -44,7 +44,7 @@ class Package:
 
     @property
     def purl(self) -> str:
-        """Its package URL."""
+        """Return the package URL (purl)."""
         version = self.version.replace("+", "%2B").replace(":", "%3A")
         if self.kind == "deb":
             return f"pkg:deb/debian/{self.name}@{version}?arch={self.architecture}"

@@ -29,7 +29,7 @@ _NAME = "llama-cpp-python"
 
 
 def binary_of(version: str) -> Path:
-    """Where the server of a version is built."""
+    """Return where the server of a version is built."""
     return _ROOT / ".cache" / f"llama-server-{version}" / "server" / "llama-server"
 
 

@@ -15,7 +15,7 @@ G711_RATE_HERTZ = 8000
 
 
 class Encoding(Enum):
-    """How the bytes of a chunk are laid out."""
+    """The encoding of a chunk's bytes."""
 
     LINEAR16 = "linear16"
     MULAW = "mulaw"
@@ -38,7 +38,7 @@ class AudioFormat:
         object.__setattr__(self, "bytes_per_sample", 2 if self.encoding is Encoding.LINEAR16 else 1)
 
     def samples_in(self, content: bytes) -> int:
-        """How many samples `content` holds. Raises TornSample."""
+        """Return how many samples `content` holds. Raises TornSample."""
         width = self.bytes_per_sample
         if len(content) % width:
             raise TornSample(f"{len(content)} bytes are no whole number of {width}-byte samples")
@@ -54,7 +54,7 @@ class AudioFormat:
 
 
 TELEPHONE = AudioFormat(Encoding.MULAW, G711_RATE_HERTZ)
-"""What a telephone leg carries unless told otherwise."""
+"""The format of a telephone leg unless told otherwise."""
 
 
 def decode(audio_format: AudioFormat, content: bytes) -> Samples:

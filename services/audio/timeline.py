@@ -9,10 +9,10 @@ class Overlap(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a chunk lies relative to what came before."""
+    """The place of a chunk relative to the chunks before it."""
 
     gap_samples: int  # samples missing before it, to be concealed; 0 when it is next
-    is_reset: bool  # the gap is longer than is worth hiding: start listening afresh
+    is_reset: bool  # the gap is longer than is worth hiding: the listener starts again
 
 
 class Timeline:

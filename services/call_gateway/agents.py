@@ -50,7 +50,7 @@ class AgentBook:
         self._prompts.learn(key, replace(profile, tenants=(key[0],)) if key[0] else profile)
 
     def _known(self, key: AgentKey) -> AgentKey:
-        """Where a tenant's agent has not been seen, one of that name that any tenant may have."""
+        """Return the agent's key; where a tenant's own has not been seen, the key of one that any tenant may have."""
         any_tenants = ("", key[1])
         return any_tenants if key not in self._profiles and any_tenants in self._profiles else key
 

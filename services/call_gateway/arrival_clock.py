@@ -8,7 +8,7 @@ _WINDOW_S: Final = 10
 
 
 class ArrivalClock:
-    """Which tick of the sender's clock is arriving now.
+    """The sender's clock, estimated from arrivals: which of its ticks is arriving now.
 
     The least delayed packet of the last ten seconds sets the pace (a sliding minimum, one value a second), so that
     jitter never reads as drift and drift never grows into delay.
@@ -40,5 +40,5 @@ class ArrivalClock:
         return round((now - self._least[0][1]) * self._rate_hertz)
 
     def time_of(self, tick: int) -> float:
-        """When a packet without delay that ends at `tick` arrives, in seconds, monotonic."""
+        """Return when a packet without delay that ends at `tick` arrives, in seconds, monotonic."""
         return (self._least[0][1] if self._least else 0.0) + tick / self._rate_hertz

@@ -132,7 +132,7 @@ def event_of(call_news: CallNews) -> record_pb2.CallEvent:
 
 
 def end_of(over: CallOver) -> record_pb2.CallEnd:
-    """Why a call is over."""
+    """Return why a call is over."""
     return record_pb2.CallEnd(
         cause=_CAUSES[over.cause],
         message=over.message,

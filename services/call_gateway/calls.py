@@ -72,7 +72,7 @@ class LiveCall:
         return self.session.call.call_id
 
     def answered(self) -> None:
-        """Its time begins now."""
+        """Start the call's time limit."""
         self.is_answered = True
         self.start_time_ns = time.time_ns()
 
@@ -105,14 +105,14 @@ class CallTable:
         return call
 
     def remove(self, call: LiveCall) -> None:
-        """It is over."""
+        """Forget a call that is over."""
         if self._calls.get(call.call_id) is call:
             del self._calls[call.call_id]
         if not self._calls:
             self._emptied.set()
 
     async def emptied(self) -> None:
-        """Return when no call is up."""
+        """Wait until no call is up."""
         await self._emptied.wait()
 
     def get(self, call_id: str) -> LiveCall:

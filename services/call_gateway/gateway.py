@@ -253,8 +253,16 @@ class Gateway:
 
     def _have_analysed(self, call: LiveCall, *, is_handed_over: bool = False) -> bool:
         """Ask for the analysis of a call as it stands. False: there will be none."""
+        try:
+            wanted = self._wanted(call, is_handed_over=is_handed_over)
+            return bool(self._settings.analysis_limit_s) and self.analyser.submit(wanted)
+        except Exception:  # the call is told to be over all the same
+            log.exception("analysis_failed")
+            return False
+
+    def _wanted(self, call: LiveCall, *, is_handed_over: bool) -> Wanted:
         session = call.session
-        wanted = Wanted(
+        return Wanted(
             call.call_id,
             call.tenant_id,
             session.call.agent_id,
@@ -266,7 +274,6 @@ class Gateway:
             is_transferred=is_handed_over or (session.end is not None and session.end.cause is EndCause.TRANSFER),
             is_over=not is_handed_over,
         )
-        return bool(self._settings.analysis_limit_s) and self.analyser.submit(wanted)
 
     def _analysed(self, wanted: Wanted, analysis: analysis_pb2.CallAnalysis | None) -> None:
         self.news.publish(

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class IdleReason(Enum):
-    """Why the media clock went on without packets."""
+    """The reason why the media clock went on without packets."""
 
     UNKNOWN = "unknown"
     LOSS = "loss"
@@ -89,13 +89,13 @@ class EnergyRose:
 
 @dataclass(frozen=True, slots=True)
 class EnergyFell:
-    """That sound ended."""
+    """The end of sound on the line."""
 
     sample: int
 
 
 class LineMeasured(NamedTuple):
-    """What the line carried in one frame, measured ten times a second."""
+    """The level and kind of one frame on the line, measured ten times a second."""
 
     sample: int  # where the frame ends
     level: float  # root mean square of 16-bit samples

@@ -12,25 +12,12 @@ from dataclasses import replace
 
 from services.audio.fades import CutFader
 from services.call_gateway.conversation.commands import (
-    AskAgent,
-    CancelTurn,
     Command,
-    CommitTurn,
-    CorrectTurn,
     DiscardSent,
-    DiscardUtterance,
     DoAction,
-    EndSpeech,
-    EndUtterance,
     HangUp,
     ProbeStage,
-    ReopenStage,
-    ReportAction,
-    ReportPlayout,
     SendOn,
-    Speak,
-    StopSpeech,
-    UpdateStt,
 )
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.events import (
@@ -56,7 +43,7 @@ from services.call_gateway.line_actions import CallTimer, LineActions
 from services.call_gateway.opening import Opening
 from services.call_gateway.sound.call_sound import CallSound
 from services.call_gateway.stages.facts import CallFacts
-from services.call_gateway.stages.stages import StageChannels, Stages
+from services.call_gateway.stages.stages import StageChannels, StageCommand, Stages
 from services.call_gateway.stages.stream import StreamLimits
 from services.language.destinations import allowed_target, region_of
 from services.runtime.logs import get_logger
@@ -89,9 +76,9 @@ class Session:
         """
         self.call = call
         self.sample = 0
-        """Where the caller's media clock stands."""
+        """The position of the caller's media clock."""
         self.end: LegEnded | None = None
-        """How the call ended, once it has."""
+        """The end of the call; None while it lasts."""
         self._sound = CallSound(call.audio_format)
         self._cut_fader = CutFader(call.audio_format)
         self.conversation = Conversation(
@@ -171,7 +158,7 @@ class Session:
 
     @property
     def duration_ms(self) -> int:
-        """How long the call has lasted, in milliseconds of the caller's audio."""
+        """Return how long the call has lasted, in milliseconds of the caller's audio."""
         return self.sample * 1000 // self.call.audio_format.sample_rate_hertz
 
     @property
@@ -257,15 +244,10 @@ class Session:
         self._set_timer()
 
     def _carry_out(self, command: Command) -> None:
+        if isinstance(command, StageCommand):
+            self._stages.perform(command)
+            return
         match command:
-            case EndUtterance() | DiscardUtterance() | UpdateStt():
-                self._stages.stt.perform(command)
-            case AskAgent() | CommitTurn() | CancelTurn() | CorrectTurn() | ReportPlayout() | ReportAction():
-                self._stages.nlu.perform(command)
-            case Speak() | EndSpeech() | StopSpeech():
-                self._stages.tts.perform(command)
-            case ReopenStage(stage, judged_sample):
-                self._stages.reopen(stage, judged_sample=judged_sample)
             case DiscardSent():
                 self._leg.discard_sent()
             case DoAction():

@@ -112,7 +112,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def quotas(self) -> Quotas:
-        """How many calls at once one tenant and one caller may have."""
+        """Return how many calls at once one tenant and one caller may have."""
         return Quotas(read_quotas(self.tenant_calls), self.caller_calls)
 
     @field_validator("edges")
@@ -155,7 +155,7 @@ class GatewaySettings(ServiceSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """Those of every service, and what leaves for the stages or the webhook over plain text."""
+        """Return the exposures of every service, and what leaves for the stages or the webhook over plain text."""
         found = super().exposures()
         if self.webhook_url and is_plain_and_far(self.webhook_url):
             host = urlsplit(self.webhook_url).hostname  # without its path, which often holds a secret
@@ -192,7 +192,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def stage_channel(self) -> ChannelSettings:
-        """How the stages are reached."""
+        """Return how the stages are reached."""
         return ChannelSettings(
             tls_ca_file=self.stage_tls_ca_file,
             tls_certificate_file=self.stage_tls_certificate_file,
@@ -204,7 +204,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def stream_limits(self) -> StreamLimits:
-        """How long a stage may take."""
+        """Return how long a stage may take."""
         return StreamLimits(first_response_s=self.first_response_s)
 
     @property
@@ -224,7 +224,7 @@ class GatewaySettings(ServiceSettings):
 
 
 class SharedStages(BaseSettings):
-    """Who else calls the stages. GATEWAY_PROCESSES is a setting of the deployment, and described there."""
+    """The processes that share the stages. GATEWAY_PROCESSES is a setting of the deployment, and described there."""
 
     model_config = service_config("GATEWAY")
 

@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CallLimit:
-    """How many calls one gateway process takes, and why not more."""
+    """The limit on calls of one gateway process, and its reason."""
 
     calls: int
     stage: Stage | None = None  # the stage that serves fewest; None: the setting is the least

@@ -10,11 +10,13 @@ from voice.type.v1 import analysis_pb2
 
 from services.call_gateway.conversation.news import News
 from services.call_gateway.line import EndCause
+from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 
 MAX_WAITING_NEWS = 1024
 """A watcher who is further behind loses the oldest news, and is told how many."""
 
+log = get_logger(__name__)
 metrics = StageMetrics("call")
 metrics.queue_dropped_total("watcher")  # there from the start: a series that begins at its first drop has no rate
 
@@ -76,8 +78,12 @@ class EventBus:
         self._listeners.pop(listener, None)
 
     def publish(self, news: CallNews) -> None:
+        """Tell every listener. One that raises breaks neither the call nor the listeners behind it."""
         for listener in tuple(self._listeners):
-            listener(news)
+            try:
+                listener(news)
+            except Exception:
+                log.exception("listener_failed")
 
 
 class Watcher:

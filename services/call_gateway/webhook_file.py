@@ -123,7 +123,7 @@ class WebhookFile:
         return await self._run(claim)
 
     async def put_off(self, delivery_id: str, *, due: float) -> None:
-        """Keep a delivery that was tried in vain until `due`, in Unix seconds."""
+        """Keep a delivery whose try failed until `due`, in Unix seconds."""
         await self._run(
             lambda: self._connection.execute("UPDATE deliveries SET due = ? WHERE id = ?", (due, delivery_id))
         )

@@ -1,1 +1,1 @@
-"""What the services know of languages: words, numbers, phrases and reading aloud. Sans-IO. One folder a language."""
+"""The languages of the services: words, numbers, phrases and reading aloud. Sans-IO. One folder a language."""

@@ -97,11 +97,11 @@ class CalendarWords:
     value_openings: frozenset[str]  # the first words of what a value of more than one part may begin with
 
     def length(self, name: str, texts: tuple[str, ...], at: int) -> int:
-        """How many tokens the longest phrase of a list has here; 0: none begins here."""
+        """Return how many tokens the longest phrase of a list has here; 0: none begins here."""
         return self.lists[name].length(texts, at)
 
     def joins_only(self, texts: tuple[str, ...], at: int) -> bool:
-        """Whether the word here joins single things, though it may stand between the ends of a range: "and"."""
+        """Return whether the word here joins single things, though it may stand between the ends of a range: "and"."""
         return self.lists["list_words"].length(texts, at) > 0
 
 

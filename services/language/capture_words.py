@@ -1,4 +1,4 @@
-"""How callers of a language dictate and correct what must be taken down exactly, by its capture.toml. Sans-IO, save for
+"""The words with which callers dictate and correct exact values, by a language's capture.toml. Sans-IO, save for
 reading it once.
 
 A language without the file is not captured: `has_capture` tells.
@@ -86,7 +86,7 @@ def cut(text: str) -> list[Piece]:
 
 
 def has_capture(language_code: str) -> bool:
-    """Whether a language has the words to capture anything exactly."""
+    """Return whether a language has the words to capture anything exactly."""
     return (data.folder_of(data.primary(language_code)) / f"{FILE}.toml").exists()
 
 

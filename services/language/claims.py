@@ -16,6 +16,16 @@ LISTS = (
         "close",
         "then",
         "each",
+        "same_day",
+        "but",
+        "so",
+        "too_late",
+        "too_early",
+        "suits",
+        "arriving",
+        "leaving",
+        "about",
+        "having",
         "any_time",
         "assured",
         "cheapest",
@@ -23,7 +33,11 @@ LISTS = (
         "cheaper",
         "dearer",
         "apart",
+        "apart_by",
         "together",
+        "twosome",
+        "left_over",
+        "enough",
         "denied",
         "come",
         "until",
@@ -45,6 +59,7 @@ LISTS = (
     *(
         "name_is_asked",
         "assents",
+        "noted",
         "question_openings",
         "asks_openings",
         "asks_endings",
@@ -105,7 +120,7 @@ def claim_words(language_code: str) -> ClaimWords:
 
 
 def honest_sentence(language_code: str) -> str:
-    """What an agent says where it does not know; English where the language has none."""
+    """Return what an agent says where it does not know; English where the language has none."""
     language = data.known(language_code)
     return data.text("en" if language == data.FALLBACK else language, FILE, "honest")
 

@@ -14,8 +14,8 @@ def unfinished_by_a_dot(language_code: str) -> frozenset[str]:
 
 
 def is_abbreviated(word: str, after: str, language_code: str = ALL) -> bool | None:
-    """Whether a dot between the word and what is written after it ends no sentence. None: what follows decides, and is
-    not written yet.
+    """Return whether a dot between the word and what is written after it ends no sentence. None: what follows decides,
+    and is not written yet.
     """
     lower = word.lower()
     if lower not in unfinished_by_a_dot(language_code):

@@ -96,7 +96,9 @@ def read(language: str, name: str) -> Mapping[str, Any]:
 
 
 def read_text(language: str, file: str) -> str:
-    """What a file of the language's folder holds. Raises LanguageDataError when it is missing, or no text in UTF-8."""
+    """Return what a file of the language's folder holds. Raises LanguageDataError when it is missing, or no text in
+    UTF-8.
+    """
     path = folder_of(language) / file
     named = f"{path.parent.name}/{path.name}"
     try:
@@ -185,7 +187,9 @@ def flag(language: str, name: str, key: str) -> bool:
 
 
 def value(language: str, name: str, key: str) -> Any:
-    """What stands under a key, "expectation.digits" being a key of a table. Raises LanguageDataError: nothing does."""
+    """Return what stands under a key, "expectation.digits" being a key of a table. Raises LanguageDataError: nothing
+    does.
+    """
     found: Any = read(language, name)
     for part in key.split("."):
         if not isinstance(found, Mapping) or part not in found:

@@ -32,7 +32,7 @@ _LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
 
 
 class Trouble(Enum):
-    """Why an expression is no moment that can be had."""
+    """The reason why an expression names no possible moment."""
 
     NO_SUCH_DATE = "no_such_date"  # 30 February
     PAST = "past"
@@ -43,7 +43,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What was said, resolved. `day` None: a time alone; `at` None: a day alone."""
+    """A date or time that was said, resolved. `day` None: a time alone; `at` None: a day alone."""
 
     day: date | None = None
     last_day: date | None = None  # of a stretch of days: "next week"
@@ -68,7 +68,7 @@ def read_moment(text: str, language_code: str, *, now: datetime) -> Moment | Non
 
 
 def moment_in(reading: Reading, language_code: str, *, now: datetime) -> Moment | None:
-    """As `read_moment`, of a text that has been read."""
+    """Do as `read_moment`, for a text that has been read."""
     finder = _Finder(reading, calendar_words(language_code), language_code, now)
     return finder.moment()
 
@@ -278,7 +278,7 @@ class _Finder:
         return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
 
     def _weeks_behind(self, value: Value) -> int:
-        """How many weeks behind the coming weekday are meant: "Thursday week", "a week on Thursday"."""
+        """Return how many weeks behind the coming weekday are meant: "Thursday week", "a week on Thursday"."""
         texts, before = self.reading.texts, self.words.weeks_before
         hits = [before.at(texts, value.start - n) for n in (2, 3) if value.start >= n]
         hits += [self.words.weeks_behind.at(texts, value.end)]
@@ -307,7 +307,7 @@ class _Finder:
         return self._offset("week_words")
 
     def _times_said(self, before: PhraseSet, at: int) -> int:
-        """How often a word stands before a day: "下下周一" is of the week after next."""
+        """Return how often a word stands before a day: "下下周一" is of the week after next."""
         texts, n = self.reading.texts, 0
         last = next((at - k for k in (1, 2, 3) if at >= k and before.length(texts, at - k) == k), at)
         while last > n and before.length(texts, last - n - 1) and texts[last - n - 1] == texts[last]:
@@ -364,7 +364,7 @@ class _Finder:
         return None, None, None
 
     def _is_end(self, month: Value | None = None) -> bool:
-        """Whether the end of a month is meant: "the end of next month", "в конце января", "下个月底"."""
+        """Return whether the end of a month is meant: "the end of next month", "в конце января", "下个月底"."""
         texts, ends = self.reading.texts, self.words.lists["end_words"]
         if month is None:
             return ends.are_in(texts)
@@ -395,7 +395,7 @@ class _Finder:
         return day + timedelta(days=next(iter(named[0])) - day.weekday()) if named else day
 
     def _days_from(self, value: Value) -> int:
-        """How many days from a date that is named the day lies: "two days before Christmas" is -2.
+        """Return how many days from a date that is named the day lies: "two days before Christmas" is -2.
 
         The days may be told before the word ("the day after"), behind the date ("sau Giáng sinh hai ngày"), or behind
         the word behind the date ("圣诞节后两天").

@@ -1,4 +1,5 @@
-"""Where a transfer goes, from what the agent's model wrote: a number in any notation, an extension, an address.
+"""The target of a transfer, from the text that the agent's model wrote: a number in any notation, an extension, an
+address.
 
 Both the agent's server and the gateway ask here, each on its own: neither has to trust the other's check.
 """
@@ -28,7 +29,7 @@ class Place(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What it is called."""
+        """Return the destination's names."""
 
     @property
     def target(self) -> str:
@@ -36,7 +37,7 @@ class Place(Protocol):
 
 
 def allowed_target(wanted: str, places: Iterable[Place], *, region: str) -> str:
-    """Where the transfer goes that is wanted: as it is written, else as a number of the region (ISO 3166-1, two
+    """Return where the transfer goes that is wanted: as it is written, else as a number of the region (ISO 3166-1, two
     letters; empty: unknown). Empty where the list has no such place, or more than one may be meant.
     """
     listed = tuple(places)
@@ -47,7 +48,8 @@ def allowed_target(wanted: str, places: Iterable[Place], *, region: str) -> str:
 
 
 def listed_target(wanted: str, destinations: Iterable[Place]) -> str:
-    """Where the destination lies that is meant, by its names or its address; empty: none is, or more than one may be.
+    """Return where the destination lies that is meant, by its names or its address; empty: none is, or more than one
+    may be.
 
     Names are compared by their words in any case: the same words, then a name within what is wanted ("the front desk,
     please"), then words of one name alone ("the desk"), then what is spelt almost like it.

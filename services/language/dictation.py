@@ -1,4 +1,4 @@
-"""What is dictated sign by sign: digits, letters and marks among words, as callers say and recognisers write them.
+"""Dictation sign by sign: digits, letters and marks among words, as callers say and recognisers write them.
 
 Sans-IO. "double four oh" is 4 4 0, "B as in Bravo" is b, "a còng" is @. A letter for which a word is given is the
 word's first letter: letters are misheard more often than words.
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from services.language.capture_words import CaptureWords, Piece, Words, capture_words, cut
-from services.language.numerals import NumberWords, number_words
+from services.language.number_words import NumberWords, number_words
 from services.language.words import without_marks
 
 _STOPS = frozenset(".,;:!?…。！？，")
@@ -22,7 +22,7 @@ _FEWEST_TIMES, _MOST_TIMES = 2, 4  # that one digit is said: "ba số không"
 
 
 class Kind(Enum):
-    """What a sign is."""
+    """The kind of a sign."""
 
     DIGIT = "digit"
     LETTER = "letter"
@@ -47,7 +47,7 @@ class Sign:
 
 
 def starts_with(pieces: Sequence[str], at: int, phrases: Sequence[Words]) -> int:
-    """How many tokens the longest of the phrases that begin here has; 0: none does."""
+    """Return how many tokens the longest of the phrases that begin here has; 0: none does."""
     return next((len(words) for words in phrases if tuple(pieces[at : at + len(words)]) == words), 0)
 
 
@@ -160,7 +160,7 @@ class Dictation:
         return self._numbers.multipliers.get(texts[at], 0) if at < len(texts) else 0
 
     def _repeated(self, texts: Sequence[str], at: int, *, with_letters: bool) -> Sign | None:
-        """What is said once for several: "double four", "triple L"; in Vietnamese a count stands before it."""
+        """Return what is said once for several: "double four", "triple L"; in Vietnamese a count stands before it."""
         times, behind = self._numbers.repeats.get(texts[at], 0), at + 1
         if not times:
             times = self._numbers.units.get(texts[at], 0)
@@ -232,7 +232,7 @@ class Dictation:
     # Settling what may be a word
 
     def _settled(self, signs: Sequence[Sign], pieces: Sequence[Piece]) -> list[Sign]:
-        """What may be a word is a letter or a digit beside others alone."""
+        """Keep what may be a word as a letter or a digit only beside others."""
         settled: list[Sign] = []
         for at, sign in enumerate(signs):
             if not sign.is_soft or self._is_beside(signs, at):
@@ -243,8 +243,8 @@ class Dictation:
         return settled
 
     def _is_beside(self, signs: Sequence[Sign], at: int) -> bool:
-        """Whether a sure sign of its kind stands beside it, with unsure ones between or none. What only sounds like a
-        digit stands between two of them.
+        """Return whether a sure sign of its kind stands beside it, with unsure ones between or none. What only sounds
+        like a digit stands between two of them.
         """
         sides = (range(at - 1, -1, -1), range(at + 1, len(signs)))
         found = [self._reaches(signs, side, signs[at].kind) for side in sides]

@@ -53,7 +53,7 @@ def _in_month_or_next(
 
 
 def _nth(value: Value, texts: tuple[str, ...], words: CalendarWords) -> int | None:
-    """Which of its month's weekdays is meant, by the words right beside it."""
+    """Return which of its month's weekdays is meant, by the words right beside it."""
     for n in range(1, min(_LONGEST_NTH, value.start) + 1):
         hit = words.nth_before.at(texts, value.start - n)
         if hit is not None and hit[0] == n:

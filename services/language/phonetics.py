@@ -42,11 +42,11 @@ def fitted(ipa: str, has: Callable[[str], bool]) -> str:
 
 @cache
 def respellings(model: str, *kinds: str) -> tuple[tuple[str, str], ...]:
-    """How a model writes what espeak-ng writes: (from, to), to be applied in order. `kinds`: keys of its table."""
+    """Return a model's spellings of espeak-ng's: (from, to), to be applied in order. `kinds`: keys of its table."""
     table = tomllib.loads((PACKAGED / "ipa.toml").read_text(encoding="utf-8"))[model]
     return tuple((before, after) for kind in kinds for before, after in table.get(kind, ()))
 
 
 def replacements(symbol: str) -> Collection[str]:
-    """What may be said in place of a sound, the nearest first."""
+    """Return what may be said in place of a sound, the nearest first."""
     return _alphabet()[1].get(symbol, ())

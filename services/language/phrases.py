@@ -101,7 +101,7 @@ class PhraseTable(Generic[V]):
         return frozenset(words[0] for words, meaning in found if len(words) == 1 and meaning in meanings)
 
     def at(self, texts: tuple[str, ...], start: int) -> tuple[int, V] | None:
-        """How many tokens the longest phrase here has, and what it means."""
+        """Return how many tokens the longest phrase here has, and what it means."""
         if start >= len(texts):
             return None
         for words, meaning in self._by_first.get(texts[start], ()):
@@ -128,7 +128,7 @@ class PhraseSet(PhraseTable[bool]):
         super().__init__(dict.fromkeys(phrases, True))
 
     def length(self, texts: tuple[str, ...], start: int) -> int:
-        """How many tokens the longest phrase here has; 0: none begins here."""
+        """Return how many tokens the longest phrase here has; 0: none begins here."""
         hit = self.at(texts, start)
         return hit[0] if hit else 0
 

@@ -1,4 +1,4 @@
-"""How a language is written, by its language.toml: letters of its own, spaces between words, tokens a second."""
+"""The script of a language, by its language.toml: letters of its own, spaces between words, tokens a second."""
 
 import re
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ from services.language.phrases import Token
 
 
 class Kind(Enum):
-    """What a value is."""
+    """The kind of a value."""
 
     NUMBER = "number"
     MONEY = "money"

@@ -5,7 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from services.language.calendar_words import CalendarWords
-from services.language.numerals import NumberWords, find_numbers, number_words
+from services.language.number_words import NumberWords, number_words
+from services.language.numerals import find_numbers
 from services.language.phrases import Token
 from services.language.value import Kind, Value
 from services.language.value_words import ValueWords
@@ -33,7 +34,7 @@ def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords
 
 
 def _ends_number(texts: tuple[str, ...], phrase: Value, numbers: NumberWords) -> bool:
-    """Whether it is of the number before it: "mốt", the day after tomorrow, is the one of "ba mươi mốt".
+    """Return whether a word belongs to the number before: "mốt", the day after tomorrow, is the one of "ba mươi mốt".
 
     What names no number is one too behind a unit: "千万" of "两千万", "万一" of "三万一千".
     """
@@ -175,7 +176,9 @@ def _numbers_in(tokens: Sequence[Token], start: int, end: int, language_code: st
 
 
 def _is_fraction(before: Value, value: Value, tokens: Sequence[Token], points: Collection[str]) -> bool:
-    """Whether it stands behind the point of the number before: the five of "two point five", and digits behind it."""
+    """Return whether a number stands behind the point of the number before: the five of "two point five", and digits
+    behind it.
+    """
     if value.number >= 10 or value.digits or before.digits:
         return False
     if before.number % 1 > 0 and before.end == value.start:
@@ -184,7 +187,7 @@ def _is_fraction(before: Value, value: Value, tokens: Sequence[Token], points: C
 
 
 def _goes_on(before: Value, value: Value, tokens: Sequence[Token]) -> bool:
-    """Whether two numbers are one: "1 triệu 500 nghìn"."""
+    """Return whether two numbers are one: "1 triệu 500 nghìn"."""
     is_multiplied = before.number >= 1000 and not tokens[before.end - 1].text[:1].isdecimal()
     unit = 1
     while is_multiplied and before.number % (unit * 1000) == 0:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.language import data
-from services.language.numerals import NumberWords, number_words
+from services.language.number_words import NumberWords, number_words
 from services.language.phrases import PhraseSet, PhraseTable
 
 FILE = "values"

@@ -82,7 +82,7 @@ class _Combining:
         return part if part is not None and part.kind is kind else None
 
     def _before(self, name: str, at: int) -> bool:
-        """Whether a phrase of a list ends right before a token."""
+        """Return whether a phrase of a list ends right before a token."""
         return any(self._is(name, at - n) == n for n in range(1, 4) if at >= n)
 
     def _opens_amount(self, at: int) -> bool:
@@ -210,7 +210,7 @@ class _Combining:
         return Value(Kind.DATE, day.start, ones.end, number=Decimal(number), date=(None, None, number))
 
     def _is_bare_day(self, day: Value) -> bool:
-        """Whether an ordinal that stands alone is a day of the month: "двадцать первого", "по двенадцатое"."""
+        """Return whether an ordinal that stands alone is a day of the month: "двадцать первого", "по двенадцатое"."""
         if day.kind is not Kind.ORDINAL or not self.words.day_endings:
             return False
         return self._before("bare_day_openings", day.start) or self.texts[day.end - 1].endswith(self.words.day_endings)
@@ -229,7 +229,7 @@ class _Combining:
         return Value(Kind.DATE, at, number.end + length, date=date) if length else None
 
     def _opens_days(self, at: int, length: int) -> bool:
-        """Whether the opening makes a day of any number: "ngày 5", where "on 5" is none."""
+        """Return whether the opening makes a day of any number: "ngày 5", where "on 5" is none."""
         return not self.words.lists["time_openings"].length(self.texts, at) and not self._ordinals_needed(at, length)
 
     def _ordinals_needed(self, at: int, length: int) -> bool:
@@ -237,7 +237,7 @@ class _Combining:
 
     @property
     def _ends_in_ordinals(self) -> bool:
-        """Whether days of the month are ordinals in the language: "the 5th"."""
+        """Return whether days of the month are ordinals in the language: "the 5th"."""
         return self.words.has_ordinals
 
     def _is_ordinal(self, day: Value) -> bool:
@@ -254,7 +254,7 @@ class _Combining:
         return bool(self._is("day_behind", day.end))
 
     def _is_of_month(self, at: int) -> bool:
-        """Whether a month follows that is named by its place: "of this month"."""
+        """Return whether a month follows that is named by its place: "of this month"."""
         at += self._is("month_openings", at)
         named = max(self._is(f"{name}_words", at) for name in ("next", "this", "last"))
         return named > 0 and self._is("month_words", at + named) > 0
@@ -423,7 +423,7 @@ class _Combining:
         return time if is_named else None
 
     def _counts_nights(self, number: Value) -> bool:
-        """Whether a number is one of nights, though a night is a part of the day too: "на три ночи", "ba đêm"."""
+        """Return whether a number counts nights, though a night is a part of the day too: "на три ночи", "ba đêm"."""
         if not self._is("night_units", number.end):
             return False
         return not self.words.lists["night_openings"].openings or self._before("night_openings", number.start)
@@ -459,7 +459,7 @@ class _Combining:
         return time if is_time else None
 
     def _stands_with_minutes(self, hour: Value) -> bool:
-        """Whether hour and minutes stand alone beside a day, or are all that is said: "twelve thirty on Friday"."""
+        """Return whether hour and minutes stand alone beside a day, or make the text: "twelve thirty on Friday"."""
         time = self._with_minutes(hour) if self.words.has_bare_minutes and not hour.number % 1 else hour
         if time.kind is not Kind.TIME or time.end == hour.end or not 1 <= hour.number <= 12 or hour.digits:
             return False
@@ -475,12 +475,12 @@ class _Combining:
         return clock(int(hour.number), 30, hour.start, hour.end + half) if half else None
 
     def _stands_with_half(self, hour: Value) -> bool:
-        """Whether hour and half stand alone behind a day: "sáng mốt tám rưỡi"."""
+        """Return whether hour and half stand alone behind a day: "sáng mốt tám rưỡi"."""
         is_behind = self._ends_in(hour.start - 1, (Kind.WEEKDAYS, Kind.DAY, Kind.PART))
         return is_behind and 1 <= hour.number <= 12 and not hour.number % 1 and self._is("half_hours", hour.end) > 0
 
     def _ends_in(self, at: int, kinds: Sequence[Kind]) -> bool:
-        """Whether a part of one of the kinds ends with a token."""
+        """Return whether a part of one of the kinds ends with a token."""
         found = (self.parts.get(at - n) for n in range(3))
         return any(part is not None and part.end == at + 1 and part.kind in kinds for part in found)
 
@@ -576,6 +576,6 @@ def _between(first: int, last: int) -> frozenset[int]:
 
 
 def _within(minutes: frozenset[int], part: str) -> set[int]:
-    """Those of the minutes of a day that lie in a part of it, which may go on past midnight."""
+    """Return those of the minutes of a day that lie in a part of it, which may go on past midnight."""
     begin, end = PARTS[part][0] * 60, PARTS[part][1] * 60
     return {m for m in minutes if begin <= m < end or begin <= m + DAY < end}

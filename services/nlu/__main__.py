@@ -13,11 +13,11 @@ from services.language.data import LanguageDataError
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.kinds import open_agent
 from services.nlu.agent.outcomes import load_outcomes
+from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import read_agents
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.tools import HoldsOpen
 from services.nlu.agent.waiting_words import load_waiting_words
-from services.nlu.agent.wording import load_languages
 from services.nlu.engine import Message, open_engine
 from services.nlu.service import FULL_NAME, SCOPES, NluService
 from services.nlu.settings import NluSettings

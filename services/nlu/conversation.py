@@ -35,7 +35,8 @@ from services.nlu.settings import NluSettings
 from services.nlu.state import AgentStates, State, read_state, write_state
 from services.nlu.tool_runs import Confirm, ToolLimits, ToolRuns
 from services.nlu.tool_waits import CompanyTimes
-from services.nlu.turn import Turn, TurnLimits, TurnRun, TurnTools
+from services.nlu.turn import TurnRun
+from services.nlu.turn_state import Turn, TurnLimits, TurnTools
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import bind_turn, get_logger
@@ -143,11 +144,12 @@ class Conversation:
         if isinstance(turn_input, Text):
             language_code = self._language.of(turn_input.text, detected=received.language_code)
             switches_language = self._language.wants_switch(language_code)
+        before = received.continues_turn_id
         turn = Turn(
             turn_id=turn_id,
             input=turn_input,
             language_code=language_code,
-            family=(turn_id, *self._families.get(received.continues_turn_id, _family(received.continues_turn_id))),
+            family=(turn_id, *self._families.get(before, (before,) if before else ())),
             committed=asyncio.Event(),
             switches_language=switches_language,
             stopwatch=stopwatch,
@@ -346,7 +348,3 @@ class Conversation:
         result = {"outcome": outcome.value} | ({"reason": reason[:64]} if reason else {})
         if not self._history.note_result(action_id, json.dumps(result)):
             log.warning("act_unknown", action_id=action_id[:64])
-
-
-def _family(turn_id: int) -> tuple[int, ...]:
-    return (turn_id,) if turn_id else ()

@@ -17,6 +17,7 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 
 CHAIN = "services.nlu.engines.chain"
+CHAINED_REPLY = "services.nlu.chained_reply"
 ENGINES = {
     "llama_cpp": "services.nlu.engines.llama_cpp.engine:LlamaCppEngine",
     "gemini": "services.nlu.engines.gemini:GeminiEngine",
@@ -156,9 +157,10 @@ class NluEngine(Protocol):
     async def commit(self, conversation: str, turn_id: int) -> None:
         """The draft of this turn is committed: the turn goes before drafts from here on. Unknown turns are no error."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Read the conversation so far ahead of its next turn, or, where the messages end with the caller's, ahead of
-        going on with that turn's answer. Where that saves time; returns at once.
+        going on with that turn's answer. Where that saves time; returns at once. `language_code`: of the next turn as
+        far as it is known.
         """
 
     async def forget(self, conversation: str) -> None:
@@ -176,7 +178,7 @@ def open_engine(settings: NluSettings) -> NluEngine:
         return _make(names[0], settings)
     engines = {name: _make(name, settings) for name in names}
     chain = import_module(CHAIN)
-    limits = chain.ChainLimits(
+    limits = import_module(CHAINED_REPLY).ChainLimits(
         first_token_s=settings.first_token_limit_s,
         token_gap_s=settings.token_gap_limit_s,
         hedge_s=settings.hedge_ms / 1000,

@@ -97,6 +97,13 @@ class GuardedReply:
         self.evidence = _with_results(self.evidence, [call], self.reads)
 
 
+def behind_opening(sentence: str, reply: str) -> str:
+    """Return a sentence without the clause it opens with, where the reply has just said that: "I'm sorry,"."""
+    opening, comma, rest = sentence.partition(",")
+    is_said = bool(comma) and reply.rstrip().endswith(f"{opening},")
+    return rest.strip() if is_said and rest.strip() else sentence
+
+
 def evidence_of(
     history: Iterable[Entry],
     *,

@@ -10,6 +10,7 @@ _LONGEST_HELD = 32  # characters of a word; a script without spaces has longer r
 _SIGNS = frozenset("WF")  # values of East Asian Width, Unicode Standard Annex 11: scripts without spaces
 _CLOSING = frozenset(',;:.!?%)"\u2026\u201d\u00bb')
 _SENTENCE_START = re.compile(r"(?<=[.!?\u2026])\s+(?=\S)|(?<=[\u3002\uff01\uff1f])\s*(?=\S)")
+_SENTENCE_END = re.compile(r"[.!?\u2026\u3002\uff01\uff1f][\"'\u201d\u2019\u00bb)\s]*\Z")
 _LEAST_WORDS = 3  # of a broken sentence, to know it again
 _LEAST_CHARS = 8
 
@@ -85,6 +86,11 @@ class Joint:
         if last in _CLOSING and self._said[-2:-1].isdigit() and first.isdigit():
             return text  # within a number: "12.", "50"
         return f" {text}" if last.isalnum() or last in _CLOSING else text
+
+
+def ends_sentence(said: str) -> bool:
+    """Return whether the text ends where a sentence does, so that nothing need follow it."""
+    return _SENTENCE_END.search(said) is not None
 
 
 def _end_of(begun: str, text: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What stands before and behind the reading of markup: escaped signs, and the beginning of a line. Sans-IO."""
+"""The edges of reading markup: escaped signs, and the beginning of a line. Sans-IO."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LineHead:
         return self.finish()
 
     def drop(self) -> None:
-        """It is the first cell of a table."""
+        """Drop the first cell of a table."""
         self._held = ""
 
     def void(self) -> str:

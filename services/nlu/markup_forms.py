@@ -1,4 +1,4 @@
-"""How markup is written by models and servers: tags, special tokens, brackets, entities, calls, tables.
+"""The forms of markup that models and servers write: tags, special tokens, brackets, entities, calls, tables.
 
 Each form that may be cut has a pattern of its beginnings: what matches it may still become the form.
 """

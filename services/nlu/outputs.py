@@ -107,7 +107,7 @@ class Expectation:
 
 
 class Outcome(Enum):
-    """How a turn ends."""
+    """The outcome of a turn."""
 
     COMPLETED = 1
     CANCELLED = 2

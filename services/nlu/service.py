@@ -49,7 +49,7 @@ FEATURES = (
 )
 
 SCOPES = {"AnalyzeCall": Scope.CONNECT}
-"""What a token needs for a method, beside the stream's: an analysis uses the model, as a call does."""
+"""The scopes that methods need, beside the stream's: an analysis uses the model, as a call does."""
 
 _OUTBOX_LIMIT = 64
 _MAX_INSTRUCTION_CHARS = 8000

@@ -35,7 +35,7 @@ class ToolCallReader:
     """
 
     def __init__(self, names: Collection[str]) -> None:
-        """`names`: of the tools there are. Another name counts as one where the text can be nothing but a call."""
+        """`names`: of the tools there are. Another name counts as one where the text can only be a call."""
         self._names = frozenset(names)
         named = "|".join(re.escape(name) for name in sorted(self._names, key=len, reverse=True))
         bare = rf"|(?<![\w.])(?:{named})\((?=\s*(?:\)|[A-Za-z_]\w*\s*=))" if named else ""

@@ -28,7 +28,7 @@ log = get_logger(__name__)
 _STANDING_S = 1.0  # to look up how a deed stands whose result is late
 
 Confirm = Callable[[ToolSpec, Mapping[str, object]], str]
-"""Why a tool that writes may not be run with these arguments; empty: the caller has confirmed it."""
+"""The reason why a tool that writes may not be run with these arguments; empty: the caller has confirmed it."""
 
 UNCONFIRMED_TOTAL = Counter(
     "voice_nlu_unconfirmed_deeds_total", "Calls of writing tools that no caller had confirmed, by a model.", ["tool"]

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
 
 from prometheus_client import Counter
 
-from services.language.words import normalise
 from services.nlu.agent.acts import act_name
-from services.nlu.agent.courtesies import user_text
-from services.nlu.agent.deeds import Tense
 from services.nlu.agent.ending import agent_ends
-from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.expecting import expected_after
-from services.nlu.agent.interface import Act, AgentState, AwaitCommit, CallTool, CallTools, Expect, Remember, Say, Step
+from services.nlu.agent.interface import Act, AwaitCommit, CallTool, CallTools, Expect, Remember, Say, Step
 from services.nlu.agent.outcomes import kind_of
 from services.nlu.agent.profile import AgentProfile
-from services.nlu.agent.waiting_words import WaitingWords
-from services.nlu.clauses import Clause, ClauseCutter
+from services.nlu.clause_sender import ClauseSender, Withheld
+from services.nlu.clauses import ClauseCutter
 from services.nlu.engine import Began, CutShort, MadeBy, ToolWanted
-from services.nlu.guarded_reply import GuardedReply
+from services.nlu.guarded_reply import GuardedReply, behind_opening
 from services.nlu.history import ToolCall
-from services.nlu.inputs import TurnInput
 from services.nlu.markup import THOUGHT_END
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import (
@@ -36,79 +29,23 @@ from services.nlu.outputs import (
     ExpectedKind,
     HangUp,
     Output,
-    ReplyText,
     SwitchLanguage,
 )
 from services.nlu.plain_speech import PlainSpeech, after_thought
-from services.nlu.tool_waits import CompanyTimes, in_company
+from services.nlu.tool_waits import in_company
 from services.nlu.tools.outcome import is_pending
-from services.runtime.clock import Stopwatch
+from services.nlu.turn_state import Turn, TurnLimits, TurnTools
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
 
-PROMISE = Tense.PROMISED.value  # the guard's rule of a clause that its act, asked for behind it, makes true
 NOT_ALLOWED = "NOT_ALLOWED"
-"""Why an act was not asked for that the agent's file does not list."""
+"""The reason why an act was not asked for that the agent's file does not list."""
 
 ACTS_REFUSED_TOTAL = Counter(
     "voice_acts_refused_total", "Acts on calls that a model wanted and its agent's file does not allow.", ["act"]
 )
 
 log = get_logger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class Turn:
-    """State of a turn from its beginning to its end."""
-
-    turn_id: int
-    input: TurnInput
-    language_code: str
-    family: tuple[int, ...]  # itself, then the turns it continues
-    committed: asyncio.Event
-    switches_language: bool = False
-    stopwatch: Stopwatch = field(default_factory=Stopwatch)
-    reply: str = ""  # as sent
-    remembered: AgentState | None = None  # by the agent in this turn
-    is_waiting_for_commit: bool = False
-    engines: list[str] = field(default_factory=list)  # of a chain, in the order they made the reply
-    task: asyncio.Task[None] | None = None
-    guarded: GuardedReply | None = None
-
-    @property
-    def user_text(self) -> str:
-        return user_text(self.input)
-
-
-@dataclass(frozen=True, slots=True)
-class TurnLimits:
-    """Limits of a turn: its times in seconds, the length of the reply, and the words of its first clause."""
-
-    turn_s: float
-    draft_s: float
-    max_sentences: int
-    first_phrase_words: int  # see ClauseCutter
-    company: CompanyTimes  # while tools work
-
-
-@dataclass(frozen=True, slots=True)
-class TurnTools:
-    """The tools of one turn. `run` runs one, or finds the result of the same one; `writes` says whether it may not run
-    for a draft; `words` are said while one works. `refusal` says why one may not run as things stand; empty: it may.
-    """
-
-    run: Callable[[ToolWanted], Coroutine[Any, Any, ToolCall]]
-    writes: Callable[[str], bool]
-    words: WaitingWords
-    refusal: Callable[[ToolWanted], str] = lambda wanted: ""
-
-
-class Withheld(Exception):
-    """A clause may not be spoken: the reply ends before it."""
-
-    def __init__(self, clause: str, verdict: Verdict) -> None:
-        super().__init__(verdict.rule)
-        self.clause, self.verdict = clause, verdict
 
 
 class TurnRun:
@@ -132,10 +69,7 @@ class TurnRun:
         """
         self._turn, self._emit, self._tools, self._remember = turn, emit, tools, remember
         self._limits, self._profile, self._guarded, self._honest = limits, profile, guarded, honest
-        self._held: list[str] = []  # clauses from a promise on, until its act is asked for
-        self._unclear = ""  # the beginning of a sentence that is right or wrong by what follows
-        self._is_second = False  # the agent has been asked once more
-        self._spoken: set[tuple[str, ...]] = set()  # clauses; a second reply leaves them out
+        self._sender = ClauseSender(turn, guarded, emit=emit, on_first_clause=self._rest_and_go_on)
         self._done: list[CallAct] = []
         self._cutter = ClauseCutter(first_phrase_words=limits.first_phrase_words)
         self._plain = PlainSpeech()
@@ -143,7 +77,6 @@ class TurnRun:
         self._sentences = 0  # written by a model
         self._has_written = False
         self._expects = False
-        self._goes_on_after_pause = False  # the text before an act has lost the space at its end
         self._asked_ns = 0
         self._working_since_ns: int | None = None
 
@@ -179,7 +112,7 @@ class TurnRun:
                 )
             except Withheld as second:
                 self._begin_afresh(second)
-                await self._emit_clause(self._honest)
+                await self._sender.emit_clause(behind_opening(self._honest, self._turn.reply))
 
     async def _take_all(self, steps: AsyncGenerator[Step, None]) -> None:
         self._work_begins()
@@ -187,17 +120,14 @@ class TurnRun:
             async for step in steps:
                 await self._take(step)
         await self._send_rest()
-        await self._release(is_whole=True)
+        await self._sender.release(is_whole=True)
 
     def _begin_afresh(self, withheld: Withheld) -> None:
         self._guarded.withhold(withheld.clause, withheld.verdict)
-        self._is_second = True
-        self._held.clear()
-        self._unclear = ""
+        self._sender.begin_second_reply()
         self._sentences = 0
         self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
         self._plain = PlainSpeech()
-        self._goes_on_after_pause = True
 
     async def _take(self, step: Step) -> None:
         match step:
@@ -224,7 +154,7 @@ class TurnRun:
                 if isinstance(step, Act):
                     self._ask(step.act)
                 await self._send_rest()
-                await self._release()
+                await self._sender.release()
                 await self._wait_for_commit()
                 await self._do(step)
                 self._work_begins()
@@ -240,7 +170,7 @@ class TurnRun:
         self._guarded.look_up(say.looked_up)
         self._has_written = self._has_written or not say.text.isspace()
         clauses = self._cutter.push(self._speech_in(self._plain.push(say.text)))
-        await self._send(clauses)
+        await self._sender.send(clauses)
         if say.is_written_by_model:
             self._sentences += sum(clause.ends_sentence for clause in clauses)
             say.is_enough = self._sentences >= self._limits.max_sentences
@@ -254,8 +184,8 @@ class TurnRun:
         """
         if THOUGHT_END in speakable:
             self._cutter = ClauseCutter(first_phrase_words=self._limits.first_phrase_words)
-            self._held.clear()
-            self._unclear, self._sentences = "", 0
+            self._sender.drop_unsent()
+            self._sentences = 0
         return after_thought(speakable)
 
     def _check_something_is_said(self) -> None:
@@ -269,7 +199,7 @@ class TurnRun:
             if not self._tools.refusal(ToolWanted(call.name, call.arguments_json)):
                 self._guarded.ask(call.name)
         await self._send_rest()
-        await self._release()
+        await self._sender.release()
         reading = [call for call in calls if not self._tools.writes(call.name)]
         await self._run_tools(reading)
         if len(reading) < len(calls):
@@ -299,9 +229,9 @@ class TurnRun:
         return await asyncio.gather(*(self._tools.run(ToolWanted(call.name, call.arguments_json)) for call in calls))
 
     async def _keep_company(self, n_said: int) -> None:
-        self._goes_on_after_pause = True
-        await self._emit_clause(self._tools.words.phrase(n_said, reply=self._turn.reply))
-        self._goes_on_after_pause = True
+        self._sender.goes_on_after_pause = True
+        await self._sender.emit_clause(self._tools.words.phrase(n_said, reply=self._turn.reply))
+        self._sender.goes_on_after_pause = True
 
     def _ask(self, act: CallAct) -> None:
         """Take a request for a tool or an act as evidence of its promise, unless the agent's file does not allow it."""
@@ -313,84 +243,26 @@ class TurnRun:
             case AwaitCommit():
                 pass
             case Act(act, is_now):
-                if not (self._is_second and act in self._done):
+                if not (self._sender.is_second_reply and act in self._done):
                     self._done.append(act)
                     if not await self._act(act, is_now=is_now):
-                        self._drop_promise()
+                        self._sender.drop_promise()
                         await self._say_refusal(act)
             case Expect(kind, length, phrases):
                 self._expects = True
                 await self._emit(Expectation(self._turn.turn_id, kind, length, phrases))
 
-    def _drop_promise(self) -> None:
-        """Drop the promise of an act that is refused: the refusal is said in its place."""
-        for text in self._held:
-            verdict = self._guarded.check(text, reply=self._turn.reply)
-            if not verdict.ok:
-                self._guarded.withhold(text, verdict)
-        self._held.clear()
-
     async def _say_refusal(self, act: CallAct) -> None:
         """Say that an act is refused, since it may have been promised to the caller."""
         words = self._profile.outcome(kind_of(act, ActionOutcome.FAILED, NOT_ALLOWED), self._turn.language_code)
-        self._goes_on_after_pause = True
+        self._sender.goes_on_after_pause = True
         for clause in self._cutter.push(words) + self._cutter.finish():
-            await self._emit_clause(clause.text)
-        self._goes_on_after_pause = True
+            await self._sender.emit_clause(clause.text)
+        self._sender.goes_on_after_pause = True
 
     async def _send_rest(self) -> None:
-        await self._send(self._cutter.push(self._speech_in(self._plain.finish())) + self._cutter.finish())
-        self._goes_on_after_pause = True
-
-    async def _send(self, clauses: list[Clause]) -> None:
-        """Send clauses that may be spoken; from a promise on they wait until its act is asked for. Raises Withheld."""
-        for clause in clauses:
-            if self._held or (self._is_second and self._is_said(clause.text)):
-                self._held += [clause.text] if self._held else []
-                continue
-            text, self._unclear = self._unclear + clause.text, ""
-            verdict = self._guarded.check(text, reply=self._turn.reply)
-            if verdict.rule == PROMISE:
-                self._held.append(text)
-            elif verdict.ok:
-                await self._emit_clause(text)
-            elif verdict.may_mend:
-                self._unclear = text
-            else:
-                raise Withheld(text, verdict)
-
-    async def _release(self, *, is_whole: bool = False) -> None:
-        """Send the clauses that waited, once the act of their promise is asked for. Raises Withheld: the reply ends
-        without it.
-        """
-        if self._unclear:
-            text, self._unclear = self._unclear, ""
-            verdict = self._guarded.check(text, reply=self._turn.reply)
-            raise Withheld(text, verdict)
-        while self._held:
-            verdict = self._guarded.check(self._held[0], reply=self._turn.reply)
-            if verdict.rule == PROMISE and not is_whole:
-                return
-            if not verdict.ok:
-                raise Withheld(self._held[0], verdict)
-            await self._emit_clause(self._held.pop(0))
-
-    def _is_said(self, text: str) -> bool:
-        """Return whether the first reply said the clause already: a second reply begins with "Sure," again."""
-        return bool(normalise(text)) and normalise(text) in self._spoken
-
-    async def _emit_clause(self, text: str) -> None:
-        turn, timing = self._turn, None
-        if not turn.reply:
-            self._rest(goes_on=True)
-            timing = turn.stopwatch.timing()
-        if self._goes_on_after_pause and not turn.reply[-1:].isspace() and not text[0].isspace():
-            text = f" {text}" if turn.reply else text
-        self._goes_on_after_pause = False
-        turn.reply += text
-        if not self._is_second:
-            self._spoken.add(normalise(text))
-        await self._emit(ReplyText(turn.turn_id, text, turn.language_code, timing))
+        await self._sender.send(self._cutter.push(self._speech_in(self._plain.finish())) + self._cutter.finish())
+        self._sender.goes_on_after_pause = True
 
     async def _expect(self) -> None:
         turn = self._turn
@@ -435,6 +307,9 @@ class TurnRun:
     def _work_begins(self) -> None:
         """Begin to count computing time; an engine that begins later counts as queueing until then."""
         self._asked_ns = self._working_since_ns = time.monotonic_ns()
+
+    def _rest_and_go_on(self) -> None:
+        self._rest(goes_on=True)
 
     def _rest(self, *, goes_on: bool = False) -> None:
         """Stop counting computing time until the work goes on."""

@@ -14,7 +14,7 @@ from enum import Enum
 
 
 class ErrorClass(Enum):
-    """What a failure says of the provider."""
+    """The meaning of a failure for the provider."""
 
     TRANSIENT = "transient"  # it may do better next time: 5xx, a broken connection, a stall, an answer cut off
     OVERLOADED = "overloaded"  # it asks for a pause: 429, 503 with Retry-After
@@ -52,7 +52,7 @@ _MOVES = {
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a breaker opens, and how it closes again."""
+    """The thresholds and times at which a breaker opens and closes."""
 
     window: int = 20  # the last outcomes that count
     window_s: float = 60.0  # older ones do not count

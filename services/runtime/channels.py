@@ -17,7 +17,7 @@ _TOKEN = re.compile(r"[!-~]+")  # what a header may carry: printable ASCII witho
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What a client shows, and what it believes a server by, as it stood in the files."""
+    """A client's certificate, key and CA, as they stood in the files."""
 
     root_certificates: bytes | None = None  # PEM; None: no TLS
     certificate_chain: bytes | None = None
@@ -27,7 +27,7 @@ class ClientCredentials:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """How to reach a service. Plain text unless a CA file is given."""
+    """The settings of a channel to a service. Plain text unless a CA file is given."""
 
     tls_ca_file: Path | None = None
     """PEM certificates of those who sign the server; turns TLS on."""
@@ -48,7 +48,7 @@ class ChannelSettings:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Those that are read when a channel is opened."""
+        """Return the files that are read when a channel is opened."""
         named = (self.tls_ca_file, self.tls_certificate_file, self.tls_key_file, self.token_file)
         return tuple(path for path in named if path is not None)
 
@@ -115,7 +115,7 @@ def channel_options(settings: ChannelSettings, *, health_service: str = "") -> l
         ("grpc.keepalive_permit_without_calls", 1),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.enable_retries", 0),
-        # A server that comes back is wanted at once: gRPC's own patience grows to two minutes.
+        # A server that comes back is wanted at once: gRPC's own backoff grows to two minutes.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.min_reconnect_backoff_ms", 1_000),
         ("grpc.max_reconnect_backoff_ms", 2_000),

@@ -1,4 +1,4 @@
-"""Where a turn's time went, by the server's monotonic clock."""
+"""The parts of a turn's time, by the server's monotonic clock."""
 
 import time
 from collections.abc import Iterator
@@ -50,6 +50,6 @@ class Stopwatch:
             self._compute_ns += time.monotonic_ns() - began
 
     def timing(self) -> Timing:
-        """What has been spent up to now."""
+        """Return what has been spent up to now."""
         since_ns = time.monotonic_ns() - self._trigger_ns
         return Timing(self._queue_ns // 1000, self._compute_ns // 1000, max(0, since_ns) // 1000)

@@ -20,7 +20,9 @@ Content = TypeVar("Content")
 
 
 class WatchedFiles(Generic[Content]):
-    """What was read from some files. A change that cannot be read is logged and what was there before stays."""
+    """The content of some files, read again when they change. A change that cannot be read is logged and what was there
+    before stays.
+    """
 
     def __init__(self, what: str, paths: tuple[Path, ...], read: Callable[[], Content]) -> None:
         """Reads them at once. Raises StartupError."""
@@ -56,7 +58,7 @@ class WatchedFiles(Generic[Content]):
                     self._log_unexpected(error)
 
     def _log_unexpected(self, error: Exception) -> None:
-        """Only the type: the text of an error that nobody foresaw may hold what stands in the file."""
+        """Only the type: the text of an unexpected error may hold what stands in the file."""
         log.error("credentials_kept", what=self._what, complaint=f"unexpected {type(error).__name__}")
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:

@@ -1,4 +1,4 @@
-"""What can go wrong, in the domain's words, and the one place that turns it into a gRPC status and back."""
+"""The domain's errors, and the one place that turns it into a gRPC status and back."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn
@@ -37,7 +37,7 @@ class RequestError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """What the request names is not there."""
+    """A thing that the request names does not exist."""
 
     reason = "NOT_FOUND"
 
@@ -139,7 +139,7 @@ class NotServing(StartupError):
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What a group of failures comes down to: the first domain error in it, else the first error."""
+    """Return what a group of failures comes down to: the first domain error in it, else the first error."""
     if not isinstance(error, BaseExceptionGroup):
         return error
     causes = [root_cause(one) for one in error.exceptions]
@@ -210,7 +210,8 @@ class RpcFailure:
 
 
 WRITE_FAILED = "Internal error from Core"
-"""What grpc.aio's client puts in the place of the server's status where a write meets the end of the stream."""
+"""The text that grpc.aio's client puts in the place of the server's status where a write meets the end of the stream.
+"""
 
 
 def rpc_failure(error: grpc.aio.AioRpcError) -> RpcFailure:

@@ -79,7 +79,7 @@ class ServiceServer:
 
     @property
     def target(self) -> str:
-        """Where it listens, as "host:port"."""
+        """Return the address on which the server listens, as "host:port"."""
         return _address(self._settings.host, self.port)
 
     async def start(self) -> None:
@@ -160,7 +160,7 @@ def server_options(settings: ServiceSettings) -> list[tuple[str, Any]]:
 
 
 def _address(host: str, port: int) -> str:
-    """As gRPC wants it: an IPv6 address in brackets."""
+    """Return the address as gRPC wants it: an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

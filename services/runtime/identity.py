@@ -1,4 +1,6 @@
-"""Who calls: bearer tokens, the tenants and methods they stand for, and the checks a service makes with them."""
+"""The identity of callers: bearer tokens, the tenants and methods they stand for, and the checks a service makes with
+them.
+"""
 
 import hashlib
 import hmac
@@ -24,7 +26,7 @@ log = get_logger(__name__)
 
 
 class Scope(StrEnum):
-    """What a token lets its holder do, beside asking what engine answers."""
+    """The rights of a token, beside asking what engine answers."""
 
     CONNECT = "connect"  # open the stream of a call
     WATCH = "watch"  # see the calls that are up, and what is said on them
@@ -70,7 +72,7 @@ def set_caller(identity: Identity | None, *, certificate_name: str = "") -> None
 
 
 def caller_name() -> str:
-    """Who the current call comes from, for the log."""
+    """Return who the current call comes from, for the log."""
     return _caller_name.get()
 
 
@@ -196,7 +198,7 @@ def _expiry(where: str, value: object) -> float:
 
 
 def _without_content(error: Exception) -> str:
-    """What is wrong, without what stands in the file."""
+    """Return what is wrong, without what stands in the file."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, RecursionError):

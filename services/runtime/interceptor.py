@@ -84,8 +84,8 @@ class ProbeStreams:
 
 
 def _network(peer: str) -> str:
-    """What one host has of the net: an IPv4 address, or the 64 bits of an IPv6 network, in which any host may give
-    itself as many addresses as it likes (RFC 8981). A peer that is neither stands for itself, without its port.
+    """Return what one host has of the net: an IPv4 address, or the 64 bits of an IPv6 network, in which any host may
+    give itself as many addresses as it likes (RFC 8981). A peer that is neither stands for itself, without its port.
     """
     host = unquote(peer).rpartition(":")[0] or peer
     try:
@@ -134,7 +134,7 @@ class Door(grpc.aio.ServerInterceptor):
             metrics.errors_total(reason)
 
     async def emptied(self) -> None:
-        """Return when no stream is open."""
+        """Wait until no stream is open."""
         await self._emptied.wait()
 
     async def intercept_service(

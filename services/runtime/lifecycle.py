@@ -1,4 +1,4 @@
-"""Where a service stands between its start and its end."""
+"""The lifecycle of a service, from start to end."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ class Lifecycle:
 
     @property
     def fault(self) -> str:
-        """What a person must mend before this process can serve, in one line; empty: nothing is known."""
+        """Return what a person must mend before this process can serve, in one line; empty: nothing is known."""
         return self._fault
 
     def cannot_serve(self, why: str) -> None:
@@ -44,7 +44,7 @@ class Lifecycle:
         return max(0, round((self._drain_deadline - time.monotonic()) * 1000)) if self._draining.is_set() else 0
 
     async def draining(self) -> None:
-        """Return when the service begins to drain: the moment to send `going_away` on an open stream."""
+        """Wait until the service begins to drain: the moment to send `going_away` on an open stream."""
         await self._draining.wait()
 
     def set_part(self, name: str, *, is_ready: bool) -> None:
@@ -55,7 +55,7 @@ class Lifecycle:
 
     @property
     def parts(self) -> dict[str, bool]:
-        """Which parts are ready, by name."""
+        """Return the parts' readiness, by name."""
         return dict(self._parts)
 
     async def changed_parts(self) -> dict[str, bool]:
@@ -77,6 +77,6 @@ class Lifecycle:
             self._draining.set()
 
     def stop(self) -> None:
-        """Nothing is open any more."""
+        """Enter the state STOPPED: nothing is open any more."""
         self._state = State.STOPPED
         self._draining.set()

@@ -12,7 +12,7 @@ PII_PREFIX: Final = "pii."
 META: Final = frozenset(
     {"event", "level", "timestamp", "service", "module", "logger", "call_id", "turn_id", "exception"}
 )
-"""What the log itself puts on a line."""
+"""The fields that the log itself puts on a line."""
 
 SENTENCES: Final = frozenset({"allowed_by", "complaint", "exposure", "fault", "hint", "remedy", "where", "who"})
 """Texts of our own, or about files and addresses of the operator; `who` is the name that the operator gave a token, or

@@ -19,8 +19,8 @@ MAX_CALL_ID_CHARS = 128
 MAX_ERRORS_SHOWN = 8  # of a chain or a group
 
 _OWN_WORDS: Final = re.compile(r"Exception in callback|(?:[A-Za-z_.]+(?:\(\))?[!,.:]?(?=\s|$)[ ]?)*")
-"""What asyncio itself says at the start of a line. Behind "Exception in callback", and in what is no plain word, it
-shows callbacks, tasks and transports with their arguments.
+"""The beginnings of asyncio's own log lines. Behind "Exception in callback", and in what is no plain word, it shows
+callbacks, tasks and transports with their arguments.
 """
 _PLACEHOLDER: Final = re.compile(r"%(?:\(\w*\))?[-#0 +*.\d]*[a-zA-Z%]")
 
@@ -66,7 +66,7 @@ def configure_logs(*, level: str, log_format: str, log_pii: bool, service: str) 
 
 
 def log_uncaught() -> None:
-    """Have exceptions that nobody catches, and warnings, logged as any other: Python's own hooks write what they say to
+    """Have uncaught exceptions, and warnings, logged as any other: Python's own hooks write what they say to
     stderr.
     """
     logging.captureWarnings(True)

@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1, 2, 5, 10)
 EXPLAINED_REASONS = frozenset({"CAPACITY", "TENANT_QUOTA", "CALLER_QUOTA", "DRAINING", "LOADING", "STREAM_IDLE"})
-"""Why a healthy server refuses or ends what it could serve at another time."""
+"""The reasons why a healthy server refuses or ends what it could serve at another time."""
 LAG_BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
 
 _FIRST_OUTPUT = Histogram(

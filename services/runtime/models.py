@@ -107,7 +107,7 @@ def model_dir(models_dir: Path, name: str, table: Path = TABLE) -> Path:
 
 
 def find_fault(path: Path, file: ModelFile) -> str | None:
-    """What is wrong with the bytes at `path`, or None when they are the ones `file` names."""
+    """Return what is wrong with the bytes at `path`, or None when they are the ones `file` names."""
     if fault := find_size_fault(path, file):
         return fault
     if sha256_of(path) != file.sha256:
@@ -116,7 +116,7 @@ def find_fault(path: Path, file: ModelFile) -> str | None:
 
 
 def find_size_fault(path: Path, file: ModelFile) -> str | None:
-    """What can be seen to be wrong without reading the bytes, or None."""
+    """Return what can be seen to be wrong without reading the bytes, or None."""
     if not path.is_file():
         return f"{path} is missing"
     if (size := path.stat().st_size) != file.size_bytes:

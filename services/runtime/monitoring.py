@@ -39,7 +39,7 @@ class Probes:
         self._lifecycle, self._threads, self._service = lifecycle, threads, service
 
     def faults(self, *, with_parts: bool) -> list[str]:
-        """Why no call should be sent here now, one line each; empty: all is well."""
+        """Return why no call should be sent here now, one line each; empty: all is well."""
         found = []
         if self._lifecycle.state is not State.SERVING:
             found.append(f"state: {self._lifecycle.state.name.lower()}")
@@ -85,7 +85,7 @@ class MonitoringServer:
                 await self._answer(reader, writer)
             is_answered = True
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a prober that left or sent no request is nobody's trouble
+            pass  # a prober that left or sent no request is no fault
         finally:
             self._open.pop(limit, None)
             if is_answered:

@@ -65,7 +65,7 @@ class Provider:
     metrics: StageMetrics
     clock: Callable[[], float]
     n_switches: int = 0  # turns that it handed over to another provider
-    lost: str = ""  # why it serves nobody until the process starts again; empty: it is not lost
+    lost: str = ""  # why it does not serve until the process starts again; empty: it is not lost
     _asked: int = field(default=0)
 
     def admit(self) -> Permit | None:
@@ -104,7 +104,7 @@ class Provider:
         log.warning("provider_switched", provider=self.name, to=to.name, why=why)
 
     def describe(self) -> engine_pb2.Provider:
-        """What DescribeEngine says of it."""
+        """Return the provider's part of DescribeEngine's answer."""
         rests_s = self.breaker.rests_for_s(self.clock())
         return engine_pb2.Provider(
             name=self.name,

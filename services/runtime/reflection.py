@@ -1,7 +1,7 @@
 """Server reflection under both of its names, v1 and v1alpha, which also finds methods by name.
 
 The package grpcio-reflection serves v1alpha only and knows no methods, so that ghz without proto files fails on it. The
-two versions differ in nothing but the package name, so one servicer answers for both.
+two versions differ only in the package name, so one servicer answers for both.
 """
 
 from collections.abc import Iterable

@@ -23,8 +23,8 @@ class ChannelFiles(WatchedFiles[ClientCredentials]):
 
 
 def _checked(settings: ChannelSettings) -> ClientCredentials:
-    """What the files hold, when TLS can begin with it: gRPC itself would say so at the first handshake only. Raises
-    StartupError.
+    """Return what the files hold, when TLS can begin with it: gRPC itself would say so at the first handshake only.
+    Raises StartupError.
     """
     try:
         read = settings.read()
@@ -69,11 +69,11 @@ class RenewedChannel(grpc.aio.Channel):
         return self._current.channel.get_state(try_to_connect)
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """As above."""
+        """Wait until the state of the channel that new calls go over is another one."""
         await self._current.channel.wait_for_state_change(last_observed_state)
 
     async def channel_ready(self) -> None:
-        """As above."""
+        """Wait until the channel that new calls go over is ready."""
         await self._current.channel.channel_ready()
 
     def unary_unary(self, *given: Any, **named: Any) -> Any:

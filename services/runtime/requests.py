@@ -27,7 +27,7 @@ class ConfigTimeout(RequestError):
 
 
 class StreamIdle(UnavailableError):
-    """Nothing has passed on the stream for too long. A fresh one may be opened."""
+    """The stream has been idle for too long. A fresh one may be opened."""
 
     reason = "STREAM_IDLE"
 

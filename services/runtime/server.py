@@ -47,7 +47,7 @@ async def nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ServiceDefinition:
-    """What one service consists of.
+    """The definition of one service.
 
     `load` runs once the port is held; until it returns, health says NOT_SERVING and streams are refused with LOADING.
     `background` runs beside the streams from then on and is cancelled after the last one; if it fails, the process
@@ -69,7 +69,7 @@ class ServiceDefinition:
 
     @property
     def stage(self) -> str:
-        """As "tts"."""
+        """Return the stage's name, as "tts"."""
         return stage_of(self.full_name)
 
 
@@ -318,9 +318,9 @@ async def _until(step: Awaitable[object], stop_signal: _Signals) -> bool:
 
 
 def _spare_collector() -> None:
-    """What is loaded stays, so Python's collector of cycles need not go through it over and over: that took 7 % of the
-    gateway's time, in pauses that callers' packets felt. What calls leave behind is little; it is looked through so
-    often that forty calls' remains are the most there is.
+    """Spare Python's collector of cycles going through what is loaded, which stays: that took 7 % of the gateway's
+    time, in pauses that callers' packets felt. What calls leave behind is little; it is looked through so often that
+    forty calls' remains are the most there is.
     """
     gc.collect()
     gc.freeze()

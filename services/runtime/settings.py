@@ -1,4 +1,4 @@
-"""What every service can be told from outside, and how it is read.
+"""The settings that every service has, and how they are read.
 
 A setting `drain_s` is `TTS_DRAIN_S` for one service and `TONG_DAI_DRAIN_S` for all; the first wins. The process's
 environment wins over the file `.env` of the working directory.
@@ -66,7 +66,7 @@ class ServiceSettings(BaseSettings):
         1800.0, gt=0, description="A stream on which nothing passes for this long is ended, in seconds."
     )
     connection_age_s: float = Field(
-        600.0, ge=1, description="Age at which clients are asked to connect anew, so that they find new replicas."
+        600.0, ge=1, description="Age at which clients are asked to connect again, so that they find new replicas."
     )
     connection_grace_s: float = Field(
         4200.0, ge=1, description="How long streams of an aged connection may go on; above the longest call."
@@ -118,7 +118,7 @@ class ServiceSettings(BaseSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """What others than this machine could reach or read, each with what closes it. A service adds its own."""
+        """Return what other machines could reach or read, each with what closes it. A service adds its own."""
         if is_loopback(self.host):
             return []
         if self.tls_certificate_file is None:

@@ -72,7 +72,7 @@ class Outbox(Generic[T]):
             self._wake_reader()
 
     def close(self) -> None:
-        """Nothing more comes. What waits is still read."""
+        """Accept no more items. Those that wait are still read."""
         self._is_closed = True
         self._wake_reader()
         while self._producers:

@@ -21,7 +21,7 @@ _W3C = TraceContextTextMapPropagator()
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """What one service tells the next of a trace (W3C Trace Context): the two headers, as they came."""
+    """The W3C Trace Context that one service hands to the next: the two headers, as they came."""
 
     traceparent: str = ""
     tracestate: str = ""
@@ -73,7 +73,7 @@ def step_span(name: str, attributes: Mapping[str, str | int]) -> Iterator[Span]:
 
 
 def trace_context_of(span: Span) -> TraceContext:
-    """What to put on the next message of the turn, so that the next service's span is this one's child."""
+    """Return what to put on the next message of the turn, so that the next service's span is this one's child."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier, trace.set_span_in_context(span))
     return TraceContext(traceparent=carrier.get("traceparent", ""), tracestate=carrier.get("tracestate", ""))

@@ -1,4 +1,4 @@
-"""Which turns of one stream are live, which are drafts, which are fenced. Sans-IO; one ledger a stream."""
+"""The ledger of one stream's turns: live, draft, fenced. Sans-IO; one ledger a stream."""
 
 from collections.abc import Callable
 
@@ -33,11 +33,20 @@ class TurnLedger:
         They are fenced; the caller stops them and ends each CANCELLED. Raises TurnIdNotIncreasing. A fenced id must be
         asked for with `drops` first.
         """
+        superseded = [live for live, was_draft in self._live.items() if was_draft or not is_draft]
+        return self._begin(turn_id, superseded, is_draft)
+
+    def begin_beside(self, turn_id: int) -> list[int]:
+        """Begin a turn beside the oldest live one, for a service that does not know which turns are drafts. Returns the
+        live turns it supersedes: those between the two, which are fenced. Raises TurnIdNotIncreasing.
+        """
+        return self._begin(turn_id, [live for live in self._live if not self.is_fenced(live)][1:], False)
+
+    def _begin(self, turn_id: int, superseded: list[int], is_draft: bool) -> list[int]:
         if self._last_begun is not None and turn_id <= self._last_begun:
             raise TurnIdNotIncreasing(
                 f"turn {turn_id} cannot begin after turn {self._last_begun}: ids strictly increase", field=self._field
             )
-        superseded = [live for live, was_draft in self._live.items() if was_draft or not is_draft]
         for live in superseded:
             self._fence(live)
         self._last_begun = turn_id

@@ -160,7 +160,7 @@ class EngineThreads:
         return None
 
     def find_late(self, service: str = "") -> LostThread | None:
-        """The first thread that serves nobody at present: readiness goes before the process does. `service`: only
+        """The first thread that serves no call at present: readiness goes before the process does. `service`: only
         engines of that stage, and those that belong to none; empty: every engine.
         """
         watches = [each for each in self._watches if not service or each.service in ("", service)]

@@ -5,7 +5,7 @@ import asyncio
 import grpc
 from voice.stt.v1 import stt_pb2_grpc
 
-from services.language import numerals
+from services.language import number_words
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.models import model_dir
 from services.runtime.server import ServiceDefinition, run_services
@@ -53,7 +53,7 @@ def load_languages() -> None:
     """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
     load_phrasebooks()
     load_grammars()
-    numerals.load()
+    number_words.load()
     load_inventions()
     load_ending_models()
 

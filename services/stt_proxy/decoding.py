@@ -23,6 +23,7 @@ FIRST_GUESS_S = 0.25  # what a job takes, before any has been measured
 LONGEST_DECODE_S = 30.0  # thirty seconds of speech on a slow core
 LONGEST_UNFAIR_S = 1.0  # a job that has waited so long is done next, even if other calls have had less work done
 FADES_AFTER_S = 10.0  # of work for each worker: after it the work that calls have had counts half
+LEAST_SPENT_S = 0.001  # of a call's work: less is forgotten, since not every owner says that it leaves
 GUESS_WEIGHT = 0.2  # of the newest measurement in the running mean
 
 log = get_logger(__name__)
@@ -263,7 +264,7 @@ class DecodingPool(Generic[T]):
         elif not isinstance(error, Stopped):
             self._answer(job, Refused("DECODING_FAILED", f"{type(error).__name__}: {error}"))
         elif not job.is_answered:
-            self._answer(job, Refused("DECODING_FAILED", "the decode stopped although nobody asked it to"))
+            self._answer(job, Refused("DECODING_FAILED", "the decode stopped although it was not cancelled"))
         self._start_next()
 
     def _spend(self, owner: Hashable, compute_s: float) -> None:
@@ -272,8 +273,9 @@ class DecodingPool(Generic[T]):
         self._all_spent_s += compute_s
         if self._all_spent_s >= FADES_AFTER_S * self.n_workers:
             self._all_spent_s = 0.0
-            for each in self._spent_s:
-                self._spent_s[each] /= 2
+            halved = {owner: spent_s / 2 for owner, spent_s in self._spent_s.items()}
+            self._spent_s.clear()
+            self._spent_s.update((owner, spent_s) for owner, spent_s in halved.items() if spent_s >= LEAST_SPENT_S)
 
     def _timed(self, work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
         if stop.is_set():

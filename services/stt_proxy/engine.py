@@ -44,7 +44,7 @@ class ExpectedKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What is known beforehand about what the caller will say."""
+    """The hints for a recogniser about what the caller will say."""
 
     language_codes: tuple[str, ...] = ()  # BCP-47, likeliest first; empty: any
     phrases: tuple[str, ...] = ()  # words to favour
@@ -64,7 +64,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Speech to recognise: one utterance, as far as it has come."""
+    """Speech to recognise: one utterance, up to the last sample received."""
 
     request_id: int  # counts on the call; the report that answers carries it
     utterance_id: int
@@ -74,7 +74,7 @@ class Speech:
 
     @property
     def end_sample(self) -> int:
-        """Where the speech ends, as far as the detector knows."""
+        """Return where the speech ends, as far as the detector knows."""
         return self.spans[-1].end_sample
 
 

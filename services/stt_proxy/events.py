@@ -8,7 +8,7 @@ from services.stt_proxy.line_sounds.detector import LineSound
 
 
 class TextStage(Enum):
-    """How firm a text is."""
+    """The stage of a text, from draft to settled."""
 
     PARTIAL = "partial"
     DRAFT = "draft"
@@ -52,7 +52,7 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class TurnPrediction:
-    """How likely the caller has finished, and how much silence makes it certain enough."""
+    """The probability that the caller has finished, and the silence that makes it certain enough."""
 
     utterance_id: int
     end_sample: int

@@ -21,7 +21,7 @@ _TAPS_PER_FACTOR = 8
 
 
 class IdleReason(Enum):
-    """Why no packets arrived."""
+    """The reason why no packets arrived."""
 
     UNKNOWN = "unknown"
     LOSS = "loss"

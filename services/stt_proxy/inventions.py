@@ -51,7 +51,7 @@ def is_repetition(said: str, confidence: float) -> bool:
 
 
 def compression(text: str) -> float:
-    """How many times smaller zlib makes the text; 1 for a short one."""
+    """Return how many times smaller zlib makes the text; 1 for a short one."""
     raw = text.encode()
     return len(raw) / len(zlib.compress(raw)) if len(raw) >= SHORTEST_COMPRESSED else 1.0
 

@@ -28,3 +28,25 @@ def choose_language(current: str, probabilities: Mapping[str, float], speech_s: 
     whole = sum(probabilities.values())
     is_sure = whole > 0 and probabilities[likeliest] / whole >= SURE_SHARE
     return likeliest if is_sure and may_change(speech_s) else current
+
+
+class DetectedUtterances:
+    """The utterances whose language was detected, or is being detected, each once. Ids of utterances rise."""
+
+    def __init__(self) -> None:
+        self._last_begun = 0
+        self._last_ended = 0
+
+    def begins(self, utterance_id: int) -> bool:
+        """Return whether a detection is to begin, and count it as begun."""
+        is_new = utterance_id > max(self._last_begun, self._last_ended)
+        self._last_begun = max(self._last_begun, utterance_id)
+        return is_new
+
+    def end(self, utterance_id: int) -> None:
+        """Count the detection of an utterance as ended."""
+        self._last_ended = max(self._last_ended, utterance_id)
+
+    def is_awaited(self, utterance_id: int) -> bool:
+        """Return whether the result for an utterance is still to come."""
+        return utterance_id > self._last_ended

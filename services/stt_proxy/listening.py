@@ -22,12 +22,12 @@ from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector
 from services.stt_proxy.longest_speech import LongestSpeech
 from services.stt_proxy.progress import Pace, ProgressSteps
 from services.stt_proxy.quiet_line import ForeignSound, QuietLine
+from services.stt_proxy.recognition import LEAD_IN_MS, Recognition
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
 from services.stt_proxy.utterance import Utterances
 from services.stt_proxy.voice_activity import Detector
-from services.stt_proxy.wording import LEAD_IN_MS, Wording
 
 MAX_STEPS = 64  # about two seconds
 SETTLING_S = 12  # of sound that is kept beyond the longest utterance, while its words are asked for
@@ -79,7 +79,7 @@ class Listening:
         self._pace = Pace(profile.start_sample, samples_per_ms=self._per_ms)
         self._is_finished = False
         self._moved: asyncio.Future[None] | None = None
-        self._wording = Wording(
+        self._recognition = Recognition(
             self._utterances,
             self._recording,
             end_of_turn=end_of_turn,
@@ -90,7 +90,7 @@ class Listening:
             wake=self._wake,
             fail=fail,
         )
-        self._engine_call = self._wording.listen(engine, call_id=profile.call_id)
+        self._engine_call = self._recognition.listen(engine, call_id=profile.call_id)
         self._prepare_every = (getattr(self._engine_call, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
@@ -120,7 +120,7 @@ class Listening:
             )
         self._pace.check(end_sample, self._intake.next_sample, MAX_END_AHEAD_MS, "utterance_end.end_sample")
         self._ended_at = end_sample
-        self._add(EndOfUtterance(end_sample, time.monotonic_ns()))
+        self._add(EndOfUtterance(end_sample, self._intake.next_sample, time.monotonic_ns()))
 
     def discard(self, from_sample: int, to_sample: int) -> None:
         """Forget this stretch, as far as its sound was sent. Raises BadSample."""
@@ -141,7 +141,7 @@ class Listening:
     def close(self) -> None:
         """The call is gone."""
         self._watch.close()
-        self._wording.close()
+        self._recognition.close()
         self._steps.clear()
         metrics.RECORDING_DROPPED_SAMPLES_TOTAL.inc(self._recording.dropped_samples)
         metrics.DRAFTS_TOTAL.labels("used").inc(self._utterances.n_drafts_used)
@@ -230,7 +230,7 @@ class Listening:
         self._pass_on(edge, window.end_sample, step.arrived_ns, score)
         if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
-            self._wording.prepare(window.end_sample)
+            self._recognition.prepare(window.end_sample)
         self._reach(window.end_sample)
 
     def _take_step(self, step: Silence | Skip | Break | EndOfUtterance | Discard | HintsUpdate | EndOfSound) -> None:
@@ -251,8 +251,8 @@ class Listening:
                 self._turn(self._gate.shut(), now_ns)
                 self._utterances.skip()
                 self._reach(end)
-            case EndOfUtterance(end_sample, arrived_ns):
-                self._end(end_sample, arrived_ns)
+            case EndOfUtterance():
+                self._end(step)
             case Discard(from_sample, to_sample):
                 self._release(now_ns)
                 if self._utterances.discard(from_sample, to_sample):
@@ -269,23 +269,26 @@ class Listening:
         self._release(arrived_ns)
         if (paused := self._gate.shut()) is not None:
             self._engine_call.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
-            self._wording.do(
+            self._recognition.do(
                 self._utterances.pause(
                     paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
                 )
             )
         if self._utterances.has_speech:
-            self._end(max(self._intake.next_sample, self._ended_at), arrived_ns)
+            sent_sample = self._intake.next_sample
+            self._end(EndOfUtterance(max(sent_sample, self._ended_at), sent_sample, arrived_ns))
         self._engine_call.finish()
         self._is_finished = True
         self._wake()
 
-    def _end(self, end_sample: int, arrived_ns: int) -> None:
+    def _end(self, end: EndOfUtterance) -> None:
         utterance_id = self._utterances.utterance_id
-        self._wording.limit(utterance_id)
-        self._wording.do(self._utterances.end(end_sample, trigger_ns=arrived_ns))
-        self._engine_call.end(utterance_id, end_sample)
-        self._release(arrived_ns)
+        self._recognition.limit(utterance_id)
+        self._recognition.do(
+            self._utterances.end(end.end_sample, sent_sample=end.sent_sample, trigger_ns=end.arrived_ns)
+        )
+        self._engine_call.end(utterance_id, min(end.end_sample, end.sent_sample))
+        self._release(end.arrived_ns)
 
     def _pass_on(self, edge: Edge | None, sample: int, trigger_ns: int, score: float) -> None:
         for one in self._longest.pass_on(edge, sample, score, first_sample=self._utterances.first_sample):
@@ -300,9 +303,9 @@ class Listening:
             return
         self._engine_call.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
         if isinstance(edge, SpeechBegan):
-            self._wording.do(self._utterances.begin(edge.sample, edge.score, self._hints))
+            self._recognition.do(self._utterances.begin(edge.sample, edge.score, self._hints))
         else:
-            self._wording.do(
+            self._recognition.do(
                 self._utterances.pause(
                     edge.sample,
                     edge.score,

@@ -118,7 +118,7 @@ class Phrasebook:
         return any(f"{self._gap}{noun}{self._gap}" in said for noun in self.number_nouns)
 
     def n_letters(self, text: str) -> int:
-        """How many letters were spelled: single letters, "alpha" words, and digits among them."""
+        """Return how many letters were spelled: single letters, "alpha" words, and digits among them."""
         words = normalise(text)
         n_spelled = sum(1 for word in words if (len(word) == 1 and word.isalpha()) or word in self.letter_words)
         return n_spelled + len(self.digits(text)) if n_spelled else 0
@@ -174,7 +174,7 @@ class Phrasebook:
 
 
 def _is_made_of(said: str, wanted: frozenset[str], allowed: frozenset[str], gap: str) -> bool:
-    """Return whether `said` is nothing but phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
+    """Return whether `said` consists of phrases of `allowed`, one of `wanted` at least. Longest phrases first."""
     rest, found = said, False
     longest_first = sorted(allowed, key=len, reverse=True)
     while rest:

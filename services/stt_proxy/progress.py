@@ -40,9 +40,7 @@ class Pace:
         return heard_s > (time.monotonic_ns() - self._began_ns) / 1e9 + AHEAD_S
 
     def check(self, sample: int, next_sample: int, limit_ms: int, field: str) -> None:
-        """Raises BadSample where `sample` lies too far ahead of the sound sent so far: sound before an utterance's end
-        belongs to that utterance, so an end far ahead would deafen the call.
-        """
+        """Raises BadSample where `sample` lies too far ahead of the sound sent so far: the client's clock is wrong."""
         if sample > next_sample + limit_ms * self._per_ms:
             raise BadSample(
                 f"{field} {sample} lies more than {limit_ms} ms ahead of {next_sample}, "

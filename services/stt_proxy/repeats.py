@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from itertools import accumulate
 
-from services.language.numerals import NumberWords, number_words
+from services.language.number_words import NumberWords, number_words
 from services.language.words import normalise
 from services.stt_proxy.phrasebook import Phrasebook, phrasebook_of
 

@@ -27,14 +27,14 @@ from services.stt_proxy.engine import (
 )
 from services.stt_proxy.errors import EngineLost
 from services.stt_proxy.following.call import LEAD_IN_MS
-from services.stt_proxy.language_choice import choose_language, may_change
-from services.stt_proxy.routed_members import Member, Routing, Use, failure_of, language_of, speech_s
+from services.stt_proxy.language_choice import DetectedUtterances, choose_language, may_change
+from services.stt_proxy.routed_members import CallMembers, Member, Routing, Use, failure_of, language_of, speech_s
 from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
 
 DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
-MOST_EARS = 3  # of a call: the engine that recognises it, and some that may yet correct their words
+MOST_ENGINES = 3  # of a call: the engine that recognises it, and some that may yet correct their words
 FAILURES = ("DECODING_FAILED", "ENGINE_FAILED")
-"""Why a Speech is Unheard where the engine is at fault, and another may do better."""
+"""The reasons why a Speech is Unheard where the engine is at fault, and another may do better."""
 
 log = get_logger(__name__)
 
@@ -57,11 +57,9 @@ class RoutedCall:
         self._hints = hints
         self._report = report
         self._uses: list[Use] = []  # the last one recognises the call
-        self._lost: dict[int, Lost] = {}  # by the member's id: those that this utterance has lost
-        self._refusing: dict[int, Lost] = {}  # those that do not take this call at all
+        self._members = CallMembers(routed)
         self._language = language_of(hints.language_codes[0]) if hints.language_codes else ""
-        self._judged_utterance = 0  # whose language is known
-        self._detecting_utterance = 0
+        self._detections = DetectedUtterances()
         self._asked: dict[int, RoutedAsk] = {}
         self._utterances = RoutedUtterances()
         self._utterance_id = 1
@@ -69,9 +67,10 @@ class RoutedCall:
         self._is_speaking = False
         self._is_finished = False
         self._is_closed = False
-        if (chosen := self._admitted()) is None:
+        if (chosen := self._members.admitted(self._language)) is None:
             raise EngineLost(f"no engine that understands {self._language} has loaded", retry_delay_ms=1000)
         self._take_up(*chosen)
+        self._give_back_if_idle()
 
     @property
     def is_busy(self) -> bool:
@@ -95,7 +94,7 @@ class RoutedCall:
 
     @property
     def prepare_every_ms(self) -> int | None:
-        """How often the first engine wants to guess while the caller speaks."""
+        """Return how often the first engine wants to guess while the caller speaks."""
         return getattr(self._engine_call, "prepare_every_ms", None)
 
     def feed(self, start_sample: int, samples: Samples) -> None:
@@ -124,6 +123,7 @@ class RoutedCall:
             self._utterances.begin(utterance_id + 1, end_sample)
         for use in list(self._uses):
             use.engine_call.end(utterance_id, end_sample)
+        self._give_back_if_idle()
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         waits = self._detect(speech)
@@ -145,6 +145,7 @@ class RoutedCall:
         self._utterances.forget(from_sample, to_sample)
         for use in self._uses:
             use.engine_call.forget(from_sample, to_sample)
+        self._give_back_if_idle()
 
     def attend(self, hints: Hints) -> None:
         codes = {language_of(code) for code in hints.language_codes}
@@ -152,6 +153,7 @@ class RoutedCall:
         if codes and self._language not in codes:
             self._switch(language_of(hints.language_codes[0]))
         self._engine_call.attend(self._own_hints)
+        self._give_back_if_idle()
 
     def finish(self) -> None:
         self._is_finished = True
@@ -182,17 +184,14 @@ class RoutedCall:
         detector = self._routed.detector
         if detector is None or len(self._languages) < 2 or not may_change(speech_s(speech)):
             return False
-        if self._judged_utterance >= speech.utterance_id:
-            return False
-        if self._detecting_utterance < speech.utterance_id:
-            self._detecting_utterance = speech.utterance_id
+        if self._detections.begins(speech.utterance_id):
             detector.detect(speech, self._languages, partial(self._detected, speech))
-        return True
+        return self._detections.is_awaited(speech.utterance_id)
 
     def _detected(self, speech: Speech, probabilities: Mapping[str, float]) -> None:
         if self._is_closed:
             return
-        self._judged_utterance = max(self._judged_utterance, speech.utterance_id)
+        self._detections.end(speech.utterance_id)
         language = choose_language(self._language, probabilities, speech_s(speech))
         if language != self._language and speech.utterance_id == self._utterance_id:
             log.info(
@@ -213,7 +212,7 @@ class RoutedCall:
         """Have the open utterance recognised again, in the other language."""
         self._language = language
         self._give_back(self._use)  # what it was asked is taken back: a probe that stayed here would keep others away
-        if (chosen := self._admitted()) is None:
+        if (chosen := self._members.admitted(self._language)) is None:
             return
         member, permit = chosen
         if member is self._use.member:
@@ -237,23 +236,11 @@ class RoutedCall:
     def _engine_call(self) -> EngineCall:
         return self._use.engine_call
 
-    def _admitted(self) -> tuple[Member, Permit | None] | None:
-        """The first engine of the language that does well. Where all of them rest, the first is better than none."""
-        usable = [
-            member
-            for member in self._routed.members_for(self._language)
-            if member.is_loaded and id(member) not in self._lost and id(member) not in self._refusing
-        ]
-        for member in usable:
-            if (permit := member.provider.admit()) is not None:
-                return member, permit
-        return (usable[0], None) if usable else None
-
     def _choose(self) -> None:
         """An utterance begins and no words are awaited of those before: choose the first engine that does well."""
-        self._lost.clear()
+        self._members.begin_utterance()
         self._give_back(self._use)
-        chosen = self._admitted()
+        chosen = self._members.admitted(self._language)
         if chosen is None:
             return
         member, permit = chosen
@@ -275,7 +262,7 @@ class RoutedCall:
             raise
         use = Use(member, engine_call, permit)
         self._uses.append(use)
-        while len(self._uses) > MOST_EARS:
+        while len(self._uses) > MOST_ENGINES:
             self._retire(self._uses[0])
 
     def _tell_all(self) -> None:
@@ -288,6 +275,11 @@ class RoutedCall:
         if use.permit is not None:
             use.member.provider.released(use.permit)
             use.permit = None
+
+    def _give_back_if_idle(self) -> None:
+        """Nothing is asked of the engine until the caller speaks again: a probe kept so long keeps other calls away."""
+        if not self._is_speaking and not self._asked:
+            self._give_back(self._use)
 
     def _retire(self, use: Use) -> None:
         self._give_back(use)
@@ -319,7 +311,11 @@ class RoutedCall:
     def _answer(self, use: Use, report: Heard | Unheard) -> None:
         if isinstance(report, Unheard) and report.reason == "ENGINE_LOST":
             return  # Lost follows, and the next engine is asked
-        if isinstance(report, Unheard) and report.reason in FAILURES and self._has_another(use.member):
+        if (
+            isinstance(report, Unheard)
+            and report.reason in FAILURES
+            and self._members.has_another(self._language, use.member)
+        ):
             self._lose(use, Lost(self._utterances.last_end, report.reason, report.message, is_retryable=True))
             return
         if isinstance(report, Heard):
@@ -336,10 +332,8 @@ class RoutedCall:
         permit, use.permit = use.permit or member.provider.admit(), None
         member.provider.failed(permit, failure_of(lost))
         log.warning("engine_lost", engine=member.engine.name, reason=lost.reason, error=lost.message)
-        self._lost[id(member)] = lost
-        if not lost.is_retryable:
-            self._refusing[id(member)] = lost
-        if (chosen := self._admitted()) is None:
+        self._members.lose(member, lost)
+        if (chosen := self._members.admitted(self._language)) is None:
             self._report(lost)
             return
         member.provider.handed_over(chosen[0].provider, f"{lost.reason}: {lost.message}")
@@ -347,10 +341,6 @@ class RoutedCall:
         if use in self._uses:
             self._retire(use)
         self._tell_all()
-
-    def _has_another(self, member: Member) -> bool:
-        others = [one for one in self._routed.members_for(self._language) if one is not member and one.is_loaded]
-        return any(id(one) not in self._lost and id(one) not in self._refusing for one in others)
 
     def _release(self, request_id: int) -> None:
         """Give the answer, if it is there and in the right language."""

@@ -52,6 +52,43 @@ class Routing(Protocol):
         """Return the engines that understand a language, in the order they are tried."""
 
 
+class CallMembers:
+    """The members that may still recognise one call, and those that it has lost."""
+
+    def __init__(self, routed: Routing) -> None:
+        self._routed = routed
+        self._lost: dict[int, Lost] = {}  # by the member's id: those that this utterance has lost
+        self._refusing: dict[int, Lost] = {}  # those that do not take this call at all
+
+    def admitted(self, language: str) -> tuple[Member, Permit | None] | None:
+        """Return the first engine of the language that does well. Where all of them rest, the first is better than
+        none.
+        """
+        usable = self._usable(language)
+        for member in usable:
+            if (permit := member.provider.admit()) is not None:
+                return member, permit
+        return (usable[0], None) if usable else None
+
+    def has_another(self, language: str, member: Member) -> bool:
+        """Return whether another engine of the language may take the call over."""
+        return any(one is not member for one in self._usable(language))
+
+    def lose(self, member: Member, lost: Lost) -> None:
+        """Leave an engine out until the next utterance, or for the whole call where the engine refuses it."""
+        self._lost[id(member)] = lost
+        if not lost.is_retryable:
+            self._refusing[id(member)] = lost
+
+    def begin_utterance(self) -> None:
+        """Try again the engines that an utterance before has lost."""
+        self._lost.clear()
+
+    def _usable(self, language: str) -> list[Member]:
+        gone = self._lost.keys() | self._refusing.keys()
+        return [one for one in self._routed.members_for(language) if one.is_loaded and id(one) not in gone]
+
+
 @dataclass(slots=True, eq=False)
 class Use:
     """Use of one engine by a call."""

@@ -171,7 +171,7 @@ class SttService(stt_pb2_grpc.SttServiceServicer):
 
 
 class _Stream:
-    """What goes out on one stream: the evidence, each utterance with its trace, and the failure that ends it."""
+    """The responses of one stream: the evidence, each utterance with its trace, and the failure that ends it."""
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ class EndOfUtterance:
     """The client judged the turn over."""
 
     end_sample: int
+    sent_sample: int  # the end of the sound that had been sent by then
     arrived_ns: int
 
 

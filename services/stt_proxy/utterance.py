@@ -38,7 +38,7 @@ class Utterances:
         self._open = OpenUtterance(1, 0)
         self._settlements = Settlements()
         self._last_end = 0  # no utterance goes back before this
-        self._paused_at: int | None = None  # where speech last ended, if nothing but silence came since
+        self._paused_at: int | None = None  # where speech last ended, if only silence came since
         self._judged_at_pause = Reason.NO_TEXT  # of the words before it
 
     # -- events of the speech gate -------------------------------------------------------------------------------------
@@ -87,11 +87,13 @@ class Utterances:
 
     # -- what the client decides ---------------------------------------------------------------------------------------
 
-    def end(self, end_sample: int, *, trigger_ns: int) -> list[Output]:
-        """The utterance is over at `end_sample`; what was said after it belongs to the next."""
+    def end(self, end_sample: int, *, sent_sample: int, trigger_ns: int) -> list[Output]:
+        """The utterance is over at `end_sample`; what was said after it, or after the sound that had been sent by then,
+        belongs to the next.
+        """
         ended = self._open
-        before, self._open = ended.split(end_sample)
-        self._last_end = end_sample
+        self._last_end = min(end_sample, sent_sample)
+        before, self._open = ended.split(self._last_end)
         return self._settlements.settle(ended, before, end_sample, trigger_ns)
 
     def discard(self, from_sample: int, to_sample: int) -> bool:

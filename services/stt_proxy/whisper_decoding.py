@@ -21,7 +21,7 @@ from services.runtime.cpu import has_busy_cores, usable_cpus
 from services.runtime.errors import StartupError
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Speech, Word
-from services.stt_proxy.favouring import counts, is_worth_favouring
+from services.stt_proxy.favouring import MOST_PHRASES, counts, is_worth_favouring, nearest
 from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.language_choice import choose_language
 from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
@@ -202,8 +202,9 @@ class ShortContextWhisper:
         seconds = len(piece.sound) / RATE_HERTZ
         written = self._generate(model, encoded, language, seconds, ())
         _check(order.stop)
-        if is_worth_favouring(written.text, order.phrases):
-            favoured = self._generate(model, encoded, language, seconds, order.phrases)
+        phrases = self._fitting(written.text, order.phrases)
+        if is_worth_favouring(written.text, phrases):
+            favoured = self._generate(model, encoded, language, seconds, phrases)
             _check(order.stop)
             if counts(written.text, written.score, favoured.text, favoured.score):
                 written = favoured
@@ -245,12 +246,24 @@ class ShortContextWhisper:
             return [self._start]
         return [self._start, self._tokenizer.token_to_id(f"<|{language}|>"), self._transcribe]
 
+    def _fitting(self, plain: str, phrases: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the phrases to favour: as many as fit before a text, the nearest to the plain one if not all do."""
+        if len(phrases) <= MOST_PHRASES and len(self._phrase_ids(phrases)) <= MOST_PHRASE_TOKENS:
+            return phrases
+        fitting = nearest(plain, phrases)
+        while len(fitting) > 1 and len(self._phrase_ids(fitting)) > MOST_PHRASE_TOKENS:
+            fitting = fitting[: len(fitting) * 3 // 4]
+        return fitting
+
+    def _phrase_ids(self, phrases: tuple[str, ...]) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(" " + ", ".join(phrases), add_special_tokens=False).ids
+        return ids
+
     def _favour(self, phrases: tuple[str, ...]) -> list[int]:
         """Return the phrases as Whisper takes them: as the text before this one."""
         if not phrases:
             return []
-        ids: list[int] = self._tokenizer.encode(" " + ", ".join(phrases), add_special_tokens=False).ids
-        return [self._previous, *ids[:MOST_PHRASE_TOKENS]]
+        return [self._previous, *self._phrase_ids(phrases)[:MOST_PHRASE_TOKENS]]
 
     def _generate(
         self,

@@ -12,15 +12,16 @@ from services.runtime.metrics import StageMetrics
 from services.runtime.tracing import TraceContext, turn_span
 from services.runtime.turns import TurnLedger
 from services.tts.errors import BadStartOffset, BadTurnId, PauseOutOfRange, TextAfterTextEnd
-from services.tts.manners import Emphasis, Manners
 from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.speaker import TurnSpeaker
 from services.tts.track import Chunk
 from services.tts.turn import Outcome, TextLimits, Turn, TurnText
+from services.tts.voice_selection import Emphasis, VoiceSelection
 
 LONGEST_PAUSE_MS = 10_000
+FURTHEST_START = 1_000_000_000  # code points; marks count on from there, in 64 bits on the wire
 
 log = get_logger(__name__)
 
@@ -85,7 +86,7 @@ class CallVoice:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        manners: Manners,
+        selection: VoiceSelection,
         speaker: TurnSpeaker,
         emit: Callable[[Output], Awaitable[None]],
         *,
@@ -94,7 +95,7 @@ class CallVoice:
         fail_on_turn_failure: bool,
     ) -> None:
         self._tasks = tasks
-        self._manners = manners
+        self._selection = selection
         self._speaker = speaker
         self._emit = emit
         self._limits = limits
@@ -109,6 +110,7 @@ class CallVoice:
 
         Raises BadTurnId, TurnIdNotIncreasing, TextAfterTextEnd.
         """
+        _check_turn_id(piece.turn_id)
         if self._ledger.drops(piece.turn_id):
             return
         turn = self._turns.get(piece.turn_id)
@@ -124,7 +126,11 @@ class CallVoice:
             turn.fail(failure)
 
     async def end_text(self, turn_id: int) -> None:
-        """The turn's text is whole. A turn without text fails; one that has ended is left alone."""
+        """The turn's text is whole. A turn without text fails; one that has ended is left alone.
+
+        Raises BadTurnId, TurnIdNotIncreasing.
+        """
+        _check_turn_id(turn_id)
         if self._ledger.drops(turn_id) or turn_id == self._last_completed:
             return
         turn = self._turns.get(turn_id) or await self._begin(turn_id, 0, None)
@@ -142,9 +148,12 @@ class CallVoice:
                 turn.text.end()
 
     def _append(self, turn: Turn, piece: TextPiece) -> None:
-        if piece.start_offset < 0:
-            raise BadStartOffset("text.start_offset is negative; send 0 or heard_offset", field="text.start_offset")
-        manner = self._manners.of(
+        if not 0 <= piece.start_offset <= FURTHEST_START:
+            raise BadStartOffset(
+                f"text.start_offset is {piece.start_offset}; send 0 or heard_offset, at most {FURTHEST_START}",
+                field="text.start_offset",
+            )
+        parameters = self._selection.of(
             language_code=piece.language_code,
             voice=piece.voice,
             rate=piece.rate,
@@ -160,13 +169,10 @@ class CallVoice:
                 f"text.pause_ms is {piece.pause_ms}; it must be 0 to {LONGEST_PAUSE_MS}", field="text.pause_ms"
             )
         turn.voice = piece.voice or turn.voice
-        turn.text.append(piece.text, manner, flush=piece.flush, pause_ms=piece.pause_ms)
+        turn.text.append(piece.text, parameters, flush=piece.flush, pause_ms=piece.pause_ms)
 
     async def _begin(self, turn_id: int, start_offset: int, trace_context: TraceContext | None) -> Turn:
-        if turn_id < 1:
-            raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
-        has_elder = any(not self._ledger.is_fenced(live) for live in self._ledger.live)
-        for superseded in self._ledger.begin(turn_id, is_draft=has_elder):
+        for superseded in self._ledger.begin_beside(turn_id):
             self._turns[superseded].cancel()
         turn = Turn(turn_id, TurnText(start_offset=max(0, start_offset), limits=self._limits))
         self._turns[turn_id] = turn
@@ -213,8 +219,6 @@ class CallVoice:
         del self._turns[turn.turn_id]
         if outcome is Outcome.COMPLETED:
             self._last_completed = turn.turn_id
-        for left in self._ledger.live:
-            self._ledger.commit(left)  # what stays alone is no draft beside another turn
         timing = turn.text.stopwatch.timing()
         self._metrics.queue_seconds.observe(timing.queue_us / 1e6)
         self._metrics.compute_seconds.observe(timing.compute_us / 1e6)
@@ -225,6 +229,11 @@ class CallVoice:
         await self._emit(TurnEnded(turn.turn_id, outcome, timing, failure, turn.engine))
         if failure and self._fail_on_turn_failure:
             raise failure
+
+
+def _check_turn_id(turn_id: int) -> None:
+    if turn_id < 1:
+        raise BadTurnId("turn_id must be 1 or more, and rise from turn to turn", field="text.turn_id")
 
 
 def _text_after_end(turn_id: int) -> TextAfterTextEnd:

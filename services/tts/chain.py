@@ -1,8 +1,9 @@
 """Failover within a chain of engines: which engine speaks a turn.
 
-An engine that fails before it has sounded in the turn hands over to the next of its chain. Once it has sounded, the
-turn keeps it, whatever happens: another voice within an answer would be another person. The next turn chooses again, so
-an engine comes back at a turn's border.
+An engine that fails before it has sounded in the turn hands over to the next of its chain. Once one has sounded, it
+speaks whatever of the turn is asked of the same engine, whatever happens: another voice within an answer would be
+another person. A text that names a voice of another engine gets that voice. The next turn chooses again, so an engine
+comes back at a turn's border.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class TurnVoice:
         self._router, self._first_audio_limit_s, self._clock = router, first_audio_limit_s, clock
         self._cache = cache
         self._sounded: list[Speaker] = []
+        self._speaks_for: dict[TtsEngine, TtsEngine] = {}  # by the engine whose voice was asked for
 
     @property
     def used(self) -> str:
@@ -59,6 +61,7 @@ class TurnVoice:
         Raises EngineFailed, UnknownLanguage, UnknownVoice.
         """
         waiting = self._candidates(line)
+        asked_for = waiting[0].engine
         while True:
             speaker, permit = self._admit(waiting)
             line = replace(line, voice=speaker.voice)
@@ -70,7 +73,7 @@ class TurnVoice:
                     speaker.provider.released(permit)
                 raise
             if kept:
-                self._has_sounded(speaker)
+                self._has_sounded(speaker, asked_for)
                 for piece in kept:
                     yield piece
                 return
@@ -78,7 +81,9 @@ class TurnVoice:
             try:
                 async with aclosing(self._attempt(speaker, permit, line, waiting)) as pieces:
                     async for piece in pieces:
-                        has_sound = has_sound or bool(len(piece.samples))
+                        if len(piece.samples) and not has_sound:
+                            has_sound = True
+                            self._has_sounded(speaker, asked_for)
                         if recording is not None:
                             recording.add(piece)
                         yield piece
@@ -107,7 +112,6 @@ class TurnVoice:
                         break
                     if len(piece.samples) and not has_sound:
                         has_sound = True
-                        self._has_sounded(speaker)
                         if provider is not None:
                             is_settled = True
                             provider.succeeded(permit, took_s=self._clock() - asked_s)
@@ -146,7 +150,9 @@ class TurnVoice:
                 speaker.provider.released(permit)
         return kept, recording
 
-    def _has_sounded(self, speaker: Speaker) -> None:
+    def _has_sounded(self, speaker: Speaker, asked_for: TtsEngine) -> None:
+        for engine in (asked_for, speaker.engine):
+            self._speaks_for.setdefault(engine, speaker.engine)
         if speaker not in self._sounded:
             self._sounded.append(speaker)
 
@@ -156,10 +162,8 @@ class TurnVoice:
             if is_lost and self._router.has_in_chain(speaker.engine, line.language_code):
                 raise EngineFailed("the engine whose voice the turn has is lost")
         candidates = self._router.candidates(line.language_code, line.voice)
-        for speaker in self._sounded:
-            if any(speaker.engine is candidate.engine for candidate in candidates):
-                return [next(candidate for candidate in candidates if candidate.engine is speaker.engine)]
-        return candidates
+        engine = self._speaks_for.get(candidates[0].engine)
+        return [candidate for candidate in candidates if candidate.engine is engine] or candidates
 
     def _admit(self, waiting: list[Speaker]) -> tuple[Speaker, Permit | None]:
         """Take the first engine that may be asked, and all before it, out of the waiting ones; else the first of them

@@ -67,12 +67,14 @@ class Line:
     pitch: float = 0.0  # above the voice's own, -12 to 12 semitones; left alone by engines without a control for it
     call: str = ""  # unique; an engine of several devices may keep a call on one
     stretches: tuple[Stretch, ...] = ()
-    """What of the text is said in another language or by its sounds; an engine that cannot says it as the rest."""
+    """The parts of the text that are said in another language or by its sounds; an engine that cannot says it as the
+    rest.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class WordEnd:
-    """Where a word ends in the sound."""
+    """The end of a word in the sound."""
 
     text_offset: int  # code points into Line.text, behind the word
     sample: int  # first sample after the word, counted from the line's first

@@ -109,7 +109,7 @@ class NothingToSpeak(RequestError):
 
 
 class BadStartOffset(RequestError):
-    """A place before the start of the turn's text."""
+    """A place before the start of the turn's text, or where no text can reach."""
 
     reason = "BAD_START_OFFSET"
 

@@ -103,7 +103,7 @@ class Router:
         if speakers := self._chain(language_code):
             return speakers[0]
         raise UnknownLanguage(
-            f"{field}: nobody here speaks {language_code!r}; DescribeEngine lists the languages", field=field
+            f"{field}: no engine speaks {language_code!r}; DescribeEngine lists the languages", field=field
         )
 
     def candidates(self, language_code: str, voice: str) -> list[Speaker]:

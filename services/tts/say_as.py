@@ -35,7 +35,7 @@ class SayAs(Enum):
 
 
 Rewriting = Callable[[str, str, Normalizer], Iterator[Rewrite]]
-"""What a kind says in place of parts of a text, given its language and what reads the rest."""
+"""A function that gives what a kind says in place of parts of a text, given its language and what reads the rest."""
 
 _KINDS: Mapping[SayAs, Rewriting] = {
     SayAs.TIME: time_rewrites,
@@ -70,7 +70,7 @@ def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer
 
 
 def _apart(found: re.Match[str], said: str) -> Rewrite:
-    """What is said in place of digits, apart from letters that stand at them: "7B" is "seven B"."""
+    """Return what is said in place of digits, apart from letters that stand at them: "7B" is "seven B"."""
     text, (start, end) = found.string, found.span()
     before = " " if needs_space(text[:start][-1:]) else ""
     behind = " " if needs_space(text[end : end + 1]) else ""

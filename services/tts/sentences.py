@@ -39,7 +39,7 @@ class Caching(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class SpeechParameters:
     """Speech parameters of a clause, and whether its sound is cached."""
 
     language_code: str
@@ -57,7 +57,7 @@ class Clause:
 
     text: str
     start_offset: int  # code points from the start of the turn's text
-    manner: Manner
+    parameters: SpeechParameters
     pause_ms: int | None = None  # before it; None: as the clause before it asks
 
     @property
@@ -83,7 +83,7 @@ class ClauseGatherer:
         self._held = ""
         self._held_from = start_offset
         self._n_silent = 0  # characters held in which nothing was found to speak
-        self._manner: Manner | None = None
+        self._parameters: SpeechParameters | None = None
         self._pause_ms: int | None = None  # before the next clause
         self._max_clause_chars = max_clause_chars
         self._n_clauses = 0
@@ -93,31 +93,33 @@ class ClauseGatherer:
         """Code points of the turn's text received."""
         return self._held_from + len(self._held)
 
-    def append(self, text: str, manner: Manner, *, flush: bool = False, pause_ms: int | None = None) -> list[Clause]:
-        """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Another manner ends the
+    def append(
+        self, text: str, parameters: SpeechParameters, *, flush: bool = False, pause_ms: int | None = None
+    ) -> list[Clause]:
+        """Take a piece; give the clauses it completes, with `flush` all that can be spoken. Other parameters end the
         clause before it, and so does `pause_ms`, the pause before this piece. Text whose sounds are given is not cut.
         """
-        is_apart = self._manner not in (None, manner) or pause_ms is not None or bool(manner.ipa)
+        is_apart = self._parameters not in (None, parameters) or pause_ms is not None or bool(parameters.ipa)
         clauses = self.flush() if is_apart else []
         self._pause_ms = self._pause_ms if pause_ms is None else pause_ms
-        self._manner = manner
+        self._parameters = parameters
         self._held += text
-        if manner.ipa and is_speakable(self._held):
-            return [*clauses, self._take(len(self._held), manner)]
-        return clauses + (self.flush() if flush else self._cut(manner, is_whole=False))
+        if parameters.ipa and is_speakable(self._held):
+            return [*clauses, self._take(len(self._held), parameters)]
+        return clauses + (self.flush() if flush else self._cut(parameters, is_whole=False))
 
     def flush(self) -> list[Clause]:
         """Everything held, if there is something to speak in it."""
-        return self._cut(self._manner, is_whole=True) if self._manner is not None else []
+        return self._cut(self._parameters, is_whole=True) if self._parameters is not None else []
 
-    def _cut(self, manner: Manner, *, is_whole: bool) -> list[Clause]:
+    def _cut(self, parameters: SpeechParameters, *, is_whole: bool) -> list[Clause]:
         clauses = []
-        while (end := self._next_end(manner.language_code, is_whole=is_whole)) is not None:
-            clauses.append(self._take(end, manner))
+        while (end := self._next_end(parameters.language_code, is_whole=is_whole)) is not None:
+            clauses.append(self._take(end, parameters))
         return clauses
 
-    def _take(self, length: int, manner: Manner) -> Clause:
-        clause = Clause(self._held[:length], self._held_from, manner, self._pause_ms)
+    def _take(self, length: int, parameters: SpeechParameters) -> Clause:
+        clause = Clause(self._held[:length], self._held_from, parameters, self._pause_ms)
         self._pause_ms = None
         self._held = self._held[length:]
         self._held_from += length

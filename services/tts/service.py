@@ -18,7 +18,6 @@ from services.tts.call_voice import CallVoice, Output
 from services.tts.cloning import Cloning
 from services.tts.errors import BadLead
 from services.tts.levels import VoiceLevels
-from services.tts.manners import Manners
 from services.tts.router import Router
 from services.tts.sentences import Caching
 from services.tts.settings import TtsSettings
@@ -26,6 +25,7 @@ from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.speech_cache import CallCache, SpeechCache
 from services.tts.track import ChunkLengths
 from services.tts.turn import TextLimits
+from services.tts.voice_selection import VoiceSelection
 from services.tts.wire import audio_format, audio_formats, caching, lexicon, longest_chunk_ms, responses, text_piece
 
 FULL_NAME = "voice.tts.v1.TtsService"
@@ -150,7 +150,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
         is_recorded = config.purpose == RECORDING and all(map(self._recorders.speaks_language, language_codes))
         router = (self._recorders if is_recorded else self._router).seen_by(config.tenant_id)
         speaker = self._speaker(config, router, is_awaited=is_awaited)
-        manners = Manners(
+        selection = VoiceSelection(
             router,
             language_codes=language_codes,
             voice=config.voice,
@@ -168,7 +168,7 @@ class TtsService(tts_pb2_grpc.TtsServiceServicer):
             async with asyncio.TaskGroup() as turns:
                 call = CallVoice(
                     turns,
-                    manners,
+                    selection,
                     speaker,
                     emit,
                     limits=TextLimits(self._settings.max_turn_text_chars, self._settings.max_clause_chars),

@@ -48,7 +48,7 @@ class TtsSettings(ServiceSettings):
     recording_engines: Annotated[Chains, NoDecode] = Field(
         {},
         description="Engines for what is recorded ahead and played by itself, as the gateway's prompts are: en=piper; "
-        "one a language, where better ones than TTS_ENGINES are at hand.",
+        "one a language, where there are better ones than TTS_ENGINES.",
     )
 
     sentence_pause_ms: int = Field(220, ge=0, le=2000, description="Pause between two sentences, in milliseconds.")
@@ -58,7 +58,7 @@ class TtsSettings(ServiceSettings):
     piper_model: str = Field("piper-en-joe", description="The Piper voice: a model's name, or a folder with its files.")
     piper_threads: int = Field(1, ge=1, description="Threads inside one step of the voice's network.")
     piper_workers: int = Field(0, ge=0, description="Steps of the voice's network run at once; 0 is one a core.")
-    piper_seed: int = Field(0, ge=0, description="Makes the voice say a text the same way in every run; 0 draws anew.")
+    piper_seed: int = Field(0, ge=0, description="Makes the voice say a text the same way in every run; 0: varies.")
     kokoro_model: str = Field(
         "kokoro-82m", description="Kokoro: a model's name, or a folder with model.onnx, config.json and voices/*.bin."
     )

@@ -22,7 +22,7 @@ from services.tts.track import Chunk, ChunkLengths, Track
 from services.tts.turn import Turn
 
 WAITS_S = 60.0
-"""How long sound that is made ahead lets calls go before it."""
+"""Limit on the time for which calls go before sound that is made ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Pauses:
             pause_ms = self.sentence_ms
         elif ending and ending in ",;:—–，；：、":
             pause_ms = self.phrase_ms
-        return round(pause_ms / clause.manner.rate)
+        return round(pause_ms / clause.parameters.rate)
 
 
 class Pacer:
@@ -135,21 +135,21 @@ class TurnSpeaker:
     async def _speak_clause(
         self, clause: Clause, turn: Turn, track: Track, pacer: Pacer, *, pause_ms: int, choice: TurnVoice
     ) -> AsyncGenerator[Mark | Chunk, None]:
-        manner, stopwatch = clause.manner, turn.text.stopwatch
+        parameters, stopwatch = clause.parameters, turn.text.stopwatch
         with stopwatch.computing():
             spoken = self._read(clause)
         line = Line(
             spoken.text,
-            manner.language_code,
-            manner.voice,
-            manner.rate,
+            parameters.language_code,
+            parameters.voice,
+            parameters.rate,
             turn.turn_id,
             is_first=not track.n_samples,
             due_s=partial(pacer.due_s, asked_s=time.monotonic())
             if self._is_awaited
             else lambda: time.monotonic() + WAITS_S,
             call=self._call,
-            pitch=manner.pitch,
+            pitch=parameters.pitch,
             stretches=spoken.stretches,
         )
 
@@ -163,12 +163,12 @@ class TurnSpeaker:
                 sample_rate_hertz=description.sample_rate_hertz,
                 measures_words=description.measures_words,
                 pause_ms=pause_ms,
-                expected_dbov=self._levels.expected(description, voice, manner.language_code),
+                expected_dbov=self._levels.expected(description, voice, parameters.language_code),
             )
 
         kept: object = None
         wire = (self._format.sample_rate_hertz, clause.text)
-        async with aclosing(choice.synthesize(line, begin, manner.caching, wire)) as speech:
+        async with aclosing(choice.synthesize(line, begin, parameters.caching, wire)) as speech:
             async for piece in speech:
                 kept = kept or piece.kept
                 stopwatch.add_queue(piece.queue_us * 1000)
@@ -181,21 +181,22 @@ class TurnSpeaker:
             self._cache.keep_ready(kept, track.ready())
             self._cache.keep_reading(self._reading_key(clause), spoken)
         for description, voice in spoken_by:
-            self._levels.learn(description, voice, manner.language_code, track.measured())
+            self._levels.learn(description, voice, parameters.language_code, track.measured())
 
     def _read(self, clause: Clause) -> Spoken:
         """Return the reading of a clause."""
-        manner = clause.manner
+        parameters = clause.parameters
         if self._cache is not None and (spoken := self._cache.reading(self._reading_key(clause))) is not None:
             return spoken
-        if manner.ipa:
-            return with_sounds(clause.text, manner.ipa)
-        found = read_as(clause.text, manner.language_code, manner.say_as, self._normalizer) if manner.say_as else None
-        return found or self._normalizer.speak(clause.text, manner.language_code)
+        if parameters.ipa:
+            return with_sounds(clause.text, parameters.ipa)
+        language_code, say_as = parameters.language_code, parameters.say_as
+        found = read_as(clause.text, language_code, say_as, self._normalizer) if say_as else None
+        return found or self._normalizer.speak(clause.text, language_code)
 
     def _reading_key(self, clause: Clause) -> object:
-        manner = clause.manner
-        return self._normalizer.lexicon, clause.text, manner.language_code, manner.say_as, manner.ipa
+        parameters = clause.parameters
+        return self._normalizer.lexicon, clause.text, parameters.language_code, parameters.say_as, parameters.ipa
 
     async def _keep_pace(self, pacer: Pacer, output: Mark | Chunk) -> None:
         if isinstance(output, Mark):

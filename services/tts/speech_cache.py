@@ -28,7 +28,7 @@ FORMAT = 1
 """Of a file: a line of JSON, then the samples as 16-bit little-endian. A file of another format is no entry."""
 SUFFIX = ".speech"
 FIRST_PIECE_S, LATER_PIECE_S = 0.15, 0.5
-"""How kept speech is handed on, so that the first chunk waits for little work."""
+"""The chunk sizes of kept speech, so that the first chunk waits for little work."""
 LONGEST_S = 30.0  # of one clause; longer ones are not kept
 MAX_COUNTED = 4096  # clauses whose calls are counted
 MAX_WAITING = 32  # clauses that wait to be written; one more is dropped
@@ -279,7 +279,7 @@ class CallCache:
     async def find(
         self, description: EngineDescription, line: Line, caching: Caching, wire: object = None
     ) -> tuple[list[Speech], Recording | None]:
-        """As SpeechCache.find."""
+        """Do as SpeechCache.find."""
         return await self._cache.find(description, line, caching, tenant_id=self._tenant_id, call=self._call, wire=wire)
 
     def keep_ready(self, kept: object, ready: ReadyClause | None) -> None:
@@ -296,7 +296,7 @@ class CallCache:
         self._cache.ready.keep_reading(key, spoken)
 
     def keep(self, recording: Recording) -> None:
-        """As SpeechCache.keep."""
+        """Do as SpeechCache.keep."""
         self._cache.keep(recording)
 
 

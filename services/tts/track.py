@@ -82,7 +82,7 @@ class Track:
             self._add(np.zeros(max(0, self._samples(pause_ms) - self._n_padding), dtype=np.int16))
         marks = ClauseMarks(clause, spoken)
         if not measures_words:
-            marks.spread(self._seconds_per_char * sample_rate_hertz / clause.manner.rate)
+            marks.spread(self._seconds_per_char * sample_rate_hertz / clause.parameters.rate)
         rates = (sample_rate_hertz, self._format.sample_rate_hertz)
         self._clause = _ClauseSound(
             clause,
@@ -177,7 +177,7 @@ class Track:
 
     def _learn(self, sound: "_ClauseSound", end: int) -> None:
         """Learn how fast this voice speaks, for the next clause whose places are guessed."""
-        seconds = (end - sound.start_sample) / self._format.sample_rate_hertz * sound.clause.manner.rate
+        seconds = (end - sound.start_sample) / self._format.sample_rate_hertz * sound.clause.parameters.rate
         self._seconds_per_char = seconds / max(1, sound.n_chars)
 
     def _open_clause(self) -> "_ClauseSound":

@@ -10,13 +10,13 @@ from enum import Enum
 from services.runtime.clock import Stopwatch
 from services.runtime.errors import ServiceError
 from services.tts.errors import ControlCharacters, EmptyText, NothingToSpeak, TextTooLong
-from services.tts.sentences import Clause, ClauseGatherer, Manner
+from services.tts.sentences import Clause, ClauseGatherer, SpeechParameters
 
 ALLOWED_CONTROLS = "\n\r\t"
 
 
 class Outcome(Enum):
-    """How a turn ends."""
+    """The outcome of a turn."""
 
     COMPLETED = "completed"
     CANCELLED = "cancelled"
@@ -52,7 +52,7 @@ class TurnText:
         """Code points of the turn's text, as sent."""
         return self._gatherer.end_offset
 
-    def append(self, text: str, manner: Manner, *, flush: bool, pause_ms: int | None = None) -> None:
+    def append(self, text: str, parameters: SpeechParameters, *, flush: bool, pause_ms: int | None = None) -> None:
         """Take a piece; `flush` says speak what is held, `pause_ms` how long to pause before it.
 
         Raises EmptyText, TextTooLong, ControlCharacters.
@@ -66,7 +66,7 @@ class TurnText:
                 field="text.text",
             )
         check_characters(text)
-        self._give(self._gatherer.append(text, manner, flush=flush, pause_ms=pause_ms))
+        self._give(self._gatherer.append(text, parameters, flush=flush, pause_ms=pause_ms))
 
     def end(self) -> None:
         """The text is whole."""

@@ -10,11 +10,11 @@ from services.language.reading.normalizer import Pronunciation
 from services.runtime.tracing import TraceContext
 from services.tts.call_voice import Output, TextPiece, TurnEnded, TurnSound
 from services.tts.errors import BadChunkLength, BadLexicon, UnknownEncoding, UnknownSampleRate
-from services.tts.manners import Emphasis, check_ipa
 from services.tts.ready import Mark
 from services.tts.say_as import SayAs
 from services.tts.sentences import Caching
 from services.tts.turn import Outcome
+from services.tts.voice_selection import Emphasis, check_ipa
 
 DEFAULT_LONGEST_CHUNK_MS = 100
 LONGEST_CHUNK_MS = (20, 1000)

@@ -8,7 +8,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from voice.call.v1 import record_pb2
 
-from clients.conformance.calls import CALL_LIMIT_S, greeted, is_event
+from clients.conformance.checks.gateway import CALL_LIMIT_S, greeted, is_event
 from clients.conformance.hearing import RATE, SILENCE, example, play
 from clients.conformance.stages import CALL, STT
 from clients.conformance.streams import connected, kind_of, opened

@@ -31,7 +31,6 @@ from clients.conformance.streams import kind_of, opened
 from services.audio.g711 import decode_mulaw, encode_mulaw
 from services.runtime.models import model_dir
 from services.stt_proxy.settings import SttSettings
-from tests.conformance.memory import resident_kb
 from tests.conformance.servers import Server, running, spawn
 from tests.fakes.ports import free_port
 
@@ -156,3 +155,9 @@ def test_a_model_folder_with_a_file_missing_is_one_line_and_no_traceback(tmp_pat
     [line] = [line for line in log.splitlines() if line.startswith("stt")]
     assert str(folder) in line
     assert "Traceback" not in log
+
+
+def resident_kb(pid: int) -> int:
+    """Resident memory of a process, in kilobytes."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))

@@ -112,7 +112,7 @@ class GoogleSpeech:
         async for raw in requests:
             samples = np.frombuffer(v2.StreamingRecognizeRequest.deserialize(raw).audio, dtype="<i2")
             assert len(samples) * 2 <= 25_600, "Google takes 25 kB"
-            for response in stream.hear(samples):
+            for response in stream.feed(samples):
                 yield await self._send(response)
             if faults.status is not None and stream.seconds >= faults.status_after_s:
                 await self._end(context)
@@ -162,7 +162,7 @@ class _Stream:
     def seconds(self) -> float:
         return len(self._sound) / self._rate
 
-    def hear(self, samples: np.ndarray) -> list[v2.StreamingRecognizeResponse]:
+    def feed(self, samples: np.ndarray) -> list[v2.StreamingRecognizeResponse]:
         self._sound = np.concatenate((self._sound, samples))
         if len(self._sound) - self._judged < STEP_S * self._rate:
             return []

@@ -93,7 +93,7 @@ class FakeCall:
         tts.send(turn_end=completed(turn_id))
 
     async def greet(self) -> tuple[FakeStream, FakeStream, FakeStream]:
-        """The greeting is asked, made, heard and over. Returns the streams of ear, agent and voice."""
+        """The greeting is asked, made, heard and over. Returns the streams of STT, NLU and TTS stage."""
         stt, nlu, tts = await self.stages.stt.stream(), await self.stages.nlu.stream(), await self.stages.tts.stream()
         opened = await nlu.expect("user_turn")
         assert opened.HasField("open")

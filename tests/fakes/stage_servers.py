@@ -108,7 +108,7 @@ class FakeStage:
     features: tuple[str, ...]
     opens: bool = True  # False: takes streams and never says a word
     ends_streams_with_half_close: bool = True
-    listens: bool = True  # an ear that gives signs of life
+    listens: bool = True  # an STT stage that gives signs of life
     refusals: list[ServiceError] = field(default_factory=list)  # the next streams are refused with these, in order
     streams: list[FakeStream] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)

@@ -57,7 +57,7 @@ def media_of(sdp: str) -> tuple[str, int]:
     return host[1], int(port[1])
 
 
-class Ear(asyncio.DatagramProtocol):
+class RtpPeer(asyncio.DatagramProtocol):
     """One RTP port: what comes in, as mu-law, and a sender of its own."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class SipPeer(asyncio.DatagramProtocol):
 
     on_invite: Callable[["SipPeer", Message], None] | None = None
     received: list[Message] = field(default_factory=list)
-    ears: list[Ear] = field(default_factory=list)
+    rtp_peers: list[RtpPeer] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)  # methods of requests that came
     user: str = "peer"
     _transport: asyncio.DatagramTransport | None = None
@@ -141,20 +141,21 @@ class SipPeer(asyncio.DatagramProtocol):
         }
         self._send(f"SIP/2.0 {status}", fields, sdp)
 
-    def sdp(self, ear: Ear, codec: str = "0 PCMU") -> str:
+    def sdp(self, rtp: RtpPeer, codec: str = "0 PCMU") -> str:
         """An offer or answer: sound to this port."""
         payload, name = codec.split()
         return (
-            f"v=0\r\no=- {secrets.randbelow(10**6)} {len(self.ears)} IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
-            f"t=0 0\r\nm=audio {ear.port} RTP/AVP {payload}\r\na=rtpmap:{payload} {name}/8000\r\na=sendrecv\r\n"
+            f"v=0\r\no=- {secrets.randbelow(10**6)} {len(self.rtp_peers)} IN IP4 127.0.0.1\r\ns=-\r\n"
+            "c=IN IP4 127.0.0.1\r\n"
+            f"t=0 0\r\nm=audio {rtp.port} RTP/AVP {payload}\r\na=rtpmap:{payload} {name}/8000\r\na=sendrecv\r\n"
         )
 
-    async def open_ear(self) -> Ear:
+    async def open_rtp(self) -> RtpPeer:
         """A fresh RTP port."""
-        ear = Ear()
-        await asyncio.get_running_loop().create_datagram_endpoint(lambda: ear, local_addr=("127.0.0.1", 0))
-        self.ears.append(ear)
-        return ear
+        rtp = RtpPeer()
+        await asyncio.get_running_loop().create_datagram_endpoint(lambda: rtp, local_addr=("127.0.0.1", 0))
+        self.rtp_peers.append(rtp)
+        return rtp
 
     async def invite(self, uri: str, sdp: str = "", *, answer_sdp: str = "") -> Message:
         """Call, or change the call that is up. `answer_sdp`: given with the ACK, for an offer of the far side's."""
@@ -217,6 +218,6 @@ async def sip_peer(
         yield peer
     finally:
         transport.close()
-        for ear in peer.ears:
-            if ear.transport is not None:
-                ear.transport.close()
+        for rtp in peer.rtp_peers:
+            if rtp.transport is not None:
+                rtp.transport.close()

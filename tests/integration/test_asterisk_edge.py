@@ -14,7 +14,7 @@ from services.audio.g711 import decode_mulaw, encode_mulaw
 from tests.integration.asterisk import ask, number, running_edge, running_pbx, wait_empty
 from tests.integration.echo_session import BEEP_S, GREETING_HERTZ, RECOVERED_HERTZ
 from tests.integration.phones import hear_tone, running_phones, seconds_of_tone, tone
-from tests.integration.sip_peer import Ear, sip_peer
+from tests.integration.sip_peer import RtpPeer, sip_peer
 from tests.integration.waiting import throughout, until, until_awaited
 
 pytestmark = pytest.mark.asterisk
@@ -188,7 +188,7 @@ async def test_a_gateway_that_died_takes_its_caller_up_again_and_clears_what_it_
 
 
 async def test_calls_that_came_while_the_gateway_was_dead_are_not_lost(tmp_path: Path):
-    """Set up, then dead before the answer: the caller still rings when the next process takes stock."""
+    """Set up, then dead before the answer: the caller still rings when the next process reconciles."""
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
             await edge.kill()
@@ -268,12 +268,12 @@ async def test_media_goes_over_ipv6_too(tmp_path: Path):
 async def test_media_that_move_to_another_port_are_heard_and_spoken_to_there(tmp_path: Path):
     """A re-INVITE, as after a phone has changed its network."""
     async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, sip_peer() as peer:
-        first = await peer.open_ear()
+        first = await peer.open_rtp()
         await peer.invite(number(pbx), peer.sdp(first))
         await edge.wait_for("answered")
         await first.say(encode_mulaw(tone(440, 1.0)), peer.media)
         await hears(first, 440)
-        second = await peer.open_ear()
+        second = await peer.open_rtp()
         await peer.invite(number(pbx), peer.sdp(second))
         await second.say(encode_mulaw(tone(700, 1.5)), peer.media)
         await hears(second, 700)
@@ -285,11 +285,11 @@ async def test_media_that_move_to_another_port_are_heard_and_spoken_to_there(tmp
 async def test_a_call_whose_offer_comes_from_asterisk_carries_sound_both_ways(tmp_path: Path):
     """An INVITE without SDP (RFC 3261 section 13.2.1): the answer is in the ACK."""
     async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, sip_peer() as peer:
-        ear = await peer.open_ear()
-        await peer.invite(number(pbx), answer_sdp=peer.sdp(ear))
+        rtp = await peer.open_rtp()
+        await peer.invite(number(pbx), answer_sdp=peer.sdp(rtp))
         await edge.wait_for("answered")
-        await ear.say(encode_mulaw(tone(440, 1.5)), peer.media)
-        await hears(ear, 440)
+        await rtp.say(encode_mulaw(tone(440, 1.5)), peer.media)
+        await hears(rtp, 440)
         await peer.hang_up(number(pbx))
         await wait_empty(pbx)
 
@@ -297,25 +297,25 @@ async def test_a_call_whose_offer_comes_from_asterisk_carries_sound_both_ways(tm
 async def test_a_peer_that_may_send_its_media_past_asterisk_is_heard(tmp_path: Path):
     """An endpoint with direct_media: it is told to send to whoever Asterisk likes, in mid-call too."""
     async with running_pbx(tmp_path) as pbx, running_edge(pbx) as edge, sip_peer(user="direct") as peer:
-        ear = await peer.open_ear()
-        await peer.invite(number(pbx), peer.sdp(ear))
+        rtp = await peer.open_rtp()
+        await peer.invite(number(pbx), peer.sdp(rtp))
         await edge.wait_for("answered")
-        await ear.say(encode_mulaw(tone(440, 1.5)), peer.media)
-        await hears(ear, 440)
-        await until(lambda: not np.any(np.abs(decode_mulaw(bytes(ear.heard[-1600:]))) > 500))  # the tone is over
-        ear.heard.clear()
-        await ear.say(encode_mulaw(tone(700, 1.5)), peer.media)
-        await hears(ear, 700)
+        await rtp.say(encode_mulaw(tone(440, 1.5)), peer.media)
+        await hears(rtp, 440)
+        await until(lambda: not np.any(np.abs(decode_mulaw(bytes(rtp.heard[-1600:]))) > 500))  # the tone is over
+        rtp.heard.clear()
+        await rtp.say(encode_mulaw(tone(700, 1.5)), peer.media)
+        await hears(rtp, 700)
         await peer.hang_up(number(pbx))
         await wait_empty(pbx)
 
 
-async def hears(ear: Ear, hertz: float, *, seconds: float = 0.8, limit_s: float = 3.0) -> None:
+async def hears(rtp: RtpPeer, hertz: float, *, seconds: float = 0.8, limit_s: float = 3.0) -> None:
     """Until a port has heard so much of a tone."""
     async with asyncio.timeout(limit_s):
         while True:
             recording = Recording()
-            samples = decode_mulaw(bytes(ear.heard))
+            samples = decode_mulaw(bytes(rtp.heard))
             recording.add(samples, end_s=len(samples) / 8000)
             if seconds_of_tone(recording, hertz) >= seconds:
                 return

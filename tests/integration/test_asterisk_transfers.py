@@ -106,7 +106,7 @@ async def transferring(
 ) -> AsyncIterator[tuple[Desk, SipPeer]]:
     """A caller who has just asked to be put through."""
     async with sip_peer(on_invite) as peer, running_pbx(folder / "pbx", ring_s=RING_S) as pbx:
-        await peer.open_ear()
+        await peer.open_rtp()
         settings = {
             "call": {"GATEWAY_EDGES": "ari,program", "GATEWAY_ARI_URL": pbx.ari_url},
             "nlu": {
@@ -144,7 +144,7 @@ def ring(peer: SipPeer, invite: Message) -> None:
 
 def take(peer: SipPeer, invite: Message) -> None:
     peer.media = media_of(invite.body)
-    peer.answer(invite, "200 OK", peer.sdp(peer.ears[0]))
+    peer.answer(invite, "200 OK", peer.sdp(peer.rtp_peers[0]))
 
 
 @pytest.mark.parametrize(
@@ -177,11 +177,11 @@ async def test_a_caller_whom_somebody_took_talks_to_them(tmp_path: Path):
     async with transferring(tmp_path, take) as (desk, peer):
         end = (await desk.until(desk.ends))[0]
         assert end.cause == record_pb2.CallEnd.CAUSE_TRANSFER
-        speaking = asyncio.create_task(peer.ears[0].say(encode_mulaw(tone(700, 2.0)), peer.media))
+        speaking = asyncio.create_task(peer.rtp_peers[0].say(encode_mulaw(tone(700, 2.0)), peer.media))
         await hear_tone(desk.call, 700, seconds=1.0)
         desk.call.say(tone(500, 1.0))
         await speaking
-        heard = decode_mulaw(bytes(peer.ears[0].heard))
+        heard = decode_mulaw(bytes(peer.rtp_peers[0].heard))
         assert np.abs(heard.astype(np.int32)).max() > 4000
         assert not desk.call.is_over
 

@@ -1,8 +1,8 @@
 """Appointments by telephone: a real phone, a real Asterisk, four real processes, and what is in the diary afterwards.
 
-The ear is scripted, so that each caller is understood; agent, gateway and diary are those of `make run-stack`. The NLU
-that serves a call is killed at the confirmation, by SIGKILL, while the diary cannot be written and when it can; another
-one goes on with the call.
+The STT stage is scripted, so that each caller is understood; agent, gateway and diary are those of `make run-stack`.
+The NLU that serves a call is killed at the confirmation, by SIGKILL, while the diary cannot be written and when it
+can; another one goes on with the call.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ class PhoneCaller:
         await hear_out(self._call, from_s=self._from_s, limit_s=limit_s, has_agent_floor=self._watch.has_agent_floor)
 
     async def speak(self) -> None:
-        """Say something; the scripted ear knows what."""
+        """Say something; the scripted STT stage knows what."""
         self._call.say(read_wav(CLIP))
         while self._call.is_saying:
             assert not self._call.is_over, self.story()

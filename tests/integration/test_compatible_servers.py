@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
@@ -16,6 +16,7 @@ from services.nlu.settings import NluSettings
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing
 from services.runtime.providers import ProviderFailed
+from tests.integration.waiting import until_awaited
 
 REQUEST = ReplyRequest("a", 1, (Message(Role.SYSTEM, "Be kind."), Message(Role.CALLER, "Hello?")), "en")
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
@@ -80,6 +81,15 @@ async def parts_of(*pieces: bytes, holds: bool = False) -> list[ReplyPart]:
 
 def text_of(parts: list[ReplyPart]) -> str:
     return "".join(part.text for part in parts if isinstance(part, TextMade))
+
+
+async def first_words(engine: OpenAiEngine) -> str:
+    """The beginning of an answer whose rest is not asked for."""
+    async with aclosing(engine.reply(REQUEST)) as parts:
+        async for part in parts:
+            if isinstance(part, TextMade):
+                return part.text
+    return ""
 
 
 def calls_of(parts: list[ReplyPart]) -> list[tuple[str, object]]:
@@ -257,6 +267,25 @@ async def test_a_server_that_begins_inside_a_thought_is_known_by_its_first_answe
         second = [part async for part in engine.reply(REQUEST)]
     assert text_of(first).endswith("</think>\n\nYes, we do.")  # whose end the turn takes for what it is
     assert text_of(second).strip() == "Yes, we do."
+
+
+async def test_it_is_known_by_an_answer_too_of_which_nobody_wants_the_rest() -> None:
+    """A turn ends a reply after three sentences, and a thought has more."""
+    thought = [event({"content": f"The caller may mean number {number}. "}) for number in range(9)]
+    async with engine_of(SSE, *thought, event({"content": "</think>\n\nYes, "}), *ANSWERED[1:]) as engine:
+        assert (await first_words(engine)).startswith("The caller")
+
+        async def begins_with_the_answer() -> bool:
+            return (await first_words(engine)).strip().startswith("Yes,")
+
+        await until_awaited(begins_with_the_answer, 5)
+
+
+async def test_the_rest_of_an_answer_is_read_only_until_the_server_is_known() -> None:
+    async with engine_of(SSE, event({"content": "Yes, "}), event({"content": "we do."}, "stop"), DONE) as engine:
+        assert text_of([part async for part in engine.reply(REQUEST)]) == "Yes, we do."
+        assert await first_words(engine)
+        assert engine._reading_on is None
 
 
 async def test_of_a_server_that_is_set_to_begin_inside_a_thought_only_answers_are_speech() -> None:

@@ -44,7 +44,7 @@ async def test_a_provider_killed_in_mid_reply_is_gone_on_from_by_the_local_model
     async with chat_server(answer) as server:
         engine = await chain_at(server.base_url, "qwen2.5-0.5b-instruct", tmp_path)
         try:
-            await engine.prepare("a", OPENING)
+            await engine.prepare("a", OPENING, language_code="en")
             said, made_by, last_s, gap_s = "", [], time.monotonic(), 0.0
             async for part in engine.reply(ReplyRequest("a", 1, ASKED, "en")):
                 if isinstance(part, MadeBy):

@@ -8,7 +8,7 @@ import pytest
 
 from services.call_gateway.rtp.sender import MediaSender
 from tests.integration.asterisk import number, running_pbx
-from tests.integration.sip_peer import FRAME_BYTES, Ear, SipPeer, sip_peer
+from tests.integration.sip_peer import FRAME_BYTES, RtpPeer, SipPeer, sip_peer
 from tests.integration.waiting import throughout, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -19,20 +19,20 @@ OWN, FOREIGN = bytes([0x20]) * FRAME_BYTES, bytes([0x55]) * FRAME_BYTES
 LEARNT_FRAMES = 10
 
 
-async def call_echo(peer: SipPeer, uri: str) -> Ear:
+async def call_echo(peer: SipPeer, uri: str) -> RtpPeer:
     """A call that is up, its sender known to Asterisk."""
-    ear = await peer.open_ear()
-    await peer.invite(uri, peer.sdp(ear))
-    await ear.say(OWN * N_FRAMES, peer.media)
-    assert ear.heard.count(OWN) > N_FRAMES - LEARNT_FRAMES
-    return ear
+    rtp = await peer.open_rtp()
+    await peer.invite(uri, peer.sdp(rtp))
+    await rtp.say(OWN * N_FRAMES, peer.media)
+    assert rtp.heard.count(OWN) > N_FRAMES - LEARNT_FRAMES
+    return rtp
 
 
 @pytest.mark.parametrize("keeps_ssrc", [True, False])
 async def test_a_phone_that_moves_its_port_is_heard_again(tmp_path: Path, keeps_ssrc: bool) -> None:
     async with running_pbx(tmp_path) as pbx, sip_peer() as peer:
         before = await call_echo(peer, number(pbx, ECHO))
-        moved = await peer.open_ear()
+        moved = await peer.open_rtp()
         if keeps_ssrc:
             moved.sender = before.sender
         await moved.say(OWN * N_FRAMES, peer.media)
@@ -43,7 +43,7 @@ async def test_a_phone_that_moves_its_port_is_heard_again(tmp_path: Path, keeps_
 async def test_a_stranger_is_neither_heard_nor_answered(tmp_path: Path, knows_the_call: bool) -> None:
     async with running_pbx(tmp_path) as pbx, sip_peer() as peer:
         phone = await call_echo(peer, number(pbx, ECHO))
-        stranger = await peer.open_ear()
+        stranger = await peer.open_rtp()
         stranger.sender = copy.copy(phone.sender) if knows_the_call else MediaSender(0, sequence=7, timestamp=7)
         phone.heard.clear()
         to = peer.media

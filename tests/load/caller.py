@@ -85,7 +85,7 @@ class Caller:
         return self.sounds[index + 1] if index + 1 < len(self.sounds) else None
 
     def last_sound_before_silence(self, moment_s: float) -> float | None:
-        """When the agent, heard around a moment, was last audible before it fell silent. None: not heard since."""
+        """Return when the agent, heard around a moment, was last audible before its silence. None: not heard since."""
         last_s = None
         for sound in self.sounds:
             if sound.arrived_s < moment_s - PAUSE_S:

@@ -29,7 +29,7 @@ Hear = Callable[[str, Expected], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the caller says or presses, and what must stand in the reply to it."""
+    """A turn: what the caller says or presses, and what must stand in the reply to it."""
 
     say: str = ""
     keys: str = ""
@@ -52,7 +52,7 @@ class Dialogue:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What came of a dialogue."""
+    """The result of a dialogue."""
 
     dialogue: Dialogue
     lines: tuple[str, ...]
@@ -67,7 +67,7 @@ class Played:
 
 
 def read_dialogues(*, parts: Sequence[str] = ()) -> list[Dialogue]:
-    """Those of the folder, of some parts or of all."""
+    """Return the dialogues of the folder, of some parts or of all."""
     found = []
     for path in sorted(FOLDER.glob("*.yaml")):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -118,7 +118,7 @@ async def _take(capture: Capture, now: Captured, turn: Turn, hear: Hear, lines: 
 
 
 async def as_written(text: str, expected: Expected) -> str:
-    """What is said is heard."""
+    """Hear what is said exactly as it is written."""
     return text
 
 

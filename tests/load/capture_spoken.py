@@ -1,4 +1,4 @@
-"""How much is captured when it is spoken: python -m tests.load.capture_spoken [--languages en,vi] [--show]
+"""The share of spoken values that is captured: python -m tests.load.capture_spoken [--languages en,vi] [--show]
 
 Voices of espeak-ng dictate numbers, addresses, names and codes at 8 kHz to an STT
 service with Whisper. The caller answers as a caller does: yes to what was read back rightly, else no, and then what is
@@ -47,7 +47,7 @@ WANTED: dict[str, tuple[tuple[SlotKind, str], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one value."""
+    """The result of one value."""
 
     kind: SlotKind
     wanted: str
@@ -70,7 +70,7 @@ class SpokenListener(Listener):
 
 
 def dictated(kind: SlotKind, piece: str, capture: Capture, language: str) -> str:
-    """How a caller says a value, or a piece of it."""
+    """Return how a caller says a value, or a piece of it."""
     if kind is SlotKind.PHONE:
         return ", ".join(" ".join(group) for group in capture.form.groups(piece))
     if kind is SlotKind.CODE:
@@ -81,7 +81,7 @@ def dictated(kind: SlotKind, piece: str, capture: Capture, language: str) -> str
 
 
 def answer(kind: SlotKind, wanted: str, now: Captured, capture: Capture, language: str) -> str:
-    """What the caller says to the open question."""
+    """Return what the caller says to the open question."""
     words = {"en": ("Yes, that's right.", "No."), "vi": ("Đúng rồi ạ.", "Không phải.")}[language]
     state = now.state
     if state.is_confirming:

@@ -1,4 +1,4 @@
-"""Which scenarios the bench runs, at how many calls, with which settings, and what was promised of each."""
+"""The cells of the bench: scenarios, numbers of calls, settings, and the target of each."""
 
 import random
 import urllib.request
@@ -38,7 +38,7 @@ ECHOES = ((120, -12.0), (20, -6.0), (300, -18.0), (80, -24.0), (160, -30.0))
 
 
 def line_echo(caller_index: int) -> LineEcho:
-    """How one caller's line returns what it is sent."""
+    """Return how one caller's line returns what it is sent."""
     delay_ms, db = ECHOES[caller_index % len(ECHOES)]
     return LineEcho(delay_ms=delay_ms, db=db)
 
@@ -115,7 +115,7 @@ _COUNTED = {
 
 
 def counters(running: dict[str, Running]) -> dict[str, float]:
-    """What the services counted in the whole cell, the greeting and the first turn included."""
+    """Return what the services counted in the whole cell, the greeting and the first turn included."""
     counted = dict.fromkeys(_COUNTED.values(), 0.0)
     for name in running:
         with urllib.request.urlopen(f"http://127.0.0.1:{METRICS_PORTS[name]}/metrics", timeout=5) as page:

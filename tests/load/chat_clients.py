@@ -1,4 +1,4 @@
-"""What each HTTP client adds to a first token: `python -m tests.load.chat_clients`.
+"""The time that each HTTP client adds to a first token: `python -m tests.load.chat_clients`.
 
 One server in a process of its own answers at once; the engine (httpx), the official openai client and a bare socket ask
 it in turns. The bare socket's time is the server's and the machine's; what the others take beyond it is their own.

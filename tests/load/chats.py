@@ -141,7 +141,7 @@ async def _open(name: str, model: str, n_chats: int) -> AsyncIterator[tuple[Cont
 
 @contextlib.contextmanager
 def _llama_server(path: Path, n_chats: int) -> Iterator[tuple[int, int]]:
-    """Its port and its process."""
+    """Start a llama-server; yields its port and its process."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         port = int(trial.getsockname()[1])

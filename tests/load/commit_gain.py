@@ -1,4 +1,5 @@
-"""What committing a turn at its decided end saves: `python -m tests.load.commit_gain [--calls 5] [--turns 20]`.
+"""The time that committing a turn at its decided end saves: `python -m tests.load.commit_gain [--calls 5] [--turns
+20]`.
 
 The gateway takes the caller's turn as over before the STT stage has settled its words, where a speculative reply covers
 all that was said. Each such turn's `turn_ended` says in `commit_gain_ms` how long after the commit the settled words
@@ -43,7 +44,7 @@ def quantile(values: list[float], share: float) -> float:
 
 
 def row(turns: list[dict[str, Any]]) -> str:
-    """How many turns, how many of them were committed early, and what each of all turns gained."""
+    """Return how many turns, how many of them were committed early, and what each of all turns gained."""
     gains = [float(turn["commit_gain_ms"]) for turn in turns if "commit_gain_ms" in turn]
     every = gains + [0.0] * (len(turns) - len(gains))
     early = f"{len(gains)} of {len(turns)} turns committed before their words were settled"

@@ -1,4 +1,4 @@
-"""What containers add to the delay of an answer: `python -m tests.load.compose_overhead [--calls 10]`.
+"""The delay that containers add to an answer: `python -m tests.load.compose_overhead [--calls 10]`.
 
 The stack must be up in containers (`make compose-up`). The same stack is started beside it as `make run-stack` starts
 it, at free ports and with the same preset of the NLU. Then `make call`'s own program calls the one and the other over
@@ -100,7 +100,8 @@ def call(settings: dict[str, str]) -> list[float]:
 
 
 def caller_settings(folder: Path) -> dict[str, str]:
-    """What a caller of the containers needs: who signed the certificates, and a token, out of the caller's volume.
+    """Return what a caller of the containers needs: who signed the certificates, and a token, out of the caller's
+    volume.
 
     Raises DockerFault: the stack is not up in containers.
     """

@@ -23,9 +23,9 @@ from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.asking import examples_of
 from services.nlu.agent.guarding import Guarding, guard_of
 from services.nlu.agent.interface import Call
+from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.understanding import ExampleUnderstanding
-from services.nlu.agent.wording import load_languages
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.inputs import Config, PlayoutReport, Silence, Text, TurnInput, UserTurn
@@ -46,7 +46,7 @@ Row = tuple[str, str]  # when an appointment or a stay begins, and its number
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """One that was done."""
+    """A deed that was done."""
 
     tool: str
     arguments: Mapping[str, str]
@@ -54,7 +54,7 @@ class Deed:
 
 @dataclass(slots=True)
 class Played:
-    """What came of one call."""
+    """The result of one call."""
 
     script: Script
     deeds: list[Deed] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Played:
 
     @property
     def wrong_deeds(self) -> list[Deed]:
-        """Deeds that nobody wanted, or with other arguments."""
+        """Deeds that were not wanted, or with other arguments."""
         left = list(self.script.deeds or ())
         wrong = []
         for deed in self.deeds:
@@ -84,7 +84,7 @@ class Played:
 
 @dataclass(slots=True)
 class DeedScore:
-    """How many calls reached what they had to."""
+    """The number of calls that reached their deeds."""
 
     calls: int = 0
     reached: int = 0
@@ -99,7 +99,7 @@ def _fits(deed: Deed, expected: ExpectedDeed) -> bool:
 
 
 def _rows_after(script: Script) -> set[Row]:
-    """What the diary must have in the end."""
+    """Return what the diary must have in the end."""
     rows = {
         (str(row.get("starts") or row["arrives"]), f"{row['phone']}{number or ''}")
         for row in script.diary
@@ -237,7 +237,7 @@ def prepare_diary(path: Path, script: Script, tenant_id: str) -> None:
 
 
 def rooms_of(profile: AgentProfile) -> Mapping[str, int]:
-    """How many rooms of each kind an agent lets; empty: none."""
+    """Return how many rooms of each kind an agent lets; empty: none."""
     use = next((use for use in profile.packages if use.package == "hotel"), None)
     return dict(use.options.rooms) if use and isinstance(use.options, HotelPackage.Options) else {}
 

@@ -1,4 +1,4 @@
-"""How many calls one core can listen to: `python -m tests.load.detector [--streams 100] [--seconds 20]`.
+"""The number of calls that one core can listen to: `python -m tests.load.detector [--streams 100] [--seconds 20]`.
 
 Calls of the listening part with the real voice detector and no recogniser (engine `script`), fed with speech and
 silence 20 ms at a time, all in step as calls in real time are. Printed are the CPU seconds a second of all calls, which

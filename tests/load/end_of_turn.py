@@ -1,4 +1,4 @@
-"""What each kind of evidence on the end of a turn is worth, with intervals; on the texts of the labelled set.
+"""The worth of each kind of evidence on the end of a turn, with intervals; on the texts of the labelled set.
 
     python -m tests.load.end_of_turn [--part development]
 
@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A place where a caller stops, for good or not."""
+    """A place where a caller stops, at the end of the turn or inside it."""
 
     wait_ms: float  # at the curve in use
     log_odds: float | None  # of an end; None: it was counted
@@ -95,7 +95,7 @@ def sentences(parts: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def pauses_of(language: str, sentence: str, predictor: Predictor) -> list[Pause]:
-    """Its inner pauses and, last, its end."""
+    """Return the clip's inner pauses and, last, its end."""
     parts = [part.strip() for part in sentence.split("|")]
     found = []
     for n_parts in range(1, len(parts) + 1):

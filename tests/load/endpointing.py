@@ -1,4 +1,4 @@
-"""How well ends of turns are found: false cut-offs and waits on the labelled set, by setting and engine.
+"""The accuracy of endpointing: false cut-offs and waits on the labelled set, by setting and engine.
 
     python -m tests.data.make_clips --set endpointing      makes the set, once
     python -m tests.load.endpointing [--engine script,faster_whisper] [--parts fresh] [--in-step] [--replay]
@@ -117,7 +117,7 @@ def _is_in(part: str, item: Item) -> bool:
 
 
 def _parts_of(items: Iterable[Item]) -> list[str]:
-    """Those that were heard, and the whole set where all of its parts were."""
+    """Return the parts that were heard, and the whole set where all of its parts were."""
     heard = {item.part for item in items}
     whole = [WHOLE_SET] if heard.issuperset(PARTS) else []
     return [part for part in (*PARTS, *LATER_PARTS) if part in heard] + whole

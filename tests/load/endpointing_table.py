@@ -43,7 +43,7 @@ def line(name: str, figures: dict[str, Any]) -> str:
 
 
 def reasons(figures: dict[str, Any]) -> str:
-    """Why plain sentences were taken, in percent, and on what turns were cut off, in clips."""
+    """Return why plain sentences were taken, in percent, and on what turns were cut off, in clips."""
     n_plain = sum(figures["reasons_plain"].values())
     plain = ", ".join(f"{name} {100 * n / n_plain:.0f} %" for name, n in figures["reasons_plain"].items())
     cut_off = ", ".join(f"{name} {n}" for name, n in figures["reasons_cut_off"].items())

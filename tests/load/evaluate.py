@@ -27,9 +27,9 @@ from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.guarding import guarding_of
 from services.nlu.agent.interface import Call
 from services.nlu.agent.kinds import open_agent
+from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.wording import load_languages
 from services.nlu.conversation import Conversation
 from services.nlu.engine import Message, NluEngine, ReplyPart, ReplyRequest, TextMade, open_engine
 from services.nlu.inputs import CallActionResult, Config, PlayoutReport, Text, UserTurn
@@ -47,7 +47,7 @@ _VALUE = re.compile(r"(?P<time>\d{2}:\d{2})|(?P<amount>[\d.]+) (?P<unit>[A-Z]{3}
 
 @dataclass(slots=True)
 class Heard:
-    """What came of one turn."""
+    """The result of one turn."""
 
     text: str = ""
     acts: list[str] = field(default_factory=list)
@@ -57,7 +57,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Score:
-    """How the turns went, by language or altogether."""
+    """The score of the turns, by language or altogether."""
 
     right: int = 0
     wrong: int = 0
@@ -133,7 +133,7 @@ def _figures(text: str, language: str) -> list[list[str]]:
 
 
 def _has_its_weekday(date_said: Value, values: Sequence[Value]) -> bool:
-    """Whether a date stands beside the weekday that it is in this year or the next: it was reckoned, and is so."""
+    """Return whether a date stands beside its true weekday of this year or the next: then it was computed."""
     year, month, day = date_said.date
     if month is None or day is None:
         return False
@@ -178,7 +178,7 @@ def _known_figures(profile: AgentProfile, language: str) -> Iterator[str]:
 
 
 def _reckoned(profile: AgentProfile, language: str) -> Iterator[str]:
-    """What prices come to together, and how far they are apart."""
+    """Yield what prices come to together, and how far they are apart."""
     prices = [price for service in profile.facts.services if (price := service.price.get(language))]
     for one in prices:
         for other in prices:
@@ -212,8 +212,8 @@ class CountingEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         await self._engine.commit(conversation, turn_id)
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
-        await self._engine.prepare(conversation, messages)
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
+        await self._engine.prepare(conversation, messages, language_code=language_code)
 
     async def forget(self, conversation: str) -> None:
         await self._engine.forget(conversation)

@@ -18,7 +18,7 @@ GREETINGS = ("How can I help you?", "Em có thể giúp gì cho anh chị ạ?",
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a caller said, what the agent had said before, and what it means."""
+    """A caller's words, the agent's words before them, and their meaning."""
 
     text: str
     language: str

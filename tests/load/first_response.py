@@ -21,7 +21,7 @@ _STREAM_LIMIT_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What one stream sends, and what is timed on it."""
+    """The requests of one stream, and the response that is timed."""
 
     path: str  # "/voice.tts.v1.TtsService/StreamingSynthesize"
     requests: Sequence[Message]

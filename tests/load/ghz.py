@@ -22,7 +22,7 @@ _BIN_DIR = _ROOT / ".cache" / "bin"
 
 @dataclass(frozen=True, slots=True)
 class StreamTimes:
-    """What ghz saw."""
+    """The times that ghz measured."""
 
     seconds: Sequence[float]  # one a stream; infinite when its status was not OK
     errors: dict[str, int]  # how many streams ended with which error

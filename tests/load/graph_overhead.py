@@ -1,4 +1,4 @@
-"""What LangGraph itself costs a turn, nodes' work and embeddings left out: python -m tests.load.graph_overhead"""
+"""The cost of LangGraph itself in a turn, nodes' work and embeddings left out: python -m tests.load.graph_overhead"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ the rules were mended on them; `model_*.txt` are replies of a model, labelled by
 at first sight, the rates to expect of what nobody has seen; all have mended rules since. `claims_*.txt` are claims
 without a figure, `half_*.txt` replies of Qwen2.5-0.5B-Instruct, `after_*.txt` and `polite_*.txt` were written after the
 rule for such claims. `free-1_*` and `free-2_*` are phrased as free-writing models do, of both agents: the sets
-`hotel-*` are the hotel's. Exit status 1 past the limits.
+`hotel-*` are the hotel's; `sheet-1_*` to `sheet-3_*` came after them. Exit status 1 past the limits.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What the guard made of a case: the clauses it stopped, with the rule, and the time each check took."""
+    """The guard's result for a case: the stopped clauses, with the rule, and the time each check took."""
 
     case: Case
     n_clauses: int

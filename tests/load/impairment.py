@@ -17,7 +17,7 @@ PACKET_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Impairment:
-    """How bad the network is. Shares are of packets, 0 to 1."""
+    """The impairment of a network. Shares are of packets, 0 to 1."""
 
     loss: float = 0.0
     burst_packets: float = 1.0  # mean length of a loss; 1: losses come alone
@@ -38,7 +38,7 @@ class BadNetwork:
         self.lost = 0
 
     def carry(self, datagram: bytes, *, now: float) -> list[tuple[float, bytes]]:
-        """When the datagram arrives, in seconds on the clock of `now`: never, once or twice."""
+        """Return when the datagram arrives, in seconds on the clock of `now`: never, once or twice."""
         if self._loses():
             self.lost += 1
             return []

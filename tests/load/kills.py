@@ -1,4 +1,4 @@
-"""What a caller hears when a service dies or freezes in mid-call: a table, from calls through a real Asterisk.
+"""Calls during which a service dies or freezes: a table, from calls through a real Asterisk.
 
 python -m tests.load.kills [--services nlu,tts] [--moments speaking] [--faults kill,stop] [--tries 2] [--write FILE]
 
@@ -58,22 +58,24 @@ CELL_LIMIT_S: Final = 240.0  # for all the waits of one call
 
 @dataclass(slots=True)
 class Told:
-    """What the gateways told of calls."""
+    """The events of calls, as the gateways told them."""
 
     events: list[Any] = field(default_factory=list)
     times: list[float] = field(default_factory=list)  # when each came, seconds, monotonic
 
     def first_phrase_at(self, since: int) -> float | None:
-        """When the gateway had first said something by itself since that event."""
+        """Return when the gateway had first said something by itself since that event."""
         told = zip(self.events[since:], self.times[since:], strict=True)
         return next((at for event, at in told if event.WhichOneof("event") == "turn" and _is_phrase(event.turn)), None)
 
     def ends(self) -> list[int]:
-        """What ended calls."""
+        """Return what ended calls."""
         return [event.end.cause for event in self.events if event.WhichOneof("event") == "end"]
 
     def is_settled(self, since: int, *, restarted: bool) -> bool:
-        """Whether the agent has said since that event what it owed; a gateway that is new owes its apology alone."""
+        """Return whether the agent has said since that event what it owed; a gateway that is new owes its apology
+        alone.
+        """
         return any(
             event.WhichOneof("event") == "turn"
             and (
@@ -89,7 +91,7 @@ class Told:
         return [event.floor_change.to for event in self.events if event.WhichOneof("event") == "floor_change"]
 
     def phrases(self, since: int) -> list[str]:
-        """What the gateway said by itself since that event."""
+        """Return what the gateway said by itself since that event."""
         return [
             event.turn.heard_text
             for event in self.events[since:]
@@ -115,7 +117,7 @@ class Cell:
 
     @property
     def is_good(self) -> bool:
-        """As it should be."""
+        """Return whether the call went as it should."""
         if not self.is_owed:
             knows_no_more = (self.fault, self.service) == ("kill", "call")  # a gateway that is new apologises once
             return self.goes_on and len(self.phrases) <= knows_no_more
@@ -181,7 +183,7 @@ async def _ask(call: SipCall, told: Told, clip: Samples) -> None:
 @asynccontextmanager
 async def _struck(stack: ScriptedStack, service: str, fault: str) -> AsyncIterator[asyncio.Task[None]]:
     """The fault, and the task that mends it. Nothing is mended behind the end of the body: the stack may be gone, and
-    mending would start its services anew.
+    mending would start its services again.
     """
     mending = await _strike(stack, service, fault)
     try:
@@ -249,7 +251,7 @@ async def _cell(call: SipCall, stack: ScriptedStack, told: Told, *, fault: str, 
             heard = _heard_until_now(call)[round(from_s * 8000) :]
             sounds = np.flatnonzero(_sounds(heard))
             if len(sounds) and (call.is_over or told.is_settled(since, restarted=service == "call")):
-                heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is nobody's silence
+                heard = heard[: (int(sounds[-1]) + 1) * WINDOW]  # what comes behind the last word is not counted
             phrase_at = told.first_phrase_at(since)
             silence_s, longest_s = _silences(heard, said_s=None if phrase_at is None else phrase_at - from_at)
             phrases = tuple(told.phrases(since))

@@ -1,4 +1,4 @@
-"""What loading a language costs: `python -m tests.load.languages`, each service in a process of its own, as at start.
+"""The cost of loading a language: `python -m tests.load.languages`, each service in a process of its own, as at start.
 
 Milliseconds of CPU, the median of several processes. "data" is every file of the language read and checked; then, for
 each service that listens, thinks or speaks in it, what that service reads of them and builds and compiles out of it.
@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from services.language import data, numerals
+from services.language import data, number_words
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
 from services.nlu.agent.ending import was_offered
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 from services.stt_proxy.end_of_turn.ending_model import ending_model_of
 from services.stt_proxy.grammar import grammar_of
 from services.stt_proxy.inventions import is_invented
@@ -40,7 +40,7 @@ SERVICES: dict[str, Parts] = {
     "stt_proxy": {
         "answers": phrasebook_of,
         "inventions": lambda language: is_invented("", language, 1.0, 0.0),
-        "numbers": numerals.number_words,
+        "numbers": number_words.number_words,
         "endings": ending_model_of,
         "patterns": grammar_of,
     },
@@ -48,7 +48,7 @@ SERVICES: dict[str, Parts] = {
         "phrases": phrases_of,
         "farewells": lambda language: was_offered("", language_code=language),
         "clauses": unfinished_by_a_dot,
-        "numbers": numerals.number_words,
+        "numbers": number_words.number_words,
         "script": script_of,
     },
     "tts": {"clauses": unfinished_by_a_dot, "reading": lambda language: normalizer.Normalizer().speak("1", language)},
@@ -56,7 +56,7 @@ SERVICES: dict[str, Parts] = {
 
 
 def measured(service: str, language: str) -> dict[str, float]:
-    """What this process, which has read nothing yet, takes for each part."""
+    """Return what this process, which has read nothing yet, takes for each part."""
 
     def timed_ms(build: Callable[[str], object]) -> float:
         began = time.process_time()
@@ -75,7 +75,9 @@ def in_a_fresh_process(service: str, language: str) -> dict[str, float]:
 
 
 def shared_ms() -> float:
-    """What the patterns of no language take, which are compiled when the module that reads text aloud is imported."""
+    """Return what the patterns of no language take, which are compiled when the module that reads text aloud is
+    imported.
+    """
     source = (
         "import re, time, typing, xml.etree.ElementTree, unicode_rbnf\n"
         "from services.language import data\n"

@@ -1,4 +1,4 @@
-"""What comes out of each engine: active speech level (ITU-T P.56), peaks, silence before the first word.
+"""The levels of each engine's speech: active speech level (ITU-T P.56), peaks, silence before the first word.
 
 python -m tests.load.levels [--engines tone,espeak,piper] [--languages en,vi,ru,zh] [--text "..."]
 
@@ -20,7 +20,7 @@ from services.runtime.errors import StartupError
 from services.tts.engine import TtsEngine, make_engine
 from services.tts.levels import VoiceLevels
 from services.tts.router import Router
-from services.tts.sentences import Manner
+from services.tts.sentences import SpeechParameters
 from services.tts.settings import TtsSettings
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import Chunk, ChunkLengths
@@ -80,7 +80,7 @@ def speaker_voice(engine: TtsEngine, language_code: str) -> str:
 
 async def _speak(speaker: TurnSpeaker, number: int, text: str, language_code: str, voice: str) -> bytes:
     turn = Turn(number, TurnText(start_offset=0, limits=TextLimits(5000, 240)))
-    turn.text.append(text, Manner(language_code, voice, 1.0), flush=False)
+    turn.text.append(text, SpeechParameters(language_code, voice, 1.0), flush=False)
     turn.text.end()
     return b"".join([output.content async for output in speaker.speak(turn) if isinstance(output, Chunk)])
 

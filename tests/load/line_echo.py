@@ -16,8 +16,8 @@ Reflector = Literal["line", "hybrid", "room"]
 
 
 def response(reflector: Reflector, chance: np.random.Generator) -> Signal:
-    """What a click comes back as, its energy 1: itself; smeared over 5 ms by a two-wire hybrid; a loudspeaker in a
-    small room, over 50 ms.
+    """Return what a click comes back as, its energy 1: itself; smeared over 5 ms by a two-wire hybrid; a loudspeaker in
+    a small room, over 50 ms.
     """
     if reflector == "line":
         return np.ones(1)

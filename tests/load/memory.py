@@ -24,7 +24,7 @@ TENTHS = 10
 
 
 async def _calls(pbx: StandInPbx, cell: Cell, names: list[str], measured: Measured) -> None:
-    """One after the other."""
+    """Hold the calls one after the other."""
     for name in names:
         chance = random.Random(name)
         line = await pbx.call(name, ssrc=chance.getrandbits(32))

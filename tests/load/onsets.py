@@ -1,4 +1,4 @@
-"""How soon the detector tells that somebody speaks, with and without the common level: `python -m tests.load.onsets`.
+"""The delay of the detector's onsets, with and without the common level: `python -m tests.load.onsets`.
 
 Labelled clips (the bench's, and `--set endpointing` where it was made) are put behind two seconds of line at several
 levels and through G.711, as calls of their own; the network, the gate and the rest on a quiet line work as in a call.
@@ -35,7 +35,7 @@ EARLY_MS = 100  # an onset so far before the words, or farther, is a false one
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """What came of a clip; None where nothing was told."""
+    """The onset of a clip; None where nothing was told."""
 
     told_ms: float | None
     begins_ms: float | None

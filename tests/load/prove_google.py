@@ -82,7 +82,9 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def added_ms(guesses: list[tuple[float, str]], google: GoogleSpeech) -> list[float]:
-    """How long after the server sent some words the client had them: of each guess, the newest sending before it."""
+    """Return how long after the server sent some words the client had them: of each guess, the newest sending before
+    it.
+    """
     found = []
     for at, text in guesses:
         sent = [when for when, words, is_final in google.sent if words == text and not is_final and when <= at]

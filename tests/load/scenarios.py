@@ -1,4 +1,4 @@
-"""What callers do in a benchmark, and what is measured of it at the socket."""
+"""The scenarios of the callers in a benchmark, and the measurements at the socket."""
 
 import math
 import random
@@ -18,7 +18,7 @@ UNASKED_LIMIT_S = 2.5
 
 @dataclass(slots=True)
 class Measured:
-    """What one caller measured; times in seconds, a missed turn is infinite."""
+    """The measurements of one caller; times in seconds, a missed turn is infinite."""
 
     turn_s: list[float] = field(default_factory=list)
     barge_in_s: list[float] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Measured:
     utterances: int = 0
     resumed: int = 0  # the agent went on after a sound that was no interruption
     disturbances: int = 0
-    unasked: int = 0  # times the agent spoke though nobody had said anything
+    unasked: int = 0  # times the agent spoke though the caller had said nothing
 
     def add(self, other: "Measured") -> None:
         """Take another caller's figures in."""

@@ -77,7 +77,7 @@ class EchoingCaller(ProgramCaller):
         return len({text.utterance_id for text in texts if text.text})
 
     def yields(self) -> int:
-        """How often the agent stopped for them."""
+        """Return how often the agent stopped for them."""
         causes = ("caller_sounded", "caller_insisted")
         return sum(
             one.WhichOneof("event") == "floor_change" and one.floor_change.cause in causes for one in self.events
@@ -86,7 +86,7 @@ class EchoingCaller(ProgramCaller):
 
 @dataclass(slots=True)
 class Tally:
-    """What came of the answers at one level."""
+    """The results of the answers at one level."""
 
     heard: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
     said: dict[bool, int] = field(default_factory=lambda: {False: 0, True: 0})
@@ -100,7 +100,7 @@ def at_peak(spoken: Spoken, dbfs: float) -> np.ndarray:
 
 
 async def until(is_so: Any, limit_s: float) -> bool:
-    """Whether it became so in time."""
+    """Return whether it became so in time."""
     try:
         async with asyncio.timeout(limit_s):
             while not is_so():

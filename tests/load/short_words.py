@@ -74,7 +74,7 @@ class Heard:
 
     @property
     def is_taken_away(self) -> bool:
-        """Whether the guard takes it for nothing said."""
+        """Return whether the guard takes it for nothing said."""
         return is_invented(self.text, self.language, self.confidence, self.no_speech)
 
 

@@ -1,4 +1,4 @@
-"""What the voice says of the end of a turn, alone and beside the words: Smart Turn on telephone sound.
+"""The voice's evidence on the end of a turn, alone and beside the words: Smart Turn on telephone sound.
 
     python -m deploy.fetch_models smart-turn
     python -m tests.load.smart_turn [--model path/to/another.onnx] [--part development] [--most 160]
@@ -81,7 +81,7 @@ def on_line(sound: Samples) -> Speech:
 
 
 async def probability(model: SmartTurn, speech: Speech, took_ms: list[float]) -> float:
-    """How likely the turn is over by its sound."""
+    """Return how likely the turn is over by its sound."""
     answered: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     began = time.perf_counter()
     model.judge(speech, answered.set_result)
@@ -126,7 +126,7 @@ def area(ends: Sequence[float], pauses: Sequence[float]) -> float:
 
 
 def show_voice(ends: Sequence[float], pauses: Sequence[float]) -> None:
-    """What the voice alone tells apart."""
+    """Show what the voice alone tells apart."""
     right = sum(one > EVEN for one in ends) + sum(one <= EVEN for one in pauses)
     print(
         f"voice alone: {len(ends)} ends, {len(pauses)} pauses; area under the curve {area(ends, pauses):.3f}; "
@@ -137,7 +137,7 @@ def show_voice(ends: Sequence[float], pauses: Sequence[float]) -> None:
 
 
 def cuts(sound: Samples) -> Iterator[int]:
-    """Where speech stops for a pause inside a recording, in samples."""
+    """Yield where speech stops for a pause inside a recording, in samples."""
     levels = frame_levels(sound.astype(np.float64))
     is_silent = levels < GAP_SHARE * levels.max()
     voiced = np.flatnonzero(~is_silent)

@@ -1,4 +1,5 @@
-"""What a recogniser hears of each engine: `python -m tests.load.speaking [--engines espeak,piper] [--languages en,vi]`.
+"""The intelligibility of each engine to a recogniser: `python -m tests.load.speaking [--engines espeak,piper]
+[--languages en,vi]`.
 
 Whisper, and for Vietnamese viet_asr too, which have no part in the speaking, write down sentences with prices, times
 and dates among them, numbers of six digits, and the letters A to Z by themselves and as in "B as in Bravo"
@@ -37,7 +38,7 @@ from services.stt_proxy.settings import SttSettings
 from services.tts.engine import TtsEngine, make_engine
 from services.tts.errors import UnknownLanguage
 from services.tts.router import Router
-from services.tts.sentences import Manner
+from services.tts.sentences import SpeechParameters
 from services.tts.settings import TtsSettings
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import Chunk, ChunkLengths
@@ -61,12 +62,12 @@ HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 Sound = np.ndarray[Any, Any]
-Ear = Callable[[Sound, str], str]
-"""What a recogniser writes down of a sound, float32 at 16 kHz, in a language. It blocks."""
+Recogniser = Callable[[Sound, str], str]
+"""The recogniser's transcript of a sound, float32 at 16 kHz, in a language. It blocks."""
 
 
 class Kind(Enum):
-    """What is said."""
+    """The kind of a line."""
 
     SENTENCE = "sentence"
     NUMBER = "number"
@@ -85,7 +86,7 @@ class Said:
 
 @dataclass(slots=True)
 class Counts:
-    """What was heard on one line."""
+    """The counts of what was heard on one line."""
 
     n_words: int = 0
     n_wrong: int = 0
@@ -133,7 +134,7 @@ def spoken_words(text: str, language: str) -> list[str]:
 
 
 def is_heard(said: Said, heard: str, language: str) -> bool:
-    """Whether the number, the letter or its word was understood."""
+    """Return whether the number, the letter or its word was understood."""
     if said.kind is Kind.NUMBER:
         return said.wanted in digits_in(heard, language)
     words = list(normalise(heard))
@@ -163,7 +164,7 @@ def n_errors(wanted: Sequence[str], found: Sequence[str]) -> int:
 
 @dataclass(slots=True)
 class Cost:
-    """What the speaking took, in seconds. `cpu_s`: of the processor, the engine's own processes included."""
+    """The cost of the speaking, in seconds. `cpu_s`: of the processor, the engine's own processes included."""
 
     first_s: list[float] = field(default_factory=list)
     compute_s: float = 0.0
@@ -187,7 +188,7 @@ async def speak(
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 240)))
     voice = router.choose(CODES[language]).voice
     begun, cpu_s, first_s, content = time.monotonic(), _cpu_s(), 0.0, bytearray()
-    turn.text.append(text, Manner(CODES[language], voice, 1.0), flush=False)
+    turn.text.append(text, SpeechParameters(CODES[language], voice, 1.0), flush=False)
     turn.text.end()
     async for output in speaker.speak(turn):
         if isinstance(output, Chunk):
@@ -216,7 +217,7 @@ def _cpu_s() -> float:
     return ticks / CLOCK_TICKS
 
 
-def whisper_ear(settings: SttSettings) -> Ear:
+def whisper_recogniser(settings: SttSettings) -> Recogniser:
     """Whisper as the STT stage has it. What it cannot make out is tried three times, not six."""
     folder = model_dir(settings.models_dir, settings.whisper_model)
     model = WhisperModel(str(folder), compute_type="int8")
@@ -228,7 +229,7 @@ def whisper_ear(settings: SttSettings) -> Ear:
     return hear
 
 
-def vietnamese_ear() -> Ear:
+def vietnamese_recogniser() -> Recogniser:
     """viet_asr, which hears nothing but Vietnamese."""
     pipeline = Pipeline.new().add("vietasr").build()
 
@@ -242,17 +243,17 @@ def vietnamese_ear() -> Ear:
     return hear
 
 
-async def rows(engine: TtsEngine, language: str, ears: dict[str, Ear], most: int) -> list[str]:
+async def rows(engine: TtsEngine, language: str, recognisers: dict[str, Recogniser], most: int) -> list[str]:
     """Two rows of the table a recogniser: over the telephone, and from 16 kHz."""
     lines = []
     for audio_format, name in ((TELEPHONE, "G.711"), (WIDEBAND, "16 kHz")):
-        counts, cost = {ear: Counts() for ear in ears}, Cost()
+        counts, cost = {each: Counts() for each in recognisers}, Cost()
         for said in texts(language, most):
             sound = await speak(engine, language, said.text, audio_format, cost)
-            for ear, hear in ears.items():
-                counts[ear].add(said, await asyncio.to_thread(hear, sound, language), language)
-        for ear, one in counts.items():
-            lines.append(_row((engine.describe().name, language, ear, name), one, cost))
+            for each, hear in recognisers.items():
+                counts[each].add(said, await asyncio.to_thread(hear, sound, language), language)
+        for each, one in counts.items():
+            lines.append(_row((engine.describe().name, language, each, name), one, cost))
             print(lines[-1], flush=True)
     return lines
 
@@ -271,8 +272,8 @@ def _row(names: tuple[str, str, str, str], counts: Counts, cost: Cost) -> str:
 async def table(engines: Sequence[str], languages: Sequence[str], most: int) -> str:
     """The whole table, printed as it grows. Raises StartupError."""
     settings = SttSettings(_env_file=None)
-    whisper = await asyncio.to_thread(whisper_ear, settings)
-    of_vietnamese = await asyncio.to_thread(vietnamese_ear) if "vi" in languages else None
+    whisper = await asyncio.to_thread(whisper_recogniser, settings)
+    of_vietnamese = await asyncio.to_thread(vietnamese_recogniser) if "vi" in languages else None
     print(HEAD)
     lines = [HEAD]
     for name in engines:
@@ -280,11 +281,11 @@ async def table(engines: Sequence[str], languages: Sequence[str], most: int) -> 
         try:
             await engine.load()
             for language in languages:
-                ears = {"whisper": whisper}
+                recognisers = {"whisper": whisper}
                 if language == "vi" and of_vietnamese is not None:
-                    ears["viet_asr"] = of_vietnamese
+                    recognisers["viet_asr"] = of_vietnamese
                 try:
-                    lines += await rows(engine, language, ears, most)
+                    lines += await rows(engine, language, recognisers, most)
                 except UnknownLanguage:
                     continue
         finally:

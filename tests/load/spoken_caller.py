@@ -30,7 +30,7 @@ _LIKE = 0.8  # share of words that two questions share, of which the second asks
 
 @dataclass(frozen=True, slots=True)
 class SpokenTurn:
-    """What is said, and the seconds of the answer that are listened to; 1 and more: all of it."""
+    """The words that are said, and the seconds of the answer that are listened to; 1 and more: all of it."""
 
     text: str
     hears: float = 1.0
@@ -52,7 +52,7 @@ class SpokenCaller:
         self._left = [SpokenTurn(turn.caller, turn.hears) for turn in self.script.turns]
 
     def next_turn(self) -> SpokenTurn | None:
-        """What the caller says now; None: they hang up."""
+        """Return what the caller says now; None: they hang up."""
         self._n_turns += 1
         if self._n_turns > MOST_TURNS or not (self._extra or self._left):
             return None
@@ -114,7 +114,9 @@ class SpokenCaller:
         return [deed.arguments[argument] for deed in deeds if argument in deed.arguments]
 
     def _asked_for(self, question: str) -> str:
-        """What a question asks for by itself: a number, a name, a yes behind the last turn; empty: what comes next."""
+        """Return what a question asks for by itself: a number, a name, a yes behind the last turn; empty: what comes
+        next.
+        """
         plain, language = question.lower(), self.script.language
         marks = {"en": ("telephone number", "your name", "shall i"), "vi": ("số điện thoại", "tên", "có muốn")}[
             language
@@ -128,13 +130,13 @@ class SpokenCaller:
 
 
 def sounds_alike(one: str, other: str) -> bool:
-    """Whether two names are nearly the same letters: a recogniser writes "Annabelle" for Anna Bell."""
+    """Return whether two names are nearly the same letters: a recogniser writes "Annabelle" for Anna Bell."""
     first, second = ("".join(normalise(without_marks(name))) for name in (one, other))
     return SequenceMatcher(None, first, second).ratio() >= LIKE_NAMES
 
 
 def _is_of_the_kind(text: str, wanted: str, language: str) -> bool:
-    """Whether a turn gives such a thing, whatever its value: a number, or a few words that may be a name."""
+    """Return whether a turn gives such a thing, whatever its value: a number, or a few words that may be a name."""
     if wanted.isdecimal():
         return len(Dictation(language).digits(text)) >= FEWEST_DIGITS
     agreements = {word for phrase in asking(language).agreements for word in phrase}
@@ -148,19 +150,19 @@ def _has(text: str, wanted: str, language: str) -> bool:
 
 
 def _again(language: str) -> tuple[str, ...]:
-    """How an agent asks to have something said again."""
+    """Return how an agent asks to have something said again."""
     asks = [data.text(language, "answering", f"ask.{key}") for key in ("again", "misheard")]
     return (*asks, data.text(language, "capture", "say.not_understood"))
 
 
 def said_since(events: Sequence[record_pb2.CallEvent], start: int) -> str:
-    """What the agent was heard to say in the records since then."""
+    """Return what the agent was heard to say in the records since then."""
     turns = (event.turn for event in events[start:] if event.HasField("turn"))
     return " ".join(turn.heard_text for turn in turns if turn.heard_text).strip()
 
 
 def taken_since(events: Sequence[record_pb2.CallEvent], start: int) -> str:
-    """What the caller was taken to have said in the records since then."""
+    """Return what the caller was taken to have said in the records since then."""
     turns = (event.turn for event in events[start:] if event.HasField("turn"))
     return " | ".join(turn.user_text for turn in turns if turn.user_text)
 
@@ -177,6 +179,6 @@ def deeds_of(outbox: Path, tenant_id: str) -> list[Deed]:
 
 
 def _is_like(question: str, before: str) -> bool:
-    """Whether a question asks for the same once more."""
+    """Return whether a question asks for the same once more."""
     words, known = set(normalise(question)), set(normalise(before))
     return bool(words) and len(words & known) >= _LIKE * len(words | known)

@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Where the services are."""
+    """The addresses of the services."""
 
     gateway: str
     speaker: Speaker
@@ -114,7 +114,7 @@ async def play_all(scripts: list[Script], languages: list[str], *, with_viet: bo
     with ExitStack() as open_things:
         folder = Path(open_things.enter_context(tempfile.TemporaryDirectory()))
         data = folder / "data"
-        for name in ("ear", "agent", "voice", "callers", "gateway"):
+        for name in ("stt", "nlu", "tts", "callers", "gateway"):
             (folder / name).mkdir()
         for script in scripts:
             (data / script.agent).mkdir(parents=True, exist_ok=True)
@@ -147,13 +147,13 @@ def start(
         "NLU_DATA_DIR": str(data),
         SPOKEN_NOW: f"{now:%Y-%m-%dT%H:%M}",
     }
-    ear = {"STT_ENGINES": "vi=viet_asr,*=faster_whisper"} if with_viet else {}
+    stt = {"STT_ENGINES": "vi=viet_asr,*=faster_whisper"} if with_viet else {}
     started = [
         open_things.enter_context(running(stage, engine, folder / name, settings=settings, is_awaited=False))
         for name, stage, engine, settings in (
-            ("ear", STT, "faster_whisper", ear),
-            ("agent", NLU, "script", nlu),
-            ("voice", TTS, "tone", {"TTS_TONE_MS_PER_CHAR": str(MS_PER_CHAR)}),
+            ("stt", STT, "faster_whisper", stt),
+            ("nlu", NLU, "script", nlu),
+            ("tts", TTS, "tone", {"TTS_TONE_MS_PER_CHAR": str(MS_PER_CHAR)}),
             ("callers", TTS, "piper", {"TTS_ENGINES": "en=piper,*=espeak"}),
         )
     ]

@@ -51,7 +51,7 @@ class Running:
 
 
 async def is_serving(target: str) -> bool:
-    """Whether health says so."""
+    """Return whether health says so."""
     async with grpc.aio.insecure_channel(target) as channel:
         try:
             check = channel.unary_unary(

@@ -111,7 +111,7 @@ def read_script(stage: Stage, data: Path) -> Script:
 
 
 def _services_of(stage: Stage, engine: str) -> list[Service]:
-    """What must run for the stage: itself, or for the gateway all four with scripted engines."""
+    """Return what must run for the stage: itself, or for the gateway all four with scripted engines."""
     ports = {service.name: _FIRST_PORT + index for index, service in enumerate(SERVICES)}
     scripted = {each.service: {each.engine_variable: each.scripted_engine} for each in STAGES.values()}
     scripted["call_gateway"] = {
@@ -139,7 +139,7 @@ def _services_of(stage: Stage, engine: str) -> list[Service]:
 
 @asynccontextmanager
 async def _target(stage: Stage, engine: str) -> AsyncIterator[tuple[str, str]]:
-    """Where the stage serves, and what is known of its engine: as found, or started for as long as this is open."""
+    """Yield where the stage serves, and what is known of its engine: as found, or started for this context."""
     service = next(each for each in SERVICES if each.name == stage.service)
     health = HealthWatch(service, settings_of(service))
     is_serving = health.is_serving()
@@ -152,7 +152,7 @@ async def _target(stage: Stage, engine: str) -> AsyncIterator[tuple[str, str]]:
 
 
 def _streams_of(stage: Stage) -> Sequence[int]:
-    """How many at once, one row each; STREAMS=1,8,32 says others."""
+    """Return how many at once, one row each; STREAMS=1,8,32 says others."""
     if asked := os.environ.get("STREAMS"):
         return tuple(int(count) for count in asked.split(","))
     return _STT_STREAMS if stage.name == "stt" else _STREAMS

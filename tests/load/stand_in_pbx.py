@@ -1,4 +1,5 @@
-"""As much of Asterisk's REST interface as one gateway needs, so that a benchmark can be the telephone network.
+"""A stand-in for Asterisk: the part of its REST interface that one gateway needs, so that a benchmark can be the
+telephone network.
 
 A real Asterisk forwards packets between two threads of its own; under a load test on two cores it would be part of
 what is measured. This stand-in answers the same requests (https://docs.asterisk.org/ARI) and lets the bench speak RTP

@@ -44,7 +44,7 @@ class Item:
 
 @dataclass(slots=True)
 class Heard:
-    """What the server said of one clip."""
+    """The server's responses for one clip."""
 
     item: Item
     start_sample: int  # where the clip began on the call's clock
@@ -153,7 +153,7 @@ def _said(response: stt_pb2.StreamingRecognizeResponse, at: int) -> Said | None:
 
 
 async def features_of(target: str) -> list[str]:
-    """What the server's engine says it can do."""
+    """Return what the server's engine says it can do."""
     async with grpc.aio.insecure_channel(target) as channel:
         described = await stt_pb2_grpc.SttServiceStub(channel).DescribeEngine(stt_pb2.DescribeEngineRequest())
         return list(described.engine.features)

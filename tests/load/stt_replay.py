@@ -64,7 +64,7 @@ def settings(*, punctuates: bool) -> list[Setting]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one clip's turn."""
+    """The outcome of one clip's turn."""
 
     item: Item
     is_cut_off: bool  # taken while the caller was not through
@@ -124,7 +124,7 @@ class _Call:
                 rule.on_progress(sample)
             if end is None and (end := rule.decide()) is not None:
                 taken_sample, text = sample, rule.utterance.text
-        self._utterances.end(heard.sent_sample, trigger_ns=0)
+        self._utterances.end(heard.sent_sample, sent_sample=heard.sent_sample, trigger_ns=0)
         self._utterances.skip()
         true_end = heard.start_sample + heard.item.clip.speech_end_sample
         if end is None:

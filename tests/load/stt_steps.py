@@ -58,7 +58,7 @@ class KnowsWords:
         """Nor is silence."""
 
     def reach(self, sample: int) -> None:
-        """It answers when it is asked."""
+        """Do nothing: the call answers when it is asked."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         """Edges are nothing to it."""
@@ -73,22 +73,22 @@ class KnowsWords:
         self.is_answering = False
 
     def prepare(self, speech: Speech) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def cancel(self, request_id: int) -> None:
-        """It has answered."""
+        """Do nothing: the call has answered."""
 
     def forget(self, from_sample: int, to_sample: int) -> None:
-        """Nothing is remembered."""
+        """Do nothing: nothing is remembered."""
 
     def attend(self, hints: Hints) -> None:
-        """Nothing changes."""
+        """Do nothing: nothing changes."""
 
     def finish(self) -> None:
-        """Nothing is owed."""
+        """Do nothing: nothing is owed."""
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 class EngineInStep:
@@ -103,7 +103,7 @@ class EngineInStep:
         self.calls: list[KnowsWords] = []
 
     async def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     def listen(
         self,
@@ -118,7 +118,7 @@ class EngineInStep:
         return self.calls[-1]
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 async def record_in_step(items: Sequence[Item]) -> list[list[Heard]]:

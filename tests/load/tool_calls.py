@@ -1,4 +1,4 @@
-"""What a call of a tool costs beside the tool's own time: `python -m tests.load.tool_calls [--calls N] [--tool-ms MS]`.
+"""The cost of a tool call beside the tool's own time: `python -m tests.load.tool_calls [--calls N] [--tool-ms MS]`.
 
 A conversation of the NLU stage runs in this process with an engine that takes no time of its own: each turn calls two
 tools at once and answers with their results. Ours is the time from the engine's call to its next request, less what
@@ -87,7 +87,7 @@ class Asking:
 
     async def commit(self, conversation: str, turn_id: int) -> None: ...
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None: ...
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None: ...
 
     async def forget(self, conversation: str) -> None: ...
 

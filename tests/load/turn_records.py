@@ -1,4 +1,4 @@
-"""What the gateway itself says of every turn, from WatchCalls: a second opinion beside the wire."""
+"""The gateway's own record of every turn, from WatchCalls: a second opinion beside the wire."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ class TurnRecords:
     drafts_dropped: int = 0
 
     def take(self, turn: record_pb2.TurnRecord) -> None:
-        """One more record."""
+        """Take one more record."""
         self.drafts_made += turn.drafts_made
         self.drafts_dropped += turn.drafts_dropped
         if turn.latency_us:

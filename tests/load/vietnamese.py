@@ -50,7 +50,7 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """What came of a clip. Times in seconds of the wall, the sound having been sent as it is spoken."""
+    """The recognition of a clip. Times in seconds of the wall, the sound having been sent as it is spoken."""
 
     text: str
     n_wrong: int

@@ -58,7 +58,7 @@ parts = [{ text = "Dạ." }]
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What came of a clip in a call."""
+    """The recognition of a clip in a call."""
 
     name: str
     utterances: tuple[str, ...]  # settled texts, in order
@@ -81,7 +81,7 @@ def settled_texts(events: list[record_pb2.CallEvent]) -> list[str]:
 
 
 def answered_texts(events: list[record_pb2.CallEvent]) -> list[str]:
-    """What turns were answered on; a turn that a later one continues has its words in that one."""
+    """Return what turns were answered on; a turn that a later one continues has its words in that one."""
     turns = [event.turn for event in events if event.HasField("turn")]
     continued = record_pb2.TurnRecord.OUTCOME_CONTINUED
     return [turn.user_text for turn in turns if turn.user_text and turn.outcome != continued]

@@ -10,13 +10,34 @@ import grpc
 from voice.call.v1 import call_pb2, record_pb2
 from voice.call.v1.call_pb2_grpc import CallGatewayServiceStub
 
-from clients.conformance.calls import CALL_LIMIT_S, greeted, hung_up, is_event, is_turn
 from clients.conformance.hearing import RATE, SILENCE, example, play
 from clients.conformance.kit import Target, approx, check, refusal
 from clients.conformance.stages import CALL, LINEAR16_16K
-from clients.conformance.streams import kind_of
+from clients.conformance.streams import Stream, kind_of
 
+CALL_LIMIT_S = 60.0
 FRAME_SAMPLES = 160
+
+
+def is_event(kind: str) -> Any:
+    """A test for an event of one kind."""
+    return lambda one: kind_of(one) == "event" and one.event.WhichOneof("event") == kind
+
+
+def is_turn(one: Any) -> bool:
+    """Return whether a response tells of a turn of the agent that is over."""
+    return bool(is_event("turn")(one) and not one.event.turn.is_gateway_prompt)
+
+
+async def greeted(stream: Stream) -> Any:
+    """Wait until the agent has greeted; returns the greeting's record."""
+    return (await stream.until(is_turn, CALL_LIMIT_S)).event.turn
+
+
+async def hung_up(stream: Stream) -> Any:
+    """Hang up; returns the call's end, which must be the last message."""
+    await stream.send(hangup={})
+    return (await stream.rest(CALL_LIMIT_S))[-1].end
 
 
 @asynccontextmanager

@@ -44,7 +44,7 @@ async def features_are_named_once_and_are_the_contracts(target: Target) -> None:
 
 @check(None, 8)
 async def requests_that_are_not_bare_are_listed_or_ignored(target: Target) -> None:
-    """What a server does not list it must at least survive: a client of another server's habits may send it."""
+    """A server survives what it does not list: a client of another server's habits may send it."""
     async with target.connected() as channel:
         features = engine_of(target, await target.start(channel).open()).features
     optional = {field.name for field in target.stage.request.DESCRIPTOR.fields} - BARE

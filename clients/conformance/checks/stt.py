@@ -72,7 +72,7 @@ async def a_text_comes_before_the_word_that_it_is_settled(stt: Target) -> None:
 
 
 @check(STT, 20, needs=("turn_prediction",))
-async def the_ear_says_how_likely_the_caller_has_finished(stt: Target) -> None:
+async def the_stt_stage_says_how_likely_the_caller_has_finished(stt: Target) -> None:
     async with stt.opened() as stream:
         await settle(stream, await play(stream, example()))
     predictions = [one.turn_prediction for one in stream.heard if kind_of(one) == "turn_prediction"]
@@ -140,7 +140,7 @@ async def half_close_settles_what_is_open(stt: Target) -> None:
 
 
 @check(STT, 24)
-async def the_ear_shows_it_is_alive_every_500_ms(stt: Target) -> None:
+async def the_stt_stage_shows_it_is_alive_every_500_ms(stt: Target) -> None:
     async with stt.opened() as stream:
         end = await play(stream, example() + SILENCE * 3 * RATE)
         await stream.rest()
@@ -313,7 +313,7 @@ async def discarded_sound_was_never_said(stt: Target) -> None:
 
 
 @check(STT, 23, needs=("update",))
-async def the_ear_can_be_changed_in_mid_call(stt: Target) -> None:
+async def the_stt_stage_can_be_changed_in_mid_call(stt: Target) -> None:
     async with stt.opened() as stream:
         languages = stt.stage.config_fields["language_codes"]
         update = {"language_codes": languages, "phrases": ["implant"], "agent_is_speaking": True}

@@ -21,7 +21,7 @@ from clients.python.stream import FRAME_S
 from clients.python.wav import Wav, read_wav, write_wav
 
 GREETING_LIMIT_S = 10.0
-"""How long a caller listens for a greeting before speaking all the same."""
+"""Limit on the wait for a greeting; the caller speaks after it."""
 AUDIBLE = 330
 """The smallest sample of a voice: -40 dBFS."""
 STAGGER_S = 0.1
@@ -30,7 +30,7 @@ STAGGER_S = 0.1
 
 @dataclass(slots=True)
 class Conversed:
-    """What happened on one call."""
+    """The turns of one call, and its end."""
 
     lines: list[str] = field(default_factory=list)
     heard: bytes = b""
@@ -146,7 +146,7 @@ async def silence(rate: int, until: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 def lines_of(event: record_pb2.CallEvent) -> list[str]:
-    """What the transcript says of an event."""
+    """Return what the transcript says of an event."""
     match event.WhichOneof("event"):
         case "caller_text" if event.caller_text.is_settled and event.caller_text.text:
             return [f"caller: {event.caller_text.text}"]

@@ -45,7 +45,7 @@ class UsageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a command line says."""
+    """The arguments of a command line."""
 
     operands: list[str] = field(default_factory=list)
     values: dict[str, str] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Given:
         return {"tenant_id": self.text("tenant"), "agent_id": self.text("agent"), "language_codes": languages}
 
     def options(self) -> Options:
-        """How to reach the service. Raises OSError, UsageError."""
+        """Return how to reach the service. Raises OSError, UsageError."""
         tls = ("tls-ca", "tls-cert", "tls-key")
         authority, certificate, key = (Path(self.text(flag)) if self.text(flag) else None for flag in tls)
         if (certificate is None) != (key is None) or (certificate and not authority):
@@ -157,7 +157,7 @@ def flags_of(program: str) -> Mapping[str, tuple[str, str]]:
 
 
 def help_of(name: str, operands: Sequence[str]) -> str:
-    """What --help prints."""
+    """Return what --help prints."""
     lines = [f"usage: tong-dai {' '.join([name, *operands])} [flags]"]
     lines += [f"  {f'--{flag} {kind}'.strip():24}{why}" for flag, (kind, why) in flags_of(name).items()]
     return "\n".join(lines)

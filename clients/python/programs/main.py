@@ -17,7 +17,7 @@ from clients.python.wav import WavError
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One of the five."""
+    """One of the five programs."""
 
     target: str
     operands: tuple[str, ...]
@@ -35,7 +35,7 @@ PROGRAMS = {
 
 def main() -> int:
     """0: it went well; 1: the server refused or failed; 2: an option or a file is wrong; 130: it was interrupted; 141:
-    nobody reads what it prints.
+    its reader is gone.
     """
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     program = PROGRAMS.get(name)

@@ -1,4 +1,4 @@
-"""Where a program's sound and lines come from: a WAV, or stdin as it comes."""
+"""The sources of a program's sound and lines: a WAV, or stdin as it comes."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ PIECE_BYTES = 4096
 
 
 async def stdin() -> AsyncIterator[bytes]:
-    """What comes on stdin, as it comes. The thread that reads is left behind where the program ends first."""
+    """Yield what comes on stdin, as it comes. The thread that reads is left behind where the program ends first."""
     loop = asyncio.get_running_loop()
     arrived: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
 

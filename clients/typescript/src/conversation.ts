@@ -23,7 +23,7 @@ const METHOD: Method<typeof StreamingConverseRequestSchema, StreamingConverseRes
   of: (transport) => createClient(NluService, transport).streamingConverse,
   request: StreamingConverseRequestSchema,
 };
-/** History and state handed to a stream opened anew; servers take 16 KiB, the oldest turns go first. */
+/** History and state handed to a fresh stream; servers take 16 KiB, the oldest turns go first. */
 const MAX_HISTORY_BYTES = 12 * 1024;
 
 /** A conversation. It reports replies as heard, and goes on with history and state where the server asks for it. */

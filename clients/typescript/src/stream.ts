@@ -116,7 +116,7 @@ class Outbox<Q extends DescMessage> implements AsyncIterable<MessageShape<Q>> {
     this.wake();
   }
 
-  /** Nobody reads them any more: whoever waits goes on, also where the transport left its iterator lying. */
+  /** The responses have no reader any more: whoever waits goes on, also where the transport left its iterator lying. */
   drop(): void {
     for (const { taken } of this.waiting.splice(0)) taken();
     this.close();

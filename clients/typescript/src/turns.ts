@@ -11,7 +11,7 @@ type Kind = { case: string; value: Message } | { case: undefined; value?: undefi
 
 /**
  * Turn ids are counted here, what comes late for another turn is dropped, and where the server asked for it (going_away)
- * the next turn begins on a stream opened anew. A turn that is left before its end is cancelled.
+ * the next turn begins on a fresh stream. A turn that is left before its end is cancelled.
  */
 export abstract class Turns<Q extends DescMessage, Response extends { response: Kind }> {
   private turnId = 0n;
@@ -49,7 +49,7 @@ export abstract class Turns<Q extends DescMessage, Response extends { response: 
       }
       throw unavailable("ENDED_EARLY", "the stream ended in the middle of a turn");
     } finally {
-      if (!isOver) void this.cancelTurn(); // who leaves waits for nobody
+      if (!isOver) void this.cancelTurn(); // the caller who left does not wait for it
     }
   }
 

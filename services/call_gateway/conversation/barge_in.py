@@ -1,7 +1,7 @@
 """Barge-in: decides whether a sound of the caller over the agent is an interruption or a false alarm.
 
 The sound pauses the agent at once, then the sound is judged. Sound that lasts, or confident words that are no
-backchannel, stop the agent for good. The caller's words then become the next turn, or continue the last turn when that
+backchannel, end the agent's turn. The caller's words then become the next turn, or continue the last turn when that
 turn was taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word that
 was broken off.
 """
@@ -25,8 +25,8 @@ QUESTION_MARKS = ("?", "？", "؟")
 
 @data.cached
 def backchannels() -> frozenset[tuple[str, ...]]:
-    """What a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at once:
-    "mhm" means the same in a Vietnamese call.
+    """Return what a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at
+    once: "mhm" means the same in a Vietnamese call.
     """
     lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())
     return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
@@ -146,7 +146,7 @@ class BargeIn:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to decide, by the wall."""
+        """Return when `on_timer` has something to decide, by the wall."""
         overlap = self._call.overlap
         if overlap is None:
             return None

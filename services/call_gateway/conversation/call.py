@@ -107,10 +107,10 @@ class StreamState:
 
 @dataclass(slots=True)
 class Closing:
-    """How the call ends."""
+    """The way in which a call ends."""
 
     cause: EndCause
-    why: HangUp | SendOn  # the last command
+    last_command: HangUp | SendOn
     prompt: PromptKind | None = None  # the last words
     is_after_word: bool = False  # the word being spoken is the last
     deadline: float = 0.0  # by the wall: for the last words, then for the tail behind them
@@ -129,9 +129,9 @@ class PendingHangUp:
     unheard: EndedTurn | None = None  # the last turn whose words were given up, when the hang-up was decided
     message: str = ""  # for readers of the log
 
-    def closing(self, why: HangUp) -> Closing:
+    def closing(self, last_command: HangUp) -> Closing:
         """Return how the call ends: nothing more is to be heard, and the tail has passed."""
-        return Closing(self.cause, why, is_all_heard=True)
+        return Closing(self.cause, last_command, is_all_heard=True)
 
 
 class Call:
@@ -170,7 +170,7 @@ class Call:
 
     @property
     def floor(self) -> Floor:
-        """Who has the floor; only the table changes it."""
+        """Return who has the floor; only the table changes it."""
         return self.table.floor
 
     @property

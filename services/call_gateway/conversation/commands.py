@@ -1,4 +1,4 @@
-"""What the conversation asks for: commands that the session carries out in order, none of which waits for an answer.
+"""The commands of the conversation. The session carries them out in order, none of which waits for an answer.
 
 Samples count from the call's first on the caller's media clock.
 """
@@ -65,7 +65,7 @@ TurnInput = CallerSaid | CallOpened | CallerKeyed | ActionEnded
 
 @dataclass(frozen=True, slots=True)
 class ReportPlayout:
-    """What the caller heard of a turn's reply, or of the gateway's own words."""
+    """The report of what the caller heard of a turn's reply, or of the gateway's own words."""
 
     turn_id: int
     heard_offset: int  # code points of the reply as sent

@@ -77,7 +77,7 @@ class Conversation:
 
     @property
     def floor(self) -> Floor:
-        """Who has the floor."""
+        """Return who has the floor."""
         return self._call.floor
 
     @property

@@ -43,7 +43,7 @@ from services.call_gateway.conversation.replying import (
     heard_text,
     stop_making,
 )
-from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict
+from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict, Wait
 from services.call_gateway.line import EndCause
 from services.language.words import joined, word_ends
 
@@ -130,7 +130,7 @@ def _take_turn(call: Call, _detail: None) -> Decisions:
 def _take_late_words(call: Call, late: LateWords) -> Decisions:
     stop_prompts(call)
     call.user_turn.ended = late.turn
-    late.turn.settled_text = late.text
+    late.turn.settled_text, late.turn.wait = late.text, Wait.USUAL
     yield from ()
 
 

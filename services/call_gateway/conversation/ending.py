@@ -38,7 +38,7 @@ def watch_closing(call: Call) -> None:
         closing.is_all_heard = True
         closing.deadline = call.clock.wall + call.settings.tail_ms / 1000
     elif call.clock.wall >= closing.deadline:
-        call.command(closing.why)
+        call.command(closing.last_command)
         end_call(call)
 
 

@@ -14,7 +14,8 @@ from services.call_gateway.conversation.news import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
 
 FAST_FEED_MS = 1000
-"""When the media clock is further ahead of the STT stage, sound comes faster than real time: the STT clock counts then.
+"""Limit on the media clock's lead over the STT stage. Beyond it sound comes faster than real time, and the STT clock
+counts.
 """
 WINDOW_MS = 40
 """A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
@@ -23,7 +24,7 @@ NO_TEXT = "NO_TEXT"
 """The STT stage predicts so where it expects no words of the sound (protos/README.md)."""
 
 HOLD_NEWS_MS = 300
-"""The news of a hold comes at most so much after its music began."""
+"""The report of a hold comes at most so long after its music began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class TurnEnd:
 
 @dataclass(slots=True)
 class Utterance:
-    """What is known of the utterance under way."""
+    """The evidence about the utterance under way."""
 
     began_sample: int | None = None  # None: no speech yet
     stopped_sample: int | None = None  # None: still sounding, or no speech yet
@@ -158,7 +159,7 @@ class Endpointing:
     # -- on hold -------------------------------------------------------------------------------------------------------
 
     def begin_hold(self) -> None:
-        """What is heard from here on is music or an announcement, unless it turns out that the hold was over."""
+        """Take what is heard from here on for music or an announcement, unless it turns out that the hold was over."""
         self._on_hold = OnHold(self._clock.sample, replace(self.utterance))
 
     def is_on_hold(self, sample: int) -> bool:

@@ -20,7 +20,7 @@ class Stage(StrEnum):
 
 
 class TextStage(Enum):
-    """How firm a transcript is."""
+    """The stage of a transcript, from draft to settled."""
 
     PARTIAL = "partial"
     DRAFT = "draft"
@@ -29,7 +29,7 @@ class TextStage(Enum):
 
 
 class Outcome(Enum):
-    """How a stage ended a turn."""
+    """The outcome of a turn in one stage."""
 
     COMPLETED = "completed"
     CANCELLED = "cancelled"
@@ -199,7 +199,7 @@ class ActionAsked:
 
 @dataclass(frozen=True, slots=True)
 class InputExpected:
-    """What the caller will probably say next."""
+    """The input that the agent expects next."""
 
     turn_id: int
     kind: ExpectedKind
@@ -208,7 +208,7 @@ class InputExpected:
 
 
 class ToolState(StrEnum):
-    """How far a tool is that the agent called."""
+    """The progress of a tool that the agent called."""
 
     RUNNING = "running"
     COMPLETED = "completed"

@@ -42,7 +42,7 @@ class Move(Enum):
     CALLER_INTERRUPTED = "caller_insisted"
     PUT_ON_HOLD = "put_on_hold"
     TAKEN_BACK = "taken_back"
-    CLOSED = "closed"  # nothing but the last words from here on
+    CLOSED = "closed"  # only the last words from here on
 
     @property
     def cause(self) -> str:

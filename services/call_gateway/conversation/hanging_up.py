@@ -36,7 +36,7 @@ class HangUpWatch:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to do, by the wall."""
+        """Return when `on_timer` has something to do, by the wall."""
         pending = self._call.hang_up
         if pending is None:
             return None

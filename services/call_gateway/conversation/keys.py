@@ -47,7 +47,7 @@ class Keypad:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to do, by the wall."""
+        """Return when `on_timer` has something to do, by the wall."""
         return None if self._whole_at is None else self._call.clock.wall_of(self._whole_at)
 
     def on_key(self, digit: str, *, is_in_band: bool = False) -> Iterator[Decision]:

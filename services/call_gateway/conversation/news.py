@@ -19,7 +19,7 @@ class FloorMoved:
 
 @dataclass(frozen=True, slots=True)
 class CallerHeard:
-    """What the caller was heard to say. Personal data."""
+    """A transcript of the caller's words. Personal data."""
 
     utterance_id: int
     text: str
@@ -37,7 +37,7 @@ class Remedy(StrEnum):
 
 
 class TurnOutcome(StrEnum):
-    """How a turn ended for the caller. The values are those of metrics and of logs."""
+    """The outcome of a turn for the caller. The values are those of metrics and of logs."""
 
     COMPLETED = "completed"  # the reply was heard to its end
     INTERRUPTED = "interrupted"  # by the caller, a newer turn or the end of the call
@@ -50,7 +50,9 @@ StageReason = NewType("StageReason", str)
 
 
 class EndReason(StrEnum):
-    """Why the caller's turn was taken as over, where the gateway decided it. The values are those of the wire."""
+    """The reason why the caller's turn was taken as over, where the gateway decided it. The values are those of the
+    wire.
+    """
 
     NONE = ""  # no turn of the caller
     OPEN = "open"  # the call was answered: the greeting is due
@@ -62,7 +64,7 @@ class EndReason(StrEnum):
 
 
 class StopReason(StrEnum):
-    """Why the agent stopped or went on, where the gateway decided it. The values are those of the wire."""
+    """The reason why the agent stopped or went on, where the gateway decided it. The values are those of the wire."""
 
     NONE = ""  # nothing happened
     SUSTAINED_SPEECH = "sustained_speech"

@@ -12,7 +12,7 @@ from services.call_gateway.conversation.events import Stage
 REMEMBERED: Final = 64  # answers of each stage
 RECENT_S: Final = 20.0
 FEWEST: Final = 4  # answers that a pace is judged by; fewer may be chance
-PATIENCE: Final = 3.0  # as a multiple of the slowest answer lately
+LIMIT_FACTOR: Final = 3.0  # as a multiple of the slowest answer lately
 
 
 class StagePace:
@@ -25,12 +25,12 @@ class StagePace:
         """Note that an answer took so many seconds, or has not come for so long."""
         self._times[stage].append((now, took_s))
 
-    def patience_s(self, stage: Stage, least_s: float, *, now: float, queued_s: float = 0.0) -> float:
+    def limit_s(self, stage: Stage, least_s: float, *, now: float, queued_s: float = 0.0) -> float:
         """Return how many seconds a live stage may take, never less than `least_s`. `queued_s`: its own report of its
         queue.
         """
         slowest = max((took for at, took in self._times[stage] if now - at <= RECENT_S), default=0.0)
-        return max(least_s, PATIENCE * max(slowest, queued_s))
+        return max(least_s, LIMIT_FACTOR * max(slowest, queued_s))
 
     def overloaded(self, limit_s: float, *, now: float) -> Stage | None:
         """Return a stage whose median answer lately took longer than the limit; None: all stages keep up."""

@@ -39,7 +39,7 @@ class Playout:
     def __init__(self, audio_format: AudioFormat, *, frame_ms: int) -> None:
         self._frame = audio_format.sample_rate_hertz * frame_ms // 1000
         self._far_side_limit = audio_format.sample_rate_hertz * FAR_SIDE_LIMIT_MS // 1000
-        self._on_air: deque[Voice] = deque()
+        self._queue: deque[Voice] = deque()
         self._line_sample = 0
         self._spans: deque[Span] = deque()  # of voices in the queue
         self._played: dict[int, int] = {}  # by turn: samples that the far side reports as played
@@ -50,22 +50,22 @@ class Playout:
 
     def enqueue(self, voice: Voice, *, first: bool = False) -> None:
         """Put a voice into the queue: behind the others, or before them with `first`."""
-        if voice in self._on_air:
+        if voice in self._queue:
             return
         if first:
-            self._on_air.appendleft(voice)
+            self._queue.appendleft(voice)
         else:
-            self._on_air.append(voice)
+            self._queue.append(voice)
 
     def remove(self, voice: Voice) -> None:
         """Take a voice out of the queue: no more of it is heard."""
-        if voice in self._on_air:
-            self._on_air.remove(voice)
+        if voice in self._queue:
+            self._queue.remove(voice)
 
     @property
     def current(self) -> Voice | None:
         """The voice that is heard now or next."""
-        return self._on_air[0] if self._on_air else None
+        return self._queue[0] if self._queue else None
 
     @property
     def is_dry(self) -> bool:
@@ -77,7 +77,7 @@ class Playout:
         """Return the next frame, with the voices that ended before it."""
         finished: list[Voice] = []
         while (voice := self.current) is not None and self._is_heard_out(voice):
-            finished.append(self._on_air.popleft())
+            finished.append(self._queue.popleft())
         if voice is None:
             self.pass_silence()
             return Pulled(None, finished=tuple(finished))

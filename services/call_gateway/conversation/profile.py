@@ -29,7 +29,7 @@ class AgentPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """How to say one word."""
+    """The pronunciation of one word."""
 
     written: str
     spoken: str
@@ -40,7 +40,7 @@ class Pronunciation:
 
 @dataclass(frozen=True, slots=True)
 class AgentEndpointing:
-    """How long to wait for the caller, in milliseconds. Zero means the gateway's default."""
+    """The agent's endpointing: waits for the caller, in milliseconds. Zero means the gateway's default."""
 
     draft_pause_ms: int = 0
     complete_wait_ms: int = 0
@@ -50,7 +50,7 @@ class AgentEndpointing:
 
 @dataclass(frozen=True, slots=True)
 class AgentBargeIn:
-    """When the caller may talk over the agent. Zero means the gateway's default."""
+    """The agent's barge-in rules. Zero means the gateway's default."""
 
     min_speech_ms: int = 0
     min_words: int = 0
@@ -59,7 +59,7 @@ class AgentBargeIn:
 
 @dataclass(frozen=True, slots=True)
 class AgentDestination:
-    """Where callers may be transferred to by name."""
+    """A transfer destination that callers may name."""
 
     names: tuple[str, ...]
     target: str  # a number in E.164, a SIP URI, or an extension of the dialplan

@@ -25,7 +25,7 @@ MICROSECONDS = 1_000_000
 
 @dataclass(slots=True)
 class TurnNotes:
-    """What is noted while a turn runs. Times are seconds on the clock of `now`; None: it has not happened."""
+    """The notes on a turn while it runs. Times are seconds on the clock of `now`; None: it has not happened."""
 
     user_text: str = ""
     end_reason: EndReason | StageReason = EndReason.NONE
@@ -186,7 +186,7 @@ class History:
         return tuple(self._turns)
 
     def heard_of(self, turn_id: int) -> str:
-        """What the caller heard of a turn that is over."""
+        """Return what the caller heard of a turn that is over."""
         return "".join(turn.heard_text for turn in self._turns if turn.turn_id == turn_id)
 
     def add(self, turn: HeardTurn) -> None:

@@ -20,7 +20,7 @@ from services.language.words import normalise
 
 
 class TextPhase(Enum):
-    """How far the NLU stage is with the text of a reply."""
+    """The phase of a reply's text in the NLU stage."""
 
     UNSENT = "unsent"  # the stream that is in use was not asked
     ASKED = "asked"
@@ -29,7 +29,7 @@ class TextPhase(Enum):
 
 
 class SpeechPhase(Enum):
-    """How far the TTS stage is with the speech of a reply."""
+    """The phase of a reply's speech in the TTS stage."""
 
     UNSENT = "unsent"
     SPEAKING = "speaking"  # it was given a clause
@@ -62,7 +62,7 @@ class Reply:
 
     @property
     def user_text(self) -> str:
-        """What the caller said or keyed."""
+        """Return what the caller said or keyed."""
         return self.notes.user_text
 
     @property
@@ -132,7 +132,7 @@ class Reply:
 
 
 class Advice(Enum):
-    """What to do about the speculative reply when a new text of the turn comes."""
+    """The decision about the speculative reply when a new text of the turn comes."""
 
     KEEP = "keep"  # the speculative reply answers the same
     REPLACE = "replace"  # the reply answers another text: drop it, make a new one

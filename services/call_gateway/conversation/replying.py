@@ -253,7 +253,7 @@ def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
 
 
 def give_up_reply(call: Call, outcome: TurnOutcome, reason: StopReason | StageReason) -> None:
-    """Stop the reply for good, and every prompt beside it."""
+    """End the reply, and every prompt beside it."""
     if call.reply is not None:
         call.reply.notes.stop_reason = reason
         stop_making(call)

@@ -43,7 +43,7 @@ class ConversationSettings:
     first_clause_limit_ms: int = 1900  # from the moment the turn is taken
     first_audio_limit_ms: int = 900  # from the first clause, or the moment the turn is taken
     dead_air_limit_ms: int = 2900  # from the caller's last word, when its end was found late
-    least_patience_ms: int = 1000  # what the stages get even then
+    least_limit_ms: int = 1000  # what the stages get even then
     dry_limit_ms: int = 1800  # a reply that stops flowing
     probe_limit_ms: int = 1000  # what a late stage's server gets to say that it serves
     probe_again_ms: int = 2000  # it may die after it has said so

@@ -126,7 +126,7 @@ class StageHealth:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to do, by the wall."""
+        """Return when `on_timer` has something to do, by the wall."""
         deadlines = [stream.due_at for stream in self._call.stages.values()]
         deadlines.append(None if self._phrase_at is None else self._call.clock.wall_of(self._phrase_at))
         deadlines.append(self.waiting.deadline)

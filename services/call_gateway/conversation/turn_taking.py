@@ -136,16 +136,16 @@ class TurnTaking:
 
     def _take_unheard(self, unheard: EndedTurn, event: TranscriptHeard) -> Decisions:
         """Words that were given up come after all. They make the turn while nothing else has been said, and begin it
-        when the caller has gone on.
+        when the caller has gone on. Where there were none, what was said before them is the turn.
         """
-        if not normalise(event.text):
-            return
-        self._note_text(event)
+        has_words = bool(normalise(event.text))
+        if has_words:
+            self._note_text(event)
         if self._turn.phase is not TurnPhase.SILENT:
-            if unheard.wait is not Wait.ASKED_AGAIN:
+            if has_words and unheard.wait is not Wait.ASKED_AGAIN:
                 self._turn.put_right(unheard, event.text)
                 drop_speculation(self._call)
-        elif self._call.reply is None:
+        elif self._call.reply is None and (has_words or (unheard.said_before and self._turn.unheard is None)):
             self._turn.prefix = unheard.said_before
             yield Decision(Move.LATE_WORDS, LateWords(unheard, event.text))
 
@@ -206,7 +206,7 @@ class TurnTaking:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to decide, by the wall."""
+        """Return when `on_timer` has something to decide, by the wall."""
         verdict_at = self._barge_in.deadline
         if self._turn.phase is not TurnPhase.ENDED or self._turn.ended is None:
             return verdict_at
@@ -297,8 +297,8 @@ class TurnTaking:
     # -- after a hold --------------------------------------------------------------------------------------------------
 
     def on_taken_back(self, *, was_over: bool) -> None:
-        """What was heard on hold was music or an announcement, and is no part of what the caller says. `was_over`: the
-        hold was over before that was known, and it was the caller.
+        """Take back speech heard on hold that was music or an announcement. `was_over`: the hold was over before that
+        was known, and it was the caller.
         """
         since_sample = self._turn.evidence.end_hold(was_over=was_over)
         if since_sample is not None:
@@ -321,7 +321,7 @@ class TurnTaking:
             yield from self._on_speech(SpeechBegan(event.sample, 0.5) if is_rise else SpeechStopped(event.sample, 0.5))
 
     def on_stt_lost(self) -> None:
-        """What the STT stage knew of the utterance under way, and of one it had not settled, a fresh stream will hear
+        """Forget what the lost STT stream knew of utterances that it had not settled: a fresh stream hears their sound
         again. A text that covers an ended turn stands.
         """
         call, evidence, ended = self._call, self._turn.evidence, self._turn.ended

@@ -25,7 +25,7 @@ class TurnPhase(Enum):
 
 
 class Wait(Enum):
-    """How the words of an ended turn are waited for."""
+    """The phase of the wait for an ended turn's words."""
 
     USUAL = "usual"
     LATE = "late"  # the caller has been told to wait
@@ -88,7 +88,7 @@ class UserTurn:
 
     @property
     def phase(self) -> TurnPhase:
-        """How far the turn is. An ended turn comes before what is said meanwhile."""
+        """Return how far the turn is. An ended turn comes before what is said meanwhile."""
         if self.ended is not None:
             return TurnPhase.ENDED if self.ended.settled_text is None else TurnPhase.SETTLED
         return TurnPhase.SPEAKING if self.evidence.is_open else TurnPhase.SILENT
@@ -172,7 +172,7 @@ class UserTurn:
         return is_continued
 
     def begin_next(self) -> None:
-        """What comes next is a turn of its own."""
+        """Make what comes next a turn of its own."""
         self.forget_unheard()
         self.prefix, self.continues_turn_id = "", 0
         self._confidences.clear()
@@ -199,7 +199,7 @@ class Verdict(Enum):
 
     @property
     def stops_agent(self) -> bool:
-        """It is an interruption."""
+        """Return whether the verdict is an interruption."""
         return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
 
 
@@ -233,12 +233,12 @@ class Overlap:
             self._sounding_since = None
 
     def speech_samples(self, sample: int) -> int:
-        """How many samples of speech there were in it, up to that sample of the caller's clock."""
+        """Return how many samples of speech the utterance has, up to that sample of the caller's clock."""
         going_on = 0 if self._sounding_since is None else max(0, sample - self._sounding_since)
         return self._sounded + going_on
 
     def deadline(self, pause_limit_s: float) -> float:
-        """When the time for a verdict is up, in seconds on CallClock.now.
+        """Return when the time for a verdict is up, in seconds on CallClock.now.
 
         While the sound goes on its length decides; should the media clock stand still meanwhile, it gets as long again
         and no longer.

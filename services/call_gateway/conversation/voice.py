@@ -90,7 +90,7 @@ class Voice:
             self._marks.append(Mark(len(self.text), max(self.received, self._marks[-1].sample)))
 
     def cut(self, sample: int) -> None:
-        """Nothing is played beyond that sample."""
+        """Stop the playout at that sample."""
         keep = max(sample, self.position) - self._forgotten
         del self._sound[keep * self._format.bytes_per_sample :]
         self.is_complete = True
@@ -111,7 +111,7 @@ class Voice:
 
     @property
     def marked_offset(self) -> int:
-        """How many code points of the text the sound that has come reaches."""
+        """Return how many code points of the text the sound that has come reaches."""
         return self._marks[-1].offset
 
     # -- playing -------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class Voice:
     # -- hearing -------------------------------------------------------------------------------------------------------
 
     def offset_at(self, sample: int) -> int:
-        """How many code points have been heard when everything before `sample` has been played."""
+        """Return how many code points have been heard when everything before `sample` has been played."""
         before, after = self._around(sample)
         if after.sample <= before.sample:
             return before.offset

@@ -41,7 +41,7 @@ MAX_LOST_TURNS: Final = 1  # in a row, of turns that could not be tried again
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """When a stage is late."""
+    """The lateness of a stage."""
 
     stage: Stage
     at: float
@@ -157,7 +157,7 @@ class Waiting:
             timing = reply.notes.clause_timing
             queued_s = timing.queue_us / 1e6 if timing is not None else 0.0
             least_s = settings.slow_limit_ms / 1000
-            wait.late_at = clock.waiting + self._pace.patience_s(stage, least_s, now=clock.wall, queued_s=queued_s)
+            wait.late_at = clock.waiting + self._pace.limit_s(stage, least_s, now=clock.wall, queued_s=queued_s)
 
     def is_needed(self, stage: Stage) -> bool:
         """The reply still wants something from the stage."""
@@ -176,7 +176,7 @@ class Waiting:
 
     @property
     def deadline(self) -> float | None:
-        """When `on_timer` has something to do, by the wall."""
+        """Return when `on_timer` has something to do, by the wall."""
         due, wait = self._due(), self._wait
         if due is None:
             return None
@@ -295,7 +295,7 @@ class Waiting:
         at = since + limit_ms / 1000
         if reply.notes.first_audio_at is None and reply.retries == 0:
             silent_long = reply.silent_since + settings.dead_air_limit_ms / 1000
-            at = min(at, max(silent_long, reply.waits_since + settings.least_patience_ms / 1000))
+            at = min(at, max(silent_long, reply.waits_since + settings.least_limit_ms / 1000))
         return Due(stage, at)
 
     def _wait_for_tool(self, reply: Reply | None) -> None:
@@ -320,7 +320,7 @@ class Waiting:
 
 
 def _prompt_for(ended: ActionEnded) -> PromptKind | None:
-    """What tells the caller that an action failed, when the agent cannot."""
+    """Return what tells the caller that an action failed, when the agent cannot."""
     if ended.is_done:
         return None
     return PromptKind.TRANSFER_FAILED if isinstance(ended.action, TransferCall) else PromptKind.SAY_AGAIN

@@ -25,7 +25,7 @@ def new_visit_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class IncomingCall:
-    """What is known of a call before a word is spoken."""
+    """The data of a call before its first word."""
 
     call_id: str  # unique in the gateway; every id at the far side derives from it
     edge: str  # "ari", "program"

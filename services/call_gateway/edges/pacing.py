@@ -51,7 +51,7 @@ class Pacer:
         self._has_legs.set()
 
     def remove(self, tick: Tick) -> None:
-        """It is called no more. Does nothing when it is not there."""
+        """Stop calling a leg. An unknown leg is ignored."""
         self._ticks.remove(tick)
         self._on_failure.pop(tick, None)
         self._on_skip.pop(tick, None)

@@ -30,7 +30,7 @@ MAX_WAITING_RESPONSES = 500
 gap.
 """
 LAST_WORDS_S = 5.0
-"""How long the end of a call may wait for a caller who does not read."""
+"""Limit on the wait of a call's end for a caller who does not read."""
 
 log = get_logger(__name__)
 metrics = StageMetrics("call")
@@ -69,8 +69,6 @@ class ProgramLeg:
         self.outbox = outbox
         self.failure: ServiceError | None = None
         """The error that the stream must fail with; None: the message of the call's end is the whole answer."""
-        self.end_cause = EndCause.CALLER
-        self.end_message = ""
         self._pacer = pacer
         self._listener: LegListener | None = None
         self._answered = asyncio.Event()
@@ -85,7 +83,7 @@ class ProgramLeg:
 
     @property
     def duration_ms(self) -> int:
-        """How long the call has lasted, in milliseconds of the caller's audio."""
+        """Return how long the call has lasted, in milliseconds of the caller's audio."""
         return self._next_agent_sample * 1000 // self.call.audio_format.sample_rate_hertz
 
     # -- the session's side --------------------------------------------------------------------------------------------
@@ -137,7 +135,6 @@ class ProgramLeg:
         if self._ended:
             return
         self._ended = True
-        self.end_cause, self.end_message = cause, message
         self._pacer.remove(self._tick)
         self._answered.set()
         self._room.set()

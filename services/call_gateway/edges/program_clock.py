@@ -11,11 +11,13 @@ from services.audio.timeline import Timeline
 from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
 
 LEAD_MS = 120
-"""How early sound may come through: a live sender's chunks, with their jitter, are not held up."""
+"""Limit on how early sound may come through: a live sender's chunks, with their jitter, are not held up."""
 IDLE_AFTER_MS = 500
 """A live sender that is silent for so long has stopped sending; the clock goes on without it."""
 MAX_WAITING_MS = 10_000
-"""When more sound waits than this, no more is read."""
+"""Limit on waiting sound. Beyond it the stream is not read."""
+MAX_WAITING_PIECES = 2_000
+"""Limit on waiting pieces and keys: sound in chunks of 5 ms has as many in that time."""
 MAX_GAP_MS = 1_000
 """A longer gap in `start_sample` is a jump of the caller's clock, not a loss."""
 PIECE_MS = 20
@@ -54,7 +56,8 @@ class ProgramClock:
     @property
     def is_full(self) -> bool:
         """So much waits that no more should be read."""
-        return (self._placed_sample - self._next_sample) * 1000 > MAX_WAITING_MS * self._rate
+        is_far_ahead = (self._placed_sample - self._next_sample) * 1000 > MAX_WAITING_MS * self._rate
+        return is_far_ahead or len(self._waiting) > MAX_WAITING_PIECES
 
     @property
     def has_waiting(self) -> bool:
@@ -93,7 +96,7 @@ class ProgramClock:
         self._is_silent_for_good = True
 
     def due(self, *, now: float) -> list[LegEvent]:
-        """What happens on the line up to now."""
+        """Return what happens on the line up to now."""
         events: list[LegEvent] = []
         wall_sample = int((now - self._zero_time) * self._rate)
         lead_samples = LEAD_MS * self._rate // 1000

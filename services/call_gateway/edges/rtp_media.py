@@ -39,7 +39,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Totals:
-    """What of a call's counts was passed on already."""
+    """The part of a call's counts that was passed on already."""
 
     packets: int = 0
     lost: int = 0
@@ -69,7 +69,7 @@ class RtpMedia:
 
     @property
     def local_address(self) -> Address:
-        """Where the far side is to send."""
+        """Return where the far side is to send."""
         return self._socket.local_address
 
     async def open(

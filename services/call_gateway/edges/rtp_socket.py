@@ -98,7 +98,7 @@ class _Reader(asyncio.DatagramProtocol):
 
 
 def written(address: Address) -> str:
-    """As host:port, IPv6 in brackets."""
+    """Return the address as host:port, IPv6 in brackets."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Awaitable, Hashable, Iterable
 
 import grpc
 from voice.tts.v1.tts_pb2 import SYNTHESIS_PURPOSE_AHEAD
@@ -95,7 +95,9 @@ class PromptLibrary:
         is_done = True
         for fixed in profile.fixed_texts:
             try:
-                await render(self._stub, fixed.text, fixed.language_code, profile, purpose=SYNTHESIS_PURPOSE_AHEAD)
+                await _spoken(
+                    render(self._stub, fixed.text, fixed.language_code, profile, purpose=SYNTHESIS_PURPOSE_AHEAD)
+                )
             except NotRendered as failed:
                 log.info("fixed_text_not_made_ahead", agent_id=profile.agent_id, reason=failed.reason)
                 is_done = is_done and not failed.is_retryable
@@ -107,7 +109,7 @@ class PromptLibrary:
         return is_done
 
     async def _speak(self, prompt: AgentPrompt, profile: AgentProfile) -> bytes:
-        content = await render(self._stub, prompt.text, prompt.language_code, profile)
+        content = await _spoken(render(self._stub, prompt.text, prompt.language_code, profile))
         log.info("prompt_rendered", agent_id=profile.agent_id, kind=prompt.kind.value, language=prompt.language_code)
         return content
 
@@ -117,6 +119,17 @@ class PromptLibrary:
         if len(self._shelves) > MAX_AGENTS:
             del self._shelves[next(iter(self._shelves))]
         return shelf
+
+
+async def _spoken(rendering: Awaitable[bytes]) -> bytes:
+    """Return one sentence's sound. Raises NotRendered, also where the rendering breaks: the other sentences go on."""
+    try:
+        return await rendering
+    except NotRendered:
+        raise
+    except Exception as error:
+        log.exception("rendering_broke")
+        raise NotRendered("RENDERING_BROKE", is_retryable=False) from error
 
 
 class _Shelf:
@@ -129,7 +142,7 @@ class _Shelf:
         self._left_out: set[tuple[PromptKind, str, str]] = set()  # of the profile seen last
 
     def lacks(self, prompts: Iterable[AgentPrompt]) -> list[AgentPrompt]:
-        """Those that are not here in these words, and can be."""
+        """Return the prompts that are missing in these words and can be made."""
         asked = {(prompt.kind, prompt.language_code, prompt.text): prompt for prompt in prompts}
         self._left_out &= set(asked)
         return [

@@ -34,7 +34,7 @@ def texts() -> dict[tuple[PromptKind, str], str]:
 
 
 def path_of(kind: PromptKind, language_code: str) -> Path:
-    """Where a recording lies: headerless mu-law, 8000 samples a second."""
+    """Return where a recording lies: headerless mu-law, 8000 samples a second."""
     return FOLDER / language_code / f"{kind.value}.ulaw"
 
 
@@ -60,7 +60,7 @@ FORMATS = (
 
 
 class Shipped:
-    """What comes with the gateway, in every format. Making it ready takes a fraction of a second: not on a loop."""
+    """The shipped recordings, in every format. Making it ready takes a fraction of a second: not on a loop."""
 
     def __init__(self) -> None:
         self.by_kind = {(recording.kind, recording.language_code): recording for recording in recordings()}

@@ -26,7 +26,7 @@ class PayloadCodec(Protocol):
 
     @property
     def name(self) -> str:
-        """As Asterisk names it."""
+        """Return Asterisk's name for the codec."""
         ...
 
     @property
@@ -36,7 +36,7 @@ class PayloadCodec(Protocol):
 
     @property
     def audio_format(self) -> AudioFormat:
-        """What the session sees and gives."""
+        """Return what the session sees and gives."""
         ...
 
     def decode(self, payload: bytes) -> bytes:

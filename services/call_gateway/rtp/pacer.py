@@ -1,4 +1,4 @@
-"""When each leg of the process sends: one clock, four slots of 5 ms in every 20 ms.
+"""The pacer of RTP sending for all legs of a process: one clock, four slots of 5 ms in every 20 ms.
 
 Legs are spread over the slots, so that a hundred calls do not all send in the same millisecond. The clock is ticked by
 one task for all of them; a tick that comes late is caught up at once, as far as a caller's jitter buffer would take it.
@@ -15,7 +15,7 @@ Leg = TypeVar("Leg")
 
 
 class SlotTable(Generic[Leg]):
-    """Which legs send in which slot. A new leg goes where there are fewest."""
+    """The legs of each slot. A new leg goes into the slot with the fewest."""
 
     def __init__(self) -> None:
         self._slots: tuple[dict[Leg, None], ...] = tuple({} for _ in range(SLOTS))
@@ -43,7 +43,7 @@ class SlotTable(Generic[Leg]):
         return tuple(self._slots[tick % SLOTS])
 
     def due_within(self, ticks: range) -> dict[Leg, int]:
-        """How many frames each leg would send in these ticks; legs that would send none are left out."""
+        """Return how many frames each leg would send in these ticks; legs that would send none are left out."""
         n_frames = [len(ticks[(slot - ticks.start) % SLOTS :: SLOTS]) for slot in range(SLOTS)]
         return {leg: n for slot, n in zip(self._slots, n_frames, strict=True) if n for leg in slot}
 
@@ -66,7 +66,7 @@ class TickClock:
         self._next_tick = max(self._next_tick, tick)
 
     def next_due(self) -> float:
-        """When the next tick is due, in seconds of the same clock."""
+        """Return when the next tick is due, in seconds of the same clock."""
         return self._start_s + self._next_tick * SLOT_S
 
     def due(self, now: float) -> range:

@@ -116,10 +116,10 @@ def build_packet(packet: RtpPacket) -> bytes:
 
 
 def sequence_distance(later: int, earlier: int) -> int:
-    """How far `later` is ahead of `earlier` modulo 2^16, within -32768..32767."""
+    """Return how far `later` is ahead of `earlier` modulo 2^16, within -32768..32767."""
     return (later - earlier + 0x8000) % SEQUENCE_MODULUS - 0x8000
 
 
 def timestamp_distance(later: int, earlier: int) -> int:
-    """How far `later` is ahead of `earlier` modulo 2^32, within -2^31..2^31-1."""
+    """Return how far `later` is ahead of `earlier` modulo 2^32, within -2^31..2^31-1."""
     return (later - earlier + (1 << 31)) % TIMESTAMP_MODULUS - (1 << 31)

@@ -33,7 +33,7 @@ _KEY_REPORT_TICKS: Final = 100 * _TICKS_PER_MS  # a hole this soon after a repor
 
 @dataclass(slots=True)
 class ReceiverCounts:
-    """What came in, beside the counts of the order."""
+    """Counts of received packets, beside those of the reorderer."""
 
     packets: int = 0
     rtcp: int = 0
@@ -94,7 +94,7 @@ class MediaReceiver:
 
     @property
     def next_sample(self) -> int:
-        """Where the call's clock stands."""
+        """Return where the call's clock stands."""
         return self._next_tick * self._samples_per_tick
 
     def take_worst_delay(self) -> float | None:
@@ -125,7 +125,7 @@ class MediaReceiver:
         self._is_held = is_held
 
     def next_deadline(self) -> float:
-        """When on_timer has something to do, in seconds, monotonic, unless a packet comes before."""
+        """Return when on_timer has something to do, in seconds, monotonic, unless a packet comes before."""
         gap_deadline = self._order.next_deadline()
         return self._clock.time_of(self._idle_tick()) if gap_deadline is None else gap_deadline
 
@@ -237,7 +237,7 @@ class MediaReceiver:
         return not self._lost_packets and (gap_ticks < 0 or 2 * waited_ticks < gap_ticks)
 
     def _gap_without_timestamps(self, waited_ticks: int) -> int:
-        """What lies between two packets, told from those lost and from the time that passed.
+        """Return what lies between two packets, told from those lost and from the time that passed.
 
         A packet that seems to follow a pause may only be late. As much of the pause as the packets after it come too
         early for is taken back, or jitter would add up.

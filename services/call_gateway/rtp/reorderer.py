@@ -15,6 +15,7 @@ _MAX_MISORDER: Final = 100  # packets; a longer step back is a restarted sequenc
 _MAX_PENDING: Final = 64  # packets held behind a gap; beyond it the gap is given up early
 _LONGEST_STEP: Final = 1920  # of timestamps: packets of 120 ms counted in 16 kHz
 _AUDITION_S: Final = 1.0  # a new source must send its second packet within this
+_LEAST_RUN: Final = 3  # packets in a row, each of another SSRC, that are one sender's
 
 
 class OrderedPacket(NamedTuple):
@@ -28,7 +29,7 @@ class OrderedPacket(NamedTuple):
 
 @dataclass(slots=True)
 class OrderCounts:
-    """What went wrong on the way, in packets."""
+    """Counts of packets that were lost, late, doubled or out of order."""
 
     lost: int = 0
     late: int = 0  # came after it was given up
@@ -50,7 +51,8 @@ class Reorderer:
         self._pending: dict[int, OrderedPacket] = {}
         self._given_up: deque[int] = deque(maxlen=_MAX_MISORDER)
         self._gap_since = 0.0
-        self._candidate: OrderedPacket | None = None
+        self._candidates: list[OrderedPacket] = []  # in a row by sequence, of sources that are not known
+        self._draws_ssrcs = False  # the sender draws another SSRC for each packet
 
     @property
     def is_waiting(self) -> bool:
@@ -58,7 +60,7 @@ class Reorderer:
         return bool(self._pending)
 
     def next_deadline(self) -> float | None:
-        """When the gap is given up; call on_timer then."""
+        """Return when the gap is given up; call on_timer then."""
         return self._gap_since + self._wait_s if self._pending else None
 
     def on_timer(self, now: float) -> list[OrderedPacket]:
@@ -71,7 +73,7 @@ class Reorderer:
     def receive(self, packet: RtpPacket, *, now: float) -> list[OrderedPacket]:
         """The packets that are next now, in order."""
         if packet.sequence == self._next_sequence and packet.ssrc == self._ssrc and not self._pending:
-            self._candidate = None  # the source we know goes on, as it nearly always does
+            self._candidates, self._draws_ssrcs = [], False  # the source we know goes on, as it nearly always does
             self._advance(packet)
             return [OrderedPacket(packet, now)]
         ordered = self.on_timer(now)
@@ -79,9 +81,10 @@ class Reorderer:
         if self._ssrc is None:
             return ordered + self._accept_source(arrived)
         distance = sequence_distance(packet.sequence, self._next_sequence)
-        if packet.ssrc != self._ssrc or not self._goes_on(packet, distance):
+        if not (packet.ssrc == self._ssrc or self._draws_ssrcs) or not self._goes_on(packet, distance):
             return ordered + self._audition(arrived)
-        self._candidate = None  # the source we know goes on
+        self._candidates = []  # the source we know goes on
+        self._ssrc, self._draws_ssrcs = packet.ssrc, packet.ssrc != self._ssrc
         if distance == 0:
             ordered.append(arrived)
             self._advance(packet)
@@ -146,29 +149,34 @@ class Reorderer:
         return ordered
 
     def _audition(self, arrived: OrderedPacket) -> list[OrderedPacket]:
-        """One odd packet is a stray; two in a row, with none of the known source between, are a new source."""
-        candidate, self._candidate = self._candidate, arrived
-        if (
-            candidate is None
-            or candidate.packet.ssrc != arrived.packet.ssrc
-            or sequence_distance(arrived.packet.sequence, candidate.packet.sequence) != 1
-            or arrived.arrival - candidate.arrival > _AUDITION_S
-        ):
-            self.counts.stray += 1
+        """One odd packet is a stray; two in a row, with none of the known source between, are a new source. Three in a
+        row are one too where each has another SSRC: its packets are told by their sequence from then on.
+        """
+        self.counts.stray += 1
+        before = self._candidates[-1] if self._candidates else None
+        if before is None or not _follows(arrived, before):
+            self._candidates = [arrived]
             return []
-        self.counts.stray -= 1  # the candidate was none after all
+        self._candidates.append(arrived)
+        has_one_ssrc = arrived.packet.ssrc == before.packet.ssrc
+        if not has_one_ssrc and len(self._candidates) < _LEAST_RUN:
+            return []
+        accepted = self._candidates[-2:] if has_one_ssrc else self._candidates
+        self.counts.stray -= len(accepted)  # they were none after all
         ordered = []
         while self._pending:
             ordered += self._give_up_gap()
-        ordered += self._accept_source(candidate)
-        self._advance(arrived.packet)
-        return [*ordered, arrived]
+        ordered += self._accept_source(accepted[0])
+        for following in accepted[1:]:
+            self._advance(following.packet)
+        self._ssrc, self._draws_ssrcs = arrived.packet.ssrc, not has_one_ssrc
+        return [*ordered, *accepted[1:]]
 
     def _accept_source(self, first: OrderedPacket) -> list[OrderedPacket]:
         self.counts.sources += 1
         self._ssrc = first.packet.ssrc
         self._next_sequence = first.packet.sequence
-        self._candidate = None
+        self._candidates = []
         self._given_up.clear()
         self._advance(first.packet)
         return [OrderedPacket(first.packet, first.arrival, is_new_source=True)]
@@ -176,3 +184,9 @@ class Reorderer:
     def _advance(self, packet: RtpPacket) -> None:
         self._last_timestamp = packet.timestamp
         self._next_sequence = (self._next_sequence + 1) % SEQUENCE_MODULUS
+
+
+def _follows(later: OrderedPacket, earlier: OrderedPacket) -> bool:
+    """Return whether one sender may have made the two packets in a row."""
+    is_next = sequence_distance(later.packet.sequence, earlier.packet.sequence) == 1
+    return is_next and later.arrival - earlier.arrival <= _AUDITION_S

@@ -11,7 +11,7 @@ from services.call_gateway.sound.chunk_policy import ChunkLimit, ChunkPolicy
 from services.call_gateway.sound.track import Frame
 
 KEPT_S: Final = 10
-"""How much is kept, to be sent again to a fresh stream."""
+"""Limit on sound that is kept, to be sent again to a fresh stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Chunk:
 
     @property
     def sound_samples(self) -> int:
-        """How many samples of sound there are in it; 0 for idle time."""
+        """Return the number of samples of sound in the chunk; 0 for idle time."""
         return self.to_sample - self.from_sample if self.idle is None else 0
 
 
@@ -41,7 +41,7 @@ class Chunker:
         self._steps_from_sample = 0
         self._kept: deque[Chunk] = deque()
         self.next_sample = 0
-        """Where the caller's clock stands, up to the last chunk."""
+        """The caller's clock at the end of the last chunk."""
 
     def begin(self, from_sample: int) -> None:
         """A stream begins with what lies there, and counts its steps from there; one may be of any length."""
@@ -76,7 +76,7 @@ class Chunker:
         return None
 
     def flush(self) -> Chunk | None:
-        """What is held back: something that must follow it is about to be sent."""
+        """Return the chunk that is held back: something that must follow it is about to be sent."""
         held = self._held
         if not held:
             return None
@@ -93,7 +93,7 @@ class Chunker:
         return self._keep(Chunk(idle.from_sample, idle.to_sample, idle=idle))
 
     def kept_since(self, sample: int) -> tuple[Chunk, ...]:
-        """What must be heard again when everything before `sample` is settled, as far as it is kept."""
+        """Return what must be heard again when everything before `sample` is settled, as far as it is kept."""
         while self._kept and self._kept[0].to_sample <= sample:
             self._kept.popleft()
         if self._kept:

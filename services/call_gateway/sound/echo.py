@@ -60,7 +60,7 @@ PLACES: Final = span_of(0) - 2 * MARGIN
 
 @dataclass(frozen=True, slots=True)
 class _KnownPath:
-    """How the line returned our voice the last time it was found out."""
+    """The last echo path that was found on the line."""
 
     offset: int  # from the heard clock to the sent one: at 8 kHz
     taps: Signal
@@ -142,7 +142,7 @@ class EchoGuard:
     # -- both directions as signals ------------------------------------------------------------------------------------
 
     def _sent_beside(self) -> Signal:
-        """What may lie beneath the heard sound; what has not been sent yet is silence."""
+        """Return what may lie beneath the heard sound; what has not been sent yet is silence."""
         ahead = MAX_LEAD + MARGIN
         n_ticks = span_of(COMPARED) - ahead
         ticks = self._ticks(self._track.last_sent())[-n_ticks:]
@@ -222,6 +222,6 @@ def _noise_power(heard: Signal) -> float:
 
 
 def _sounding_ms(heard: Signal) -> int:
-    """How much of it is near its loudest."""
+    """Return how much of a sound is near its loudest, in ms."""
     powers = (heard[len(heard) % (FRAME // 2) :].reshape(-1, FRAME // 2) ** 2).mean(axis=1)
     return 10 * int((powers > 0.1 * powers.max()).sum())

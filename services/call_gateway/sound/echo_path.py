@@ -1,4 +1,4 @@
-"""How a telephone line returns what it is sent: found by comparing a stretch of what was heard with what was sent.
+"""The echo path of a telephone line, estimated by comparing a stretch of what was heard with what was sent.
 
 The two are laid beside each other at every delay that can be (cross-correlation, by FFT). Where they agree best, a
 short filter is fitted that makes the heard sound from the sent one (least squares by the autocorrelation method): a
@@ -40,7 +40,9 @@ class EchoPath:
     taps: Signal  # (TAPS,)
 
     def echo_of(self, sent: Signal, n_samples: int, *, skip: int = 0) -> Signal:
-        """What comes back: the samples from `skip` to `n_samples` of a stretch laid over `sent` as `find_path` does."""
+        """Return what comes back: the samples from `skip` to `n_samples` of a stretch laid over `sent` as `find_path`
+        does.
+        """
         start = MARGIN + self.place + TAPS_BEFORE - (TAPS - 1) + skip
         return np.convolve(sent[start : start + n_samples - skip + TAPS - 1], self.taps, "valid")
 
@@ -63,12 +65,12 @@ def whitened(samples: Signal) -> Signal:
 
 
 def span_of(n_heard: int) -> int:
-    """How much of the sent sound is needed beside so many heard samples. It ends MAX_LEAD + MARGIN after them."""
+    """Return the number of sent samples needed beside so many heard ones. They end MAX_LEAD + MARGIN after these."""
     return n_heard + MAX_DELAY + MAX_LEAD + 2 * MARGIN
 
 
 def find_path(heard: Signal, sent: Signal, *, noise_energy: float) -> Match:
-    """Where `heard` fits best into `sent`, which has `span_of(len(heard))` samples. Costs about a millisecond.
+    """Return where `heard` fits best into `sent`, which has `span_of(len(heard))` samples. Costs about a millisecond.
 
     `noise_energy`: how much of the energy of `heard` is the line's own noise.
     """
@@ -95,8 +97,9 @@ def find_path(heard: Signal, sent: Signal, *, noise_energy: float) -> Match:
 
 
 def find_place(taps: Signal, heard: Signal, sent: Signal, counted: Signal) -> tuple[EchoPath, float]:
-    """Where the echo through `taps` leaves least of `heard`, and the energy it leaves; `sent` as for `find_path`. Only
-    samples that are 1 in `counted` count, (n,), which end where `heard` ends. Costs about a millisecond.
+    """Return where the echo through `taps` leaves least of `heard`, and the energy it leaves; `sent` as for
+    `find_path`. Only samples that are 1 in `counted` count, (n,), which end where `heard` ends. Costs about a
+    millisecond.
     """
     skip = len(heard) - len(counted)
     judged = heard[skip:] * counted
@@ -136,9 +139,9 @@ def _fit(products: Signal, sent: Signal, place: int, n_heard: int) -> Signal:
 
 
 def _solve(matrix: Signal, wanted: Signal) -> Signal:
-    """What `matrix` turns into `wanted`, by conjugate gradients (M. R. Hestenes and E. Stiefel, "Methods of conjugate
-    gradients for solving linear systems", 1952). Not by LAPACK: its threads are woken for so little, and then wait for
-    cores that other calls need.
+    """Return what `matrix` turns into `wanted`, by conjugate gradients (M. R. Hestenes and E. Stiefel, "Methods of
+    conjugate gradients for solving linear systems", 1952). Not by LAPACK: its threads are woken for so little, and then
+    wait for cores that other calls need.
     """
     found = np.zeros(len(wanted))
     rest = wanted.copy()

@@ -9,7 +9,7 @@ from services.call_gateway.conversation.record import HeardTurn
 from services.language.words import normalise
 
 DEFAULT_MAX_BYTES = 64 << 10
-"""Where the server names no bound."""
+"""The bound where the server names none."""
 WHOLE_TURNS = 4  # the newest, which the next answer is about
 LEAST_TOLD_WORDS = 4
 QUESTION_MARKS = "?？"

@@ -67,6 +67,6 @@ def expected_message(expected: InputExpected) -> expectation_pb2.ExpectedInput:
 
 
 def expected_of(turn_id: int, message: expectation_pb2.ExpectedInput) -> InputExpected:
-    """What the agent expects to be said after a turn."""
+    """Return what the agent expects to be said after a turn."""
     kind = _KINDS_EXPECTED.get(message.kind, ExpectedKind.OPEN)
     return InputExpected(turn_id, kind, length=message.length, phrases=tuple(message.phrases))

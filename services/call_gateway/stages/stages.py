@@ -11,15 +11,18 @@ from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 from voice.stt.v1.stt_pb2_grpc import SttServiceStub
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
+from services.call_gateway.conversation.commands import ReopenStage
 from services.call_gateway.conversation.events import Event, Stage
 from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.record import HeardTurn
 from services.call_gateway.stages.facts import CallFacts
-from services.call_gateway.stages.nlu import NluStage
+from services.call_gateway.stages.nlu import NluCommand, NluStage
 from services.call_gateway.stages.stream import StreamLimits
-from services.call_gateway.stages.stt import SttStage
-from services.call_gateway.stages.tts import TtsStage
+from services.call_gateway.stages.stt import SttCommand, SttStage
+from services.call_gateway.stages.tts import TtsCommand, TtsStage
 from services.runtime.errors import RequestError
+
+StageCommand = SttCommand | NluCommand | TtsCommand | ReopenStage
 
 PROBE_LIMIT_S = 0.8
 """Less than the conversation waits for it."""
@@ -32,7 +35,7 @@ SERVICE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class StageChannels:
-    """How the stages are reached; shared by all calls."""
+    """The gRPC channels to the stages; shared by all calls."""
 
     stt: grpc.aio.Channel
     nlu: grpc.aio.Channel
@@ -98,6 +101,17 @@ class Stages:
                 self.nlu.open()
             case Stage.TTS:
                 self.tts.open()
+
+    def perform(self, command: StageCommand) -> None:
+        """Carry out a command on the stage that it is for."""
+        if isinstance(command, ReopenStage):
+            self.reopen(command.stage, judged_sample=command.judged_sample)
+        elif isinstance(command, SttCommand):
+            self.stt.perform(command)
+        elif isinstance(command, NluCommand):
+            self.nlu.perform(command)
+        else:
+            self.tts.perform(command)
 
     async def is_alive(self, stage: Stage) -> bool:
         """Return whether the stage's server says, within the limit, that it serves."""

@@ -43,7 +43,7 @@ class StreamLimits:
     first_response_s: float = 1.0
     """From opening the stream to its `engine`, connecting included."""
     attempts: int = 3
-    """How often a stream is opened that fails before its first response: another replica may answer."""
+    """Attempts at a stream that fails before its first response: another replica may answer."""
     retry_wait_s: float = 0.1
     """Between two attempts."""
     finish_s: float = 1.0
@@ -52,7 +52,7 @@ class StreamLimits:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailure:
-    """Why a stream died."""
+    """The reason why a stream ended."""
 
     reason: str  # the ErrorInfo reason, the status's name without one, NO_RESPONSE, ENDED_EARLY, OUTBOX_FULL
     message: str
@@ -64,7 +64,7 @@ class StreamFailure:
 class StageStream(Generic[Request, Response]):
     """Writes what its outbox holds, reads without cease, and says how it ended.
 
-    Nothing but `config` is written before the server's `engine`, so that an attempt that fails until then costs
+    Only `config` is written before the server's `engine`, so that an attempt that fails until then costs
     nothing and what the server does not understand is never sent.
     """
 

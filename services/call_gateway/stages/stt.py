@@ -38,9 +38,11 @@ metrics.queue_dropped_total("caller_audio")  # there from the start: a series th
 
 OPTIONAL_KINDS = frozenset({"media_idle", "update", "utterance_discard"})
 SOUND_GONE = "SOUND_GONE"
-"""Why words never come: their sound is kept no longer, and no stream has heard it."""
+"""The reason for words that never come: their sound is kept no longer, and no stream has heard it."""
 MAX_AHEAD_S = 3
-"""How far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for stalled."""
+"""Limit on how far writing may run ahead of what the STT stage has heard; over 2 s the conversation takes it for
+stalled.
+"""
 
 _TEXT_STAGES = {
     stt_pb2.Transcript.STAGE_PARTIAL: TextStage.PARTIAL,

@@ -46,7 +46,7 @@ class Unsettled:
         self.discards = [discard for discard in self.discards if discard.to_sample > self.settled_sample]
 
     def on_discard(self, discard: DiscardUtterance) -> None:
-        """That stretch was no speech. Words before it that are owed stay so."""
+        """Drop a stretch that was no speech. Words before it that are owed stay so."""
         owed = (*self._begins, *(sample - 1 for sample in self._ends))  # an end has its words before it
         if any(sample < discard.from_sample for sample in owed):
             self._begins = [at for at in self._begins if not discard.from_sample <= at < discard.to_sample]

@@ -60,7 +60,7 @@ class Nouns:
                 self._by_letter.setdefault(noun[0], []).append((noun, is_short))
 
     def find(self, text: str) -> list[Noun]:
-        """Those of a text, in order; they do not overlap."""
+        """Return the codes of a text, in order; they do not overlap."""
         found: list[Noun] = []
         small, at = lowered(text), 0
         for start, first in enumerate(small):
@@ -87,7 +87,7 @@ class Nouns:
 
 @cache
 def _code(word: str) -> re.Pattern[str]:
-    """What may be a code, `word` being the pattern of `letter_or_digit`: the same in every language with spaces."""
+    """Return the pattern of codes, `word` being that of `letter_or_digit`: the same in every language with spaces."""
     return re.compile(
         rf"(?<!{word})(?<![.,:/$£¥-])(?<![€₫])"
         rf"(?P<code>\d+(?:-\d+)*-[A-Z]+(?!\w)|\d{{2,}}(?:-\d+| \d{{2,}}){{0,9}}+|\d+|{_LETTERED})"
@@ -135,7 +135,7 @@ class AnnouncedCodes:
         self._code = _code(word)
 
     def far(self) -> "AnnouncedCodes":
-        """Those that stand apart from their noun too, to be asked for after every other kind of number."""
+        """Return also the codes that stand apart from their noun, to be asked for after every other kind of number."""
         other = copy(self)
         other._is_far = True
         return other
@@ -243,11 +243,11 @@ _BEHIND_HASH = re.compile(r"[#№]\s?(?P<code>(?=[A-Z-]*+\d)[A-Z\d]+(?:-[A-Z\d]+
 
 
 _PLATE = re.compile(r"(?<=[A-Z]·)(?=[A-Z]{0,2}\d)[A-Z\d]{4,6}(?![A-Za-z\d])")
-"""What stands behind the dot of a Chinese number plate."""
+"""The part behind the dot of a Chinese number plate."""
 
 
 def dialled(words: Mapping[str, Any], numbers: Numbers) -> Rule:
-    """What is typed on a telephone with its keys: "*101#"."""
+    """Return what is typed on a telephone with its keys: "*101#"."""
     keys: Mapping[str, str] = words["keys"]
     gap: str = words.get("gap", " ")
 

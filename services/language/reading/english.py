@@ -1,4 +1,6 @@
-"""How English is read aloud: rules in the order in which they are asked. Every word of it stands in reading.toml."""
+"""The rules by which English is read aloud, in the order in which they are asked. Every word of it stands in
+reading.toml.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -30,7 +32,7 @@ from services.language.reading.telephone import telephone_rules
 _HALF_DAY = r"(?P<half>[aApP])\.?\s?[mM]\b\.?"
 
 _DOTTED_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:\.\d{3}){2,}")
-"""As in 1.000.000, which no version is likely to be."""
+"""A dotted number as in 1.000.000, which no version is likely to be."""
 
 
 _FISCAL_YEAR = re.compile(r"\bFY\s?['’]?(?P<year>(?:19|20)\d\d|\d\d)(?![\w-]|[.,]\d)")

@@ -1,4 +1,4 @@
-"""How English dates and years are read aloud."""
+"""The rules by which English dates and years are read aloud."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How English sums of money are read aloud."""
+"""The rules by which English sums of money are read aloud."""
 
 import re
 from collections.abc import Mapping
@@ -138,7 +138,7 @@ class EnglishMoney:
         )
 
     def _priced_by(self, match: re.Match[str]) -> str | None:
-        """What a price is for, written short behind it: "£12.50pp"."""
+        """Return what a price is for, written short behind it: "£12.50pp"."""
         before = match.string[max(0, match.start() - 2 * LONGEST_UNIT) : match.start()].rstrip()
         return self._words["priced_by"][match["unit"]] if PRICE.search(before) else None
 

@@ -1,4 +1,4 @@
-"""How English house numbers, streets and weekdays are read aloud."""
+"""The rules by which English house numbers, streets and weekdays are read aloud."""
 
 import re
 from collections.abc import Mapping

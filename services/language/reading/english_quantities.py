@@ -1,4 +1,4 @@
-"""How English quantities are read aloud: units, feet and inches, fractions, ranges, numbers behind "#"."""
+"""The rules for reading English quantities aloud: units, feet and inches, fractions, ranges, numbers behind "#"."""
 
 import re
 from collections.abc import Mapping

@@ -106,7 +106,7 @@ class ForeignWords:
 
 
 class _Syllables:
-    """How a language of one-syllable words spells them."""
+    """The spelling of a language of one-syllable words."""
 
     def __init__(self, language: str) -> None:
         onsets, nuclei, codas = (words(language, FILE, f"syllables.{key}") for key in ("onsets", "nuclei", "codas"))
@@ -117,20 +117,22 @@ class _Syllables:
         self._toned = words(language, FILE, "syllables.toned_codas")
 
     def has(self, plain: str) -> bool:
-        """Whether a word without its marks, in lower case, may be a syllable."""
+        """Return whether a word without its marks, in lower case, may be a syllable."""
         if plain.endswith(self._never_ends):
             return False
         cuts = range(min(len(plain), self._longest_onset) + 1)
         return any(plain[:cut] in self._onsets and plain[cut:] in self._rimes for cut in cuts)
 
     def lacks_tone(self, plain: str) -> bool:
-        """Whether such a syllable would need a tone to be written."""
+        """Return whether such a syllable would need a tone to be written."""
         return plain.endswith(self._toned)
 
 
 @cached
 def foreign_words(language: str) -> ForeignWords | None:
-    """How a language tells them; None for one that has no `foreign.toml`. Raises LanguageDataError."""
+    """Return a language's rules for telling foreign words; None for one that has no `foreign.toml`. Raises
+    LanguageDataError.
+    """
     if not _has_file(language):
         return None
     found: Mapping[str, Any] = read(language, FILE)

@@ -264,7 +264,7 @@ def _fractions(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
 
 
 def _powers(words: Mapping[str, Any], numbers: Numbers) -> list[Rule]:
-    """Where a language has words on both sides of the exponent: "2^3" is "二的三次方"."""
+    """Return the powers of a language that has words on both sides of the exponent: "2^3" is "二的三次方"."""
     spoken: str = words["keys"].get("^", "")
     minus: str = words["minus"]
     if EXPONENT not in spoken:

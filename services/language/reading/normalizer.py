@@ -38,7 +38,7 @@ COMPOSED = Rule(re.compile(r"\w[\u0300-\u036f]+"), lambda match: unicodedata.nor
 
 @dataclass(frozen=True, slots=True)
 class Pronunciation:
-    """How to say one word: `written` as a whole word in any case, `spoken` in its place."""
+    """The pronunciation of one word: `written` as a whole word in any case, `spoken` in its place."""
 
     written: str
     spoken: str  # empty: the word itself, where `ipa` or `spoken_language_code` says how it sounds
@@ -60,7 +60,7 @@ class Normalizer:
                 self._lexicon.setdefault(written[0], []).append(replace(word, written=written))
 
     def speak(self, text: str, language_code: str, first: Sequence[Rewrite] = ()) -> Spoken:
-        """What to say for `text`. `first`: rewrites of `text` that come before every rule."""
+        """Return what to say for `text`. `first`: rewrites of `text` that come before every rule."""
         if first:
             return first_come(text, chain(first, self._on_source(text, language_code)))
         return first_come(text, self._on_source(text, language_code))

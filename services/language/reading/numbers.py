@@ -18,14 +18,14 @@ _RULE_XML = re.compile(r'<rbnfrule value="(\d+)"(?: radix="([^"]*)")?>(\w*)([^<]
 
 CARDINAL, ORDINAL, YEAR = "spellout-cardinal", "spellout-ordinal", "spellout-numbering-year"
 NUMBERING = "spellout-numbering"
-"""What every language of CLDR has."""
+"""The rulesets that every language of CLDR has."""
 
 
 class Numbers:
     """Numbers of one language. `words` is its reading.toml."""
 
     most_digits = 15
-    """What is longer is said digit by digit."""
+    """The largest length of a number that is not said digit by digit."""
 
     def __init__(self, language: str, words: Mapping[str, Any]) -> None:
         self._engine = _engine(language, {CARDINAL, ORDINAL, YEAR, NUMBERING, *_named_rulesets(words)})
@@ -49,15 +49,15 @@ class Numbers:
         return self._gap.join(self._digits[int(character)] for character in text if character.isdecimal())
 
     def cardinal(self, number: int) -> str:
-        """As in "one hundred five"."""
+        """Return the cardinal number, as in "one hundred five"."""
         return self.spelled(number, self._cardinal)
 
     def ordinal(self, number: int) -> str:
-        """As in "twenty-first"."""
+        """Return the ordinal number, as in "twenty-first"."""
         return self.spelled(number, ORDINAL)
 
     def year(self, number: int) -> str:
-        """As in "nineteen oh five"."""
+        """Return the year in words, as in "nineteen oh five"."""
         return self.spelled(number, YEAR)
 
     def _spelled(self, number: int, ruleset: str) -> str:
@@ -96,7 +96,7 @@ class Numbers:
         return f"{self.whole(whole)}{self._gap}{self._point}{self._gap}{self.fraction(fraction)}"
 
     def fraction(self, fraction: str) -> str:
-        """What stands behind the point."""
+        """Return what stands behind the point."""
         return self.digits(fraction)
 
     def counted(
@@ -181,7 +181,9 @@ def _radix(written: str) -> int:
 
 
 def _parts(rest: str) -> tuple[list[RbnfRulePart], list[str]]:
-    """What a rule says behind its word, and the rulesets it names: few texts, each read by the engine sign by sign."""
+    """Return what a rule says behind its word, and the rulesets it names: few texts, each read by the engine sign by
+    sign.
+    """
     plain = unescape(rest)
     rule = RbnfRule.parse("0", f"x{plain}")
     return (rule.parts if rule is not None else []), _RULESET.findall(plain)

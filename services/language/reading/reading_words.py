@@ -1,4 +1,4 @@
-"""What a language says of reading aloud: its `reading.toml`, checked as it is read."""
+"""A language's `reading.toml`, the words for reading aloud, checked as it is read."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,9 @@ class _Table(dict[str, Any]):
 
 @cached
 def words_of(language: str) -> Mapping[str, Any]:
-    """What a language says of reading aloud: its `reading.toml`. Raises LanguageDataError for what is wrong in it."""
+    """Return what a language says of reading aloud: its `reading.toml`. Raises LanguageDataError for what is wrong in
+    it.
+    """
     table = read(language, "reading")
     file = where(language, "reading")
     for key, found in table.items():

@@ -9,7 +9,7 @@ from services.language.reading.spoken import Rewrite
 
 
 class Rewriter(Protocol):
-    """What knows how to say something of a text."""
+    """A rule that says parts of a text in other words."""
 
     @property
     def needs(self) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""What the reading.toml of a language by its data alone must look like, checked before the first call. Sans-IO."""
+"""The schema of the reading.toml of a language that has no code of its own, checked before the first call. Sans-IO."""
 
 import re
 from collections.abc import Mapping

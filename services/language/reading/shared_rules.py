@@ -9,7 +9,7 @@ from services.language.reading.rule import DIGIT, Rule, apart, is_letter_or_digi
 
 
 def idiom_rule(idioms: Mapping[str, str]) -> Rule:
-    """What is said in a way of its own: "24/7"."""
+    """Return what is said in a way of its own: "24/7"."""
     return Rule(
         re.compile(rf"(?<![\w/.$£-])(?<!€)(?<!\d,)(?:{any_of(idioms)})(?![\w/%-]|[.,]\d)"),
         lambda match: idioms[match[0]],
@@ -38,7 +38,7 @@ _TIMES = re.compile(r"(?<=\d)x(?!\w)")
 
 
 EXPONENT = "{}"
-"""Its place in what "^" is said as; without one it comes last."""
+"""The place of the exponent in the words for "^"; without one it comes last."""
 
 
 def key_rules(keys: Mapping[str, str], *, gap: str = " ") -> list[Rule]:
@@ -129,7 +129,7 @@ def per_rule(per: Mapping[str, str], priced: Iterable[str], *, gap: str = " ", o
 
 
 def gap_of_score(match: re.Match[str], gap: str = " ") -> str:
-    """What parts the two numbers of a score: "10:1" is not to be heard as eleven."""
+    """Return what parts the two numbers of a score: "10:1" is not to be heard as eleven."""
     is_one_number = match["one"][-1] == "0" and len(match["one"]) > 1 and len(match["other"]) == 1
     return ", " if is_one_number else gap
 

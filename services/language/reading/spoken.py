@@ -36,7 +36,7 @@ class _Span:
 
 
 class Spoken:
-    """What is said for a source text; all offsets are code points."""
+    """The spoken form of a source text; all offsets are code points."""
 
     def __init__(self, source: str, rewrites: Iterable[Rewrite]) -> None:
         """`rewrites` are in order and do not overlap."""
@@ -60,11 +60,11 @@ class Spoken:
             at = rewrite.end
         self.text = "".join(parts)
         self.stretches = _joined(self.text, stretches)
-        """What is said in another language, or by its sounds; in order, and apart from each other."""
+        """Parts in another language, or given by their sounds; in order, and apart from each other."""
         self._ends = [span.spoken_end for span in self._spans]
 
     def source_end(self, spoken_end: int) -> int:
-        """How much of the source has been said once the first `spoken_end` code points of `text` have.
+        """Return how much of the source has been said once the first `spoken_end` code points of `text` have.
 
         What was said in other words counts only when all of them are said.
         """
@@ -106,5 +106,5 @@ def first_come(source: str, rewrites: Iterable[Rewrite]) -> Spoken:
 
 
 def needs_space(neighbour: str) -> bool:
-    """Whether a character is a letter of a script that parts words by spaces; empty: there is none."""
+    """Return whether a character is a letter of a script that parts words by spaces; empty: there is none."""
     return neighbour.isalpha() and east_asian_width(neighbour) not in {"W", "F"}

@@ -17,7 +17,7 @@ _SHAPES = {
     (2, 3, 3, 3), (1, 3, 3, 2, 2), (2, 2, 4, 4), (1, 3, 7), (3, 2, 4), (3, 2, 2), (3, 3, 2, 2),
     (1, 3, 4, 3), (4, 4, 4, 4), (4, 6, 5), (4, 2, 2, 2),
 }  # fmt: skip
-"""How many digits the groups of a number without + or 0 have; those of cards and of social security too."""
+"""The numbers of digits that the groups of a number without + or 0 have; those of cards and of social security too."""
 _FEWEST_DIGITS, _MOST_DIGITS = 7, 16
 _LONGEST_GROUP = 5  # digits; a longer one is cut
 _FEWEST_ZEROS = 3  # at the end of a round sum

@@ -1,4 +1,6 @@
-"""How Vietnamese is read aloud: rules in the order in which they are asked. Every word of it stands in reading.toml."""
+"""The rules by which Vietnamese is read aloud, in the order in which they are asked. Every word of it stands in
+reading.toml.
+"""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""How Vietnamese dates, weekdays and house numbers are read aloud."""
+"""The rules by which Vietnamese dates, weekdays and house numbers are read aloud."""
 
 import re
 from collections.abc import Mapping

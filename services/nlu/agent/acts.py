@@ -23,8 +23,8 @@ class WantedAct:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedEar:
-    """What the caller is expected to say next."""
+class WantedInput:
+    """The input that the agent expects next, for the STT stage."""
 
     kind: ExpectedKind
     length: int
@@ -56,8 +56,8 @@ def read_arguments(name: str, arguments_json: str) -> Mapping[str, object]:
     return arguments
 
 
-def read_act(name: str, arguments_json: str) -> WantedAct | WantedEar:
-    """One of ACT_NAMES with its arguments. Raises TurnFailed when they make no sense."""
+def read_act(name: str, arguments_json: str) -> WantedAct | WantedInput:
+    """Return one of ACT_NAMES with its arguments. Raises TurnFailed when they make no sense."""
     arguments = read_arguments(name, arguments_json)
     is_now = arguments.get("when") == "NOW"
     match name, arguments:
@@ -72,5 +72,5 @@ def read_act(name: str, arguments_json: str) -> WantedAct | WantedEar:
         case "expect", {"kind": str(kind)} if kind in ExpectedKind.__members__:
             length, phrases = arguments.get("length", 0), arguments.get("phrases", [])
             if isinstance(length, int) and length >= 0 and isinstance(phrases, list):
-                return WantedEar(ExpectedKind[kind], length, tuple(str(phrase) for phrase in phrases))
+                return WantedInput(ExpectedKind[kind], length, tuple(str(phrase) for phrase in phrases))
     raise TurnFailed("ENGINE_FAILED", f"the model asked for {name} without what it needs", is_retryable=True)

@@ -14,7 +14,7 @@ _LAST_HOUR = 23
 
 
 class Refusal(Enum):
-    """Why a wish cannot be had."""
+    """The reason why a wish cannot be had."""
 
     NO_SUCH_DATE = "no_such_date"
     PAST = "past"

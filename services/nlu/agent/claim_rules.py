@@ -1,4 +1,4 @@
-"""Whether a statement that a model wrote is entailed: the words of a property in it stand in the facts. Sans-IO.
+"""The test that the facts entail a model's statement: the words of a property in it stand in the facts. Sans-IO.
 
 Figures, names and deeds have rules of their own. What is left are claims without any of them: "the doctor is very
 experienced", "you can pay later", "there is another clinic". Their words are common ones, so no list of things finds
@@ -8,7 +8,7 @@ the facts' names and texts may be spoken.
 
 from __future__ import annotations
 
-from services.language.phrases import words_of
+from services.language.phrases import tokens_of, words_of
 from services.language.value import Kind, Reading
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.deeds import claimed_deeds
@@ -29,18 +29,23 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     if any(value.kind in _CHECKED for value in reading.values):
         return None  # the figures say what it is about, and they were held against the facts
     if claimed_deeds(reading.texts, words, is_question=False):
-        return None  # deed_rules.py has let it pass: a result or an act speaks for it
+        return None  # deeds.py has let it pass: a result or an act speaks for it
     resulted = frozenset(word for result in evidence.tools for word in words_of(result))
     told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
     named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
     small |= harmless_places(reading, grounds)
+    small |= _called(reading, evidence)
     named_services = grounds.services.find(reading.texts)
+    small |= held_superlatives(reading, grounds)
     if len(named_services) == 1 and other_asked(named_services[0][2], grounds, evidence):
         for name in ("cheaper", "dearer"):  # word_rules.py has held it against the prices
             small |= {at for start, end, _ in words.lists[name].find(reading.texts) for at in range(start, end)}
+    denies = words.lists["negations"].are_in(reading.texts)
     for at, token in enumerate(reading.tokens):
         word = token.text.removesuffix("'s")
+        if denies and any(map(grounds.is_denied, words.forms(word))):
+            continue
         if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
             continue
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
@@ -48,11 +53,31 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     return _unrelated(reading, form, grounds)
 
 
+def _called(reading: Reading, evidence: Evidence) -> set[int]:
+    """Places of the caller's name where the caller is called by it, between stops: "Peter, go ahead"."""
+    said = {token.text for text in evidence.caller for token in tokens_of(text)[1:] if token.is_capital}
+    stops = {-1, len(reading.tokens), *(at for at, token in enumerate(reading.tokens) if token.kind == "stop")}
+    return {
+        at
+        for at, token in enumerate(reading.tokens)
+        if token.is_capital and token.text in said and {at - 1, at + 1} <= stops
+    }
+
+
 def harmless_places(reading: Reading, grounds: Grounds) -> frozenset[int]:
     """Places of courtesies, and of words for hours without a break where they have none."""
     lists = grounds.words.lists
     spans = [*lists["courtesies"].find(reading.texts)]
     spans += lists["unbroken"].find(reading.texts) if grounds.has_unbroken_hours else []
+    return frozenset(at for start, end, _ in spans for at in range(start, end))
+
+
+def held_superlatives(reading: Reading, grounds: Grounds) -> frozenset[int]:
+    """Places of "the cheapest" and its like beside a service: word_rules.py holds them against the prices."""
+    lists = grounds.words.lists
+    if not grounds.services.find(reading.texts):
+        return frozenset()
+    spans = [span for name in ("cheapest", "dearest") for span in lists[name].find(reading.texts)]
     return frozenset(at for start, end, _ in spans for at in range(start, end))
 
 

@@ -20,12 +20,12 @@ _QUESTION = ("?", "？")
 
 @dataclass(frozen=True, slots=True)
 class ClauseForm:
-    """How something is said."""
+    """The form of a clause: question, negation, wish and the like."""
 
     is_question: bool = False
     is_ignorance: bool = False  # "I don't know", "I can't"
     is_echo: bool = False  # it says again what the caller said
-    affirms: bool = False  # nothing but "yes"
+    affirms: bool = False  # only "yes"
     asks_yes_or_no: bool = False
     ends_sentence: bool = False
     is_claim_of_caller: bool = False  # what the caller asked, taken as a claim
@@ -111,6 +111,11 @@ def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:
 
 def without_stops(reading: Reading) -> tuple[str, ...]:
     return tuple(token.text for token in reading.tokens if token.kind != "stop")
+
+
+def consists_of(phrases: PhraseSet, texts: tuple[str, ...]) -> bool:
+    """Return whether a text has nothing but phrases of a list."""
+    return bool(texts) and _leading(texts, phrases) == len(texts)
 
 
 def _leading(texts: tuple[str, ...], *lists: PhraseSet) -> int:

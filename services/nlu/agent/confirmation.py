@@ -16,7 +16,7 @@ SPENT = "one confirmation is for one deed of a tool, and this one has been used:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """What one turn may confirm: what came before it as it was heard, and what the caller says now."""
+    """The evidence for a confirmation: what came before the turn, as it was heard, and what the caller says now."""
 
     input: TurnInput
     history: Sequence[Entry]

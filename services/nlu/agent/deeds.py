@@ -1,16 +1,21 @@
-"""Finds words that claim a deed: done ("you are booked"), promised ("I'll send it"), possible ("I can book you").
+"""Words that claim a deed, and the guard's rule for them: a deed that is claimed needs a result or an act behind it.
 
 The words are deeds.toml's of each language. Sans-IO.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from services.language.claims import ClaimWords
 from services.language.phrases import PhraseSet
 from services.language.value import Reading
+from services.nlu.agent.acts import ACT_NAMES
+from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.grounds import Grounds
 
 _REACH = 4  # tokens between a marker and its verb
 
@@ -53,7 +58,9 @@ def claimed_deeds(texts: tuple[str, ...], words: ClaimWords, *, is_question: boo
 
 
 def claims_past(reading: Reading, words: ClaimWords) -> tuple[int, int] | None:
-    """Where a clause says that the agent, or one of its house, has done something, whatever that is; None: nowhere."""
+    """Return where a clause says that the agent, or one of its house, has done something, whatever that is; None:
+    nowhere.
+    """
     texts, lists = reading.texts, words.deed_lists
     for at in range(len(texts)):
         if not (length := lists["past_subjects"].length(texts, at)) or _is_unsaid(texts, at + length, words):
@@ -102,3 +109,29 @@ def _ends_by(length: int, start: int, at: int) -> bool:
 
 def _is_behind(phrases: PhraseSet, texts: tuple[str, ...], end: int) -> bool:
     return any(phrases.length(texts, at) for at in range(end, min(len(texts), end + 2 * _REACH)))
+
+
+def broken_deed(
+    reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence, can: frozenset[str]
+) -> Verdict | None:
+    """The first deed that nothing speaks for; None: there is none. `can`: tools and acts that the agent has."""
+    is_question = form.is_question and not form.is_claim_of_caller
+    for claim in claimed_deeds(reading.texts, grounds.words, is_question=is_question):
+        acts = grounds.words.acts[claim.deed]
+        speaks_for_it = {
+            Tense.DONE: evidence.done,
+            Tense.PROMISED: evidence.done | evidence.asked,
+            Tense.POSSIBLE: evidence.done | evidence.asked | can,
+        }[claim.tense]
+        if not _is_named(acts, speaks_for_it):
+            return Verdict(False, claim.tense.value, " ".join(reading.texts[claim.start : claim.end]))
+    has_acted = evidence.done or evidence.tools  # "I have looked it up" is so
+    past = claims_past(reading, grounds.words) if not (is_question or form.is_ignorance or has_acted) else None
+    if past is not None and not form.is_claim_of_caller:
+        return Verdict(False, Tense.DONE.value, " ".join(reading.texts[past[0] : past[1]]))
+    return None
+
+
+def _is_named(acts: Iterable[str], names: Iterable[str]) -> bool:
+    acts = tuple(acts)
+    return any(name in acts if name in ACT_NAMES else any(part in name.lower() for part in acts) for name in names)

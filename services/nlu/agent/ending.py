@@ -1,4 +1,4 @@
-"""Whether the conversation is over. Sans-IO.
+"""Detection of the conversation's end. Sans-IO.
 
 Lists of phrases decide, not the model: a small model hangs up on people who
 ask something, or never does. A farewell counts when it is what the turn is
@@ -40,7 +40,7 @@ _LONGEST_CLAUSE = 4  # of those words, where only a comma sets the farewell apar
 
 
 class Ending(Enum):
-    """What a turn of the caller says about the end of the call."""
+    """The meaning of a caller's turn for the end of the call."""
 
     NONE = "none"
     FAREWELL = "farewell"
@@ -55,7 +55,7 @@ def caller_ends(
     confidence: float | None = None,
     has_spoken: bool = True,
 ) -> Ending:
-    """Whether the caller wants to end the call: a goodbye, or a no to "is there anything else?".
+    """Return whether the caller wants to end the call: a goodbye, or a no to "is there anything else?".
 
     `last_heard` is what the caller heard of the agent's last reply; `confidence` that of the text, 0 to 1, None where
     it is not known; `has_spoken` whether the caller had said something before in this call.

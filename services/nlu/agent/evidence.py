@@ -24,7 +24,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a clause may be spoken; else the rule that it breaks and the words that break it."""
+    """The guard's verdict on a clause: it may be spoken; else the rule that it breaks and the words that break it."""
 
     ok: bool
     rule: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 from services.nlu.outputs import ExpectedKind
 
 _LAST_SENTENCE = re.compile(r"[^.!?。！？]*[.!?。！？]*\s*$")

@@ -1,4 +1,4 @@
-"""What an agent knows, as typed values: its replies are made from these, and checked against them. Sans-IO.
+"""The facts of an agent, as typed values: replies are made from these, and checked against them. Sans-IO.
 
 facts_file.py reads them from the agent's YAML. Texts stand by the agent's language tags, each of which every text has.
 """
@@ -57,7 +57,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where something is, as it is said."""
+    """The spoken address of something."""
 
     id: str
     spoken: Texts

@@ -11,7 +11,7 @@ from operator import or_
 
 from services.language import data
 from services.language.words import normalise
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 
 FILE = "farewells"
 
@@ -19,7 +19,7 @@ _NEGATED = 3  # words after a negation among which what it negates begins
 
 
 class Kind(Flag):
-    """What a phrase does in a farewell."""
+    """The role of a phrase in a farewell."""
 
     FAREWELL = auto()
     GREETING = auto()  # a hello or a goodbye

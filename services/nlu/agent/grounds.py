@@ -41,6 +41,7 @@ class ToldTime:
 
     minutes: frozenset[int]  # of the day
     pairs: frozenset[tuple[str, str]]  # of neighbouring words
+    way: str = ""  # "arriving" or "leaving", where the text gives it for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Authored:
 
 
 class Grounds:
-    """What an agent may say in one language."""
+    """The grounds of an agent's claims in one language."""
 
     def __init__(self, facts: Facts, language_code: str, *, texts: Iterable[str] = (), prose: str = "") -> None:
         """`texts` are said as they stand: greeting, farewell, prompts. `prose` is what an agent without facts knows."""
@@ -90,6 +91,7 @@ class Grounds:
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
         self._keys = self._text_keys()
+        self._denied = self._denied_words()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
             BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
@@ -137,7 +139,19 @@ class Grounds:
     def tells_time(self, time: Value, reading: Reading) -> bool:
         """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
         nearest = (self._nearest_time(times, reading) for times in self._told_times)
-        return any(minutes is not None and minutes & time.minutes for minutes in nearest)
+        if any(minutes is not None and minutes & time.minutes for minutes in nearest):
+            return True
+        way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
+        until = self.words.lists["until"]
+        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        if not way or (way == "leaving") is not is_until or self.services.find(reading.texts):
+            return False
+        return any(each.way == way and each.minutes & time.minutes for times in self._told_times for each in times)
+
+    def _way_of(self, texts: tuple[str, ...]) -> str:
+        """Return whether words are of arriving or of leaving; empty: of neither, or of both."""
+        ways = [name for name in ("arriving", "leaving") if self.words.lists[name].are_in(texts)]
+        return ways[0] if len(ways) == 1 else ""
 
     def _nearest_time(self, times: Sequence[ToldTime], reading: Reading) -> frozenset[int] | None:
         """The time of a text whose words beside it the clause has most of; None: it has none, or as many of two."""
@@ -166,7 +180,8 @@ class Grounds:
             inside = {n for value in times.values() for n in range(value.start, value.end)}
             words = [reading.texts[n] for n in piece if n not in inside and reading.tokens[n].kind == "word"]
             if minutes is not None:
-                found.append(ToldTime(minutes, frozenset(pairwise(words))))
+                way = self._way_of(tuple(reading.texts[n] for n in piece))
+                found.append(ToldTime(minutes, frozenset(pairwise(words)), way))
             start = at + 1
         return tuple(found)
 
@@ -182,6 +197,22 @@ class Grounds:
                 if n_asked >= _LEAST_ASKED and len(word) > _SHORT and word not in self.words.common:
                     keys.add(word)
         return frozenset(keys)
+
+    def is_denied(self, word: str) -> bool:
+        """Return whether a text that denies something is asked for by a word: "pets are not allowed", "my dog"."""
+        return any(_is_form(word, other) for other in self._denied)
+
+    def _denied_words(self) -> frozenset[str]:
+        code = self.language_code
+        said = [(words_of(text_in(each.say, code)), each) for each in self.facts.texts]
+        denying = [each for words, each in said if self.words.lists["negations"].are_in(words)]
+        asked = (words_of(text) for each in denying for text in (text_in(each.say, code), *each.examples.get(code, ())))
+        return frozenset(
+            word
+            for words in asked
+            for word in words
+            if len(word) > _SHORT and word not in self.words.common and word not in self.words.listed
+        )
 
     def is_stated(self, word: str) -> bool:
         """Return whether a word stands in a name, or in a text that was written to be said."""
@@ -225,7 +256,8 @@ class Grounds:
         """Return whether a word is the language's, or the facts' in any of its forms."""
         if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
             return True
-        if word in self.vocabulary:
+        singulars = (word.removesuffix(ending) for ending in self.words.plural_endings)
+        if word in self.vocabulary or any(one in self.vocabulary for one in singulars):
             return True
         stem = word[: max(_STEM, len(word) - 3)]
         return len(word) > _STEM and stem in self._stems
@@ -276,6 +308,13 @@ def slots_in(results: Iterable[str]) -> tuple[BookableTime, ...]:
                 continue
             found.append(BookableTime(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
     return tuple(found)
+
+
+def _piece(value: Value, reading: Reading) -> range:
+    """The places between the stops around a value."""
+    stops = [at for at, token in enumerate(reading.tokens) if token.kind == "stop"]
+    start = max((at + 1 for at in stops if at < value.start), default=0)
+    return range(start, min((at for at in stops if at >= value.end), default=len(reading.tokens)))
 
 
 def _authored(text: str) -> Authored:

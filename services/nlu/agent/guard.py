@@ -13,8 +13,8 @@ from dataclasses import replace
 
 from services.language.value import Reading
 from services.nlu.agent.claim_rules import unentailed
-from services.nlu.agent.clause_form import ClauseForm, form_of, sentences_of, unit_of, without_stops
-from services.nlu.agent.deed_rules import broken_deed
+from services.nlu.agent.clause_form import ClauseForm, consists_of, form_of, sentences_of, unit_of, without_stops
+from services.nlu.agent.deeds import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.grounds import Grounds, read
@@ -23,6 +23,7 @@ from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
+_OF_WORDS = ("claim", "thing")
 
 
 class Guard:
@@ -71,7 +72,10 @@ class Guard:
         for rule in (self._deeds, self._values, self._words, self._affirmation, self._claims):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
-                return replace(verdict, may_mend=not form.ends_sentence and verdict.rule in _MENDED_BY_MORE)
+                is_begun = verdict.rule in _MENDED_BY_MORE or (
+                    verdict.rule in _OF_WORDS and _names_topic(reading, grounds)
+                )
+                return replace(verdict, may_mend=not form.ends_sentence and is_begun)
         return PASSED
 
     def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
@@ -94,8 +98,8 @@ class Guard:
         if not form.affirms or not evidence.caller:
             return None
         asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
-        question = form_of(evidence.caller[-1], asked, grounds)
-        if not question.asks_yes_or_no:
+        asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
+        if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
         claimed = ClauseForm(is_claim_of_caller=True)
         alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
@@ -103,6 +107,25 @@ class Guard:
             if verdict := rule(asked, claimed, grounds, alone):
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         return None
+
+
+def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:
+    reading = grounds.without_names(read(sentence, grounds.language_code))
+    return form_of(sentence, reading, grounds).asks_yes_or_no
+
+
+def _names_topic(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether a sentence has only named what it is about yet: "As for a sauna,"."""
+    texts, lists = without_stops(reading), grounds.words.lists
+    start = next((at for at in range(len(texts)) if not lists["assents"].length(texts, at)), len(texts))
+    return lists["about"].length(texts, start) > 0
+
+
+def _takes_note(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
+    """Return whether a template takes note of what the caller told behind the question: "Is it open? I'll come then.",
+    "All right.". A model's word for it may mean yes.
+    """
+    return not evidence.is_written_by_model and consists_of(grounds.words.lists["noted"], without_stops(reading))
 
 
 def _is_authored(texts: tuple[str, ...], grounds: Grounds) -> bool:

@@ -54,7 +54,7 @@ def guard_of(profile: AgentProfile, *, instructions: str = "") -> Guard:
 
 
 def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
-    """What is said as it stands."""
+    """Yield what is said as it stands."""
     persona = profile.personas[code]
     yield persona.greeting
     yield persona.farewell
@@ -72,7 +72,7 @@ def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
 
 
 def _language_names(profile: AgentProfile, code: str) -> Iterator[str]:
-    """What the agent speaks, as its answers name it."""
+    """Yield what the agent speaks, as its answers name it."""
     try:
         names = data.table(data.primary(code), "answering", "languages")
     except data.LanguageDataError:  # a language without answers is for agents of other kinds

@@ -1,4 +1,4 @@
-"""Whether values of a tool's arguments stand in what a caller heard, however they were said. Sans-IO.
+"""Search for the values of a tool's arguments in what a caller heard, however they were said. Sans-IO.
 
 "2026-12-01T10:00" stands in "Tuesday the first of December at ten", "+84912345678" in "0 9 1 2, 3 4 5, 6 7 8",
 "anna@mail.com" in "anna at mail dot com", an id of the agent's facts in the name of its thing.
@@ -49,7 +49,7 @@ class Said:
 
 
 class HeardText:
-    """What was heard, in one language."""
+    """The heard text, in one language."""
 
     def __init__(self, text: str, language_code: str, *, now: datetime, profile: AgentProfile) -> None:
         """`now` is aware of the agent's zone."""

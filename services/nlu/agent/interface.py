@@ -1,4 +1,4 @@
-"""What every agent offers: one Protocol, and the steps of a reply. docs/AGENTS.md shows how to write one.
+"""The interface of every agent: one Protocol, and the steps of a reply. docs/AGENTS.md shows how to write one.
 
 An agent is one object a process and serves many calls at once. It keeps nothing of a call: what it must know at the
 next turn it says by `Remember`, and is given back as `AgentTurn.state`, on another stream too. It acts only by its
@@ -25,7 +25,7 @@ AgentState = Mapping[str, object]  # what JSON can hold
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What stays fixed for a conversation."""
+    """The constants of a conversation."""
 
     conversation: str  # unique; engines key their caches by it
     language_codes: tuple[str, ...]  # those of the agent's to speak here, likeliest first
@@ -89,7 +89,7 @@ class CallTools:
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """What the caller will probably say next. Without it the reply's last question tells."""
+    """The input that is expected next. Without it the reply's last question tells."""
 
     kind: ExpectedKind
     length: int = 0  # digits or letters of a whole answer; 0: not known
@@ -98,7 +98,7 @@ class Expect:
 
 @dataclass(frozen=True, slots=True)
 class AwaitCommit:
-    """What comes behind it has side effects of the agent's own: the next step is asked for at the turn's commit."""
+    """A mark before side effects of the agent's own: the next step is asked for at the turn's commit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
-"""Which language to answer in. Sans-IO.
+"""The choice of the language to answer in. Sans-IO.
 
-A short utterance is easily taken for another language by ear, and an answer in
+A short utterance is easily recognised as another language, and an answer in
 a language the caller does not speak is worse than one in the last language: so
 what was detected counts only when the letters agree with it.
 """
@@ -24,7 +24,7 @@ class CallLanguage:
         """`spoken` by the agent here, likeliest first; `before`: of the last reply on another stream, if any."""
         self._spoken = spoken
         self.current = before if before in spoken else spoken[0]  # of the last reply
-        self._ear = self.current  # that the call was last switched to
+        self._switched_to = self.current  # that the call was last switched to
 
     def of(self, text: str, *, detected: str) -> str:
         """The language to answer a text in."""
@@ -34,11 +34,11 @@ class CallLanguage:
         """Return whether the STT stage should switch to the language of a turn. It does not at the first turn in that
         language: after a switch by mistake it would recognise no other language.
         """
-        return code == self.current != self._ear
+        return code == self.current != self._switched_to
 
     def switch(self, code: str) -> None:
         """The call goes over to a language."""
-        self._ear = code
+        self._switched_to = code
         self.current = find_language(code, self._spoken) or self.current
 
 

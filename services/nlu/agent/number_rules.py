@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import combinations
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service
+from services.nlu.agent.free_of_charge import FreeOfCharge
 from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.opening_hours import MINUTES_IN_DAY
 from services.nlu.agent.reckoning import amounts_from
 
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
@@ -20,29 +23,36 @@ class NumberRules:
 
     def __init__(self, grounds: Grounds, evidence: Evidence, caller: Sequence[Reading]) -> None:
         self._grounds, self._evidence, self._caller = grounds, evidence, caller
+        self._free = FreeOfCharge(grounds, evidence)
 
     def check_money(self, reading: Reading, form: ClauseForm) -> Verdict | None:  # noqa: PLR0911 - one return a reason
         prices = [value for value in reading.values if value.kind is Kind.MONEY]
         prices += [
             value for value in reading.values if value.kind is Kind.NUMBER and self._may_be_price(value, reading)
         ]
-        prices = [value for value in prices if not self._is_count(value, reading)]
+        people = self._grounds.words.lists["twosome"].find(reading.texts)
+        inside = {at for start, end, _ in people for at in range(start, end)}
+        prices = [value for value in prices if value.start not in inside and not self._is_count(value, reading)]
         prices.sort(key=lambda value: value.start)
         if not prices:
-            return self._check_given_away(reading, form)
+            return self._free.check(reading, form)
         services = self._grounds.services.find(reading.texts)
+        if form.is_claim_of_caller and self._is_enough(prices, services, reading):
+            return None
         pairings: list[list[Service | None]]
         if services:
             only = services[0][2] if len({each[2].id for each in services}) == 1 else None
             before = [self._nearest(services, price, prices, before=True) or only for price in prices]
             behind = [self._nearest(services, price, prices, before=False) or only for price in prices]
-            pairings = [before, behind]
+            own = [self._nearest(services, price, prices, before=True) for price in prices]
+            pairings = [before, behind, [one or other for one, other in zip(own, behind, strict=True)]]
         else:
             subject = self._subject(form)
             pairings = [[subject] * len(prices)] if subject is not None else []
-        if (apart := self._broken_difference(prices, services, reading)) is not None:
+        if apart := self._broken_difference(prices, services, reading) or self._broken_gap(prices, services, reading):
             return apart
-        reckoned = self._reckoned(reading) if services or pairings else frozenset()
+        is_sum = self._grounds.words.lists["together"].are_in(reading.texts)
+        reckoned = self._reckoned(reading) if services or pairings or is_sum else frozenset()
         if self._is_of_several(prices, services, reading):
             pairings = []  # the price of one is not that of two
         for pairing in pairings or [[None] * len(prices)]:
@@ -55,7 +65,7 @@ class NumberRules:
         if all(self._is_computed(price) or self._is_in_texts(price, reading) for price in prices):
             return None
         if not self._grounds.services.find(reading.texts) and all(
-            self._is_free_text(price, reading) for price in prices
+            self._free.is_said(price, reading) for price in prices
         ):
             return None
         is_theirs = form.is_question or form.is_echo or form.is_ignorance
@@ -63,6 +73,42 @@ class NumberRules:
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
+
+    def _broken_gap(
+        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
+    ) -> Verdict | None:
+        """An amount by which something is said to be cheaper that is a price of it, and no difference."""
+        for gap in (price for price in prices if self._is_gap(price, reading)):
+            is_own = any(self._is_price(gap, each[2]) for each in services)
+            if is_own and gap.number not in self._gaps(services) and not self._is_computed(gap):
+                return broken("price", gap, reading)
+        return None
+
+    def _is_gap(self, price: Value, reading: Reading) -> bool:
+        """Return whether an amount is how far two prices are apart: "20 dollars cheaper", "cheaper by 20 dollars"."""
+        lists, texts = self._grounds.words.lists, reading.texts
+        found = [span for name in ("cheaper", "dearer") for span in lists[name].find(texts)]
+        ends = {end + lists["apart_by"].length(texts, end) for _, end, _ in found}
+        return price.start in ends or any(start == price.end for start, _, _ in found)
+
+    def _gaps(self, services: Sequence[tuple[int, int, Service]]) -> frozenset[Decimal]:
+        """What the prices of the services that the clause and the caller name are apart."""
+        asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
+        named = {each[2].id: self._grounds.price(each[2]) for each in (*services, *asked)}
+        known = [price.amount for price in named.values() if price is not None]
+        return frozenset(abs(one - other) for one, other in combinations(known, 2))
+
+    def _is_enough(
+        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
+    ) -> bool:
+        """Return whether one amount that the caller has covers what is named: "I have 60 dollars, is that enough?"."""
+        if len(prices) != 1 or not services or not self._grounds.words.lists["enough"].are_in(reading.texts):
+            return False
+        named = {each[2].id: self._grounds.price(each[2]) for each in services}
+        known = [price for price in named.values() if price is not None and prices[0].currency in ("", price.currency)]
+        is_counted = any(value.kind is Kind.NUMBER and value.number > 1 for value in reading.values)
+        is_known = len(known) == len(named) and not is_counted  # what two of one come to is not told here
+        return is_known and prices[0].number >= sum(price.amount for price in known)
 
     def _broken_difference(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
@@ -117,25 +163,13 @@ class NumberRules:
         return False
 
     def _counts_services(self, value: Value, reading: Reading) -> bool:
-        """Return whether it is how many services the clause compares: "the cheaper of the two"."""
+        """Return whether it is how many services the clause compares, or adds up as the caller named them: "the cheaper
+        of the two", "the two together".
+        """
         named = {each[2].id for each in self._grounds.services.find(reading.texts)}
+        if not named and self._caller and self._grounds.words.lists["together"].are_in(reading.texts):
+            named = {each[2].id for each in self._grounds.services.find(self._caller[-1].texts)}
         return value.number > 1 and value.number == len(named)
-
-    def _is_free_text(self, price: Value, reading: Reading) -> bool:
-        """Free of charge, in whatever words, by a text of the facts that names the same thing here or just before."""
-        if price.number != 0:
-            return False
-        said = reading.texts[price.start : price.end]
-        before = read(self._evidence.reply, self._grounds.language_code).texts if self._evidence.reply else ()
-        named = {word for word in (*reading.texts, *before) if word.isalpha()}
-        others = named - self._grounds.words.common - set(said)
-        return any(self._says_free(text) and others & set(text) for text in self._grounds.fragments)
-
-    def _says_free(self, text: tuple[str, ...]) -> bool:
-        """Return whether a text calls something free of charge."""
-        values = read(" ".join(text), self._grounds.language_code).values
-        is_free = any(value.kind is Kind.MONEY and value.number == 0 for value in values)
-        return is_free or self._grounds.words.lists["free_word"].are_in(text)
 
     def _may_be_price(self, value: Value, reading: Reading) -> bool:
         """A bare number beside a service and a word for price: "a filling is fifty"."""
@@ -143,29 +177,6 @@ class NumberRules:
         before = any(price.length(reading.texts, value.start - n) for n in (1, 2) if value.start >= n)
         before = before or price.length(reading.texts, value.end) > 0
         return before and value.number > 1 and bool(self._grounds.services.find(reading.texts))
-
-    def _check_given_away(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """Free of charge, where no time is named: "the check-up is free"."""
-        lists = self._grounds.words.lists
-        found = [at for at in range(len(reading.texts)) if lists["free_word"].length(reading.texts, at)]
-        is_asked = form.is_question and not form.is_claim_of_caller
-        if not found or is_asked or not (form.ends_sentence or form.is_claim_of_caller):
-            return None
-        kinds = (Kind.TIME, Kind.WEEKDAYS, Kind.DAY, Kind.DATE, Kind.PART)
-        has_time = any(value.kind in kinds for value in reading.values)
-        if has_time or lists["free_nouns"].are_in(reading.texts) or self._is_known_free(reading):
-            return None
-        return Verdict(False, "price", reading.texts[found[0]])
-
-    def _is_known_free(self, reading: Reading) -> bool:
-        """Return whether a text of the facts calls free what the clause does: it has a word of the text beside."""
-        words = [word for word in reading.texts if len(word) > 3 and word not in self._grounds.words.common]
-        for fragment in self._grounds.fragments:
-            if self._grounds.words.lists["free_word"].are_in(fragment):
-                named = [word for word in fragment if len(word) > 3 and word not in self._grounds.words.common]
-                if any(word[:4] == other[:4] for word in words for other in named):
-                    return True
-        return False
 
     def _nearest(
         self, services: Sequence[tuple[int, int, Service]], price: Value, prices: Sequence[Value], *, before: bool
@@ -240,7 +251,9 @@ class NumberRules:
             named = {person.id for _, _, person in self._grounds.people.find(reading.texts)}
             if counted.length(reading.texts, value.end) > 0 or len(named) == value.number:
                 return True  # "two dentists"; "two, Doctor Mai and Doctor Lee"
-        if not form.is_claim_of_caller and self._is_count(value, reading):
+        people = self._grounds.words.lists["twosome"].find(reading.texts)
+        is_of_people = any(start <= value.start < end for start, end, _ in people)
+        if not form.is_claim_of_caller and (is_of_people or self._is_count(value, reading)):
             return True
         if value.kind is Kind.NUMBER and (self._is_of_address(value, reading) or self._counts_services(value, reading)):
             return True
@@ -258,8 +271,17 @@ class NumberRules:
         services += [subject] if subject else []
         if any(service.minutes is not None and service.minutes == value.number for service in services):
             return True
+        if self._is_days_of_stay(value, form):
+            return True
         may_echo = (form.is_question or form.is_echo or form.is_ignorance) and not form.is_claim_of_caller
         return may_echo and self._said_amount(value)
+
+    def _is_days_of_stay(self, value: Value, form: ClauseForm) -> bool:
+        """Return whether so many days are the nights that the caller asked for: "breakfast for three days"."""
+        lets_nights = any(each.per == "night" for each in self._grounds.facts.services)
+        days, rest = divmod(value.number, MINUTES_IN_DAY)
+        said = (other for text in self._caller[-1:] for other in text.values if other.kind is Kind.NUMBER)
+        return lets_nights and not (rest or form.is_claim_of_caller) and any(other.number == days for other in said)
 
     def _said_digits(self) -> str:
         return " ".join(value.digits for text in self._caller for value in text.values if value.digits)

@@ -16,7 +16,7 @@ _REASONS = {
     "day": "nothing is known of that day",
     "date": "nothing is known of that date",
     "person_day": "it is not known who works on which day",
-    "name": "nobody of that name is known",
+    "name": "no person of that name is known",
     "person": "that person is not known to do that",
     "thing": "nothing is known of that",
     "deed": "that has not been done",

@@ -1,4 +1,4 @@
-"""When a place is open: its hours by weekday, and the dates that are otherwise. Sans-IO.
+"""Opening hours of a place: by weekday, with dates as exceptions. Sans-IO.
 
 Times are those of the tenant's zone, without one of their own; a day ends at 24:00.
 """
@@ -16,7 +16,7 @@ _DAYS_SEARCHED = 60  # for the next open day; a place that is closed for longer 
 
 
 class Weekday(IntEnum):
-    """As date.weekday() counts."""
+    """A weekday, numbered as date.weekday() does."""
 
     MONDAY = 0
     TUESDAY = 1
@@ -28,7 +28,7 @@ class Weekday(IntEnum):
 
 
 WEEKDAYS = tuple(day.name.lower() for day in Weekday)
-"""As files name them."""
+"""The names of weekdays in files."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,7 +67,7 @@ class OpeningHours:
     weekdays: Mapping[int, tuple[Interval, ...]]  # by date.weekday(); each day is there, closed ones are empty
     exceptions: Mapping[date, HoursException] = field(default_factory=dict)
     of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What keeps them, where that is a part of the house only ("front desk"): names by language; empty: all of it."""
+    """The part of the house that keeps these hours ("front desk"): names by language; empty: all of it."""
 
     def on(self, day: date) -> tuple[Interval, ...]:
         """The hours of a date, in order; none where it is closed."""

@@ -35,7 +35,7 @@ log = get_logger(__name__)
 
 _SIP_URI: Final = re.compile(r"sips?:[A-Za-z0-9_.!~*'()%+-]{1,64}@[A-Za-z0-9.-]{1,120}(?::\d{1,5})?")
 HARMLESS_ACTS: Final = ("hang_up", "switch_language")
-"""What an agent may do whose file does not say: nothing that calls or costs anybody."""
+"""The acts of an agent whose file names none: nothing that calls or costs anybody."""
 _EXTENSION: Final = re.compile(r"[+*#A-Za-z0-9_-]{1,40}")
 
 
@@ -44,10 +44,10 @@ class _ProfileModel(BaseModel):
 
 
 class PromptKind(StrEnum):
-    """When the gateway speaks by itself."""
+    """The occasion of a prompt that the gateway speaks by itself."""
 
     APOLOGY = "apology"  # a stage failed and the turn is tried again
-    GOODBYE = "goodbye"  # a stage failed for good, or the call has lasted too long
+    GOODBYE = "goodbye"  # a stage stays away, or the call has lasted too long
     STILL_THERE = "still_there"  # the caller has been silent
     SILENCE_GOODBYE = "silence_goodbye"  # again and again
     RECOVERED = "recovered"  # the gateway took up a call that it had lost
@@ -64,14 +64,14 @@ OPTIONAL_PROMPTS = frozenset(
 
 
 class Voice(_ProfileModel):
-    """How one language sounds."""
+    """The voice of one language."""
 
     voice: str = ""  # of the TTS engine; empty: its own for the language
     rate: float = Field(1.0, ge=0.5, le=2.0)
 
 
 class LexiconEntry(_ProfileModel):
-    """How to say a word the voice gets wrong."""
+    """The pronunciation of a word that the voice gets wrong."""
 
     written: str = Field(min_length=1)
     spoken: str = ""  # may be empty where one of the last two is not: the word itself
@@ -89,7 +89,7 @@ class LexiconEntry(_ProfileModel):
 
 
 class Endpointing(_ProfileModel):
-    """How long to wait for the caller, in milliseconds of audio; 0: the gateway's default."""
+    """The waits for the caller, in milliseconds of audio; 0: the gateway's default."""
 
     draft_pause_ms: int = Field(0, ge=0)
     complete_wait_ms: int = Field(0, ge=0)
@@ -98,7 +98,7 @@ class Endpointing(_ProfileModel):
 
 
 class BargeIn(_ProfileModel):
-    """When the caller may talk over the agent; 0: the gateway's default."""
+    """The barge-in rules; 0: the gateway's default."""
 
     min_speech_ms: int = Field(0, ge=0)
     min_words: int = Field(0, ge=0)
@@ -113,7 +113,7 @@ class Example(_ProfileModel):
 
 
 class Destination(_ProfileModel):
-    """Where callers may be transferred to by name: one of a telephone number, a SIP URI and a dialplan extension."""
+    """A transfer destination that callers may name: one of a telephone number, a SIP URI and a dialplan extension."""
 
     name: str = Field(min_length=1, max_length=64)
     aliases: tuple[str, ...] = ()
@@ -145,7 +145,7 @@ class Destination(_ProfileModel):
 
 
 class Persona(_ProfileModel):
-    """Who the agent is in one language, in that language's words."""
+    """The agent's persona in one language, in that language's words."""
 
     greeting: str = Field(min_length=1)  # the first words of a call
     farewell: str = Field(min_length=1)  # the last words, before it hangs up
@@ -200,7 +200,7 @@ class AgentProfile(_ProfileModel):
 
     @property
     def zone(self) -> ZoneInfo:
-        """Where the tenant's clock hangs."""
+        """Return the tenant's timezone."""
         return ZoneInfo(self.timezone)
 
     @property

@@ -36,22 +36,22 @@ MAX_CALLS_A_ROUND = 8
 _NO_MORE = "No more tools can be called in this turn. Answer the caller now, in words to be spoken, with what is known."
 _ASK_FIRST = "Call it only when the caller has said yes to a question in which you read every argument back."
 _WHOLE = CallTools(())
-"""What was written so far is whole: a block of code that was never closed swallows nothing of what follows."""
+"""The mark that the text so far is complete: a block of code that was never closed swallows nothing of what follows."""
 
 
 @dataclass(slots=True)
 class _Round:
-    """What the model wrote before it waits for results."""
+    """The model's output up to a wait for results."""
 
     said: str = ""
     calls: list[CallTool] = field(default_factory=list)
     is_enough: bool = False  # it may say no more in this turn
     has_acted: bool = False
-    is_kept_up: bool = False  # it called hang_up without a goodbye: nobody is hung up on in doubt
+    is_kept_up: bool = False  # it called hang_up without a goodbye: a caller is not hung up on in doubt
 
     @property
     def is_unspeakable(self) -> bool:
-        """It wrote, but nothing that a caller may hear: markup, JSON, a call in a form of its own."""
+        """Return whether the model wrote only what no caller may hear: markup, JSON, a call in a form of its own."""
         speech = PlainSpeech()
         heard = after_thought(speech.push(self.said) + speech.finish())
         return bool(self.said.strip() or self.is_kept_up) and not (
@@ -77,7 +77,7 @@ class PromptAgent:
             self._clinic.start()
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
-        """Those of the packages that the agent's file names."""
+        """Return the tools of the packages that the agent's file names."""
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._packages.tools(tenant_id), **clinic}
 
@@ -92,7 +92,8 @@ class PromptAgent:
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
         del state
-        await self._engine.prepare(call.conversation, self._prompt(call, history, language_code))
+        messages = self._prompt(call, history, language_code)
+        await self._engine.prepare(call.conversation, messages, language_code=language_code)
 
     async def respond(
         self, turn: AgentTurn, history: Sequence[Entry], *, committed: asyncio.Event

@@ -20,7 +20,7 @@ def within(entries: list[Entry], *, max_chars: int) -> list[Entry]:
     the caller asked or remarked, then what they told unasked, last what they answered or gave in figures.
 
     What is left out grows in steps of an eighth of the limit, so that the beginning of the prompt stays the same for
-    several turns: the model reads a changed beginning anew, which takes seconds.
+    several turns: the model reads a changed beginning again, which takes seconds.
     """
     excess = sum(map(size, entries)) - max_chars
     if excess <= 0:
@@ -52,7 +52,9 @@ def _without_caller(entry: Entry) -> Entry:
 
 
 def _in_order_of_loss(entries: list[Entry]) -> Iterator[tuple[int, Callable[[Entry], Entry]]]:
-    """What is left out first, second and so on, as (index, what of it). The newest entry's text is never left out."""
+    """Yield what is left out first, second and so on, as (index, what of it). The newest entry's text is never left
+    out.
+    """
     old, last = range(max(len(entries) - _WHOLE_TURNS, 0)), len(entries) - 1
     answers = {i for i in old if _is_answer(entries, i)}
     told = {i for i in old if i not in answers and _tells(entries[i].user_text)}

@@ -1,4 +1,4 @@
-"""Whether a caller has agreed to what a tool that writes is about to do. Sans-IO.
+"""The check that a caller has agreed to a tool's write. Sans-IO.
 
 The last words of the agent must have been heard to their end, and must end with a question that read back each
 argument; the caller's whole turn must agree to it. Nothing else is a confirmation.
@@ -239,7 +239,7 @@ class _Reading:
 
 
 def _records(call: ToolCall, value: str) -> Iterator[list[str | int | float]]:
-    """What stands beside a value in the objects of a tool's result; where nothing does, what the tool was given."""
+    """Yield the values beside a value in the objects of a tool's result; else the tool's arguments."""
     try:
         result, arguments = read_json(call.result_json or "null"), read_json(call.arguments_json or "{}")
     except ValueError:

@@ -27,6 +27,12 @@ def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequ
     told = _named(grounds, (before, reading)) if before else own
     wanted = _named(grounds, (asked,)) if asked else []
     counts = _counts((*caller[-1:], *((before,) if before else ()), reading))
+    if not own and len(wanted) > 1:
+        counts -= {Decimal(len(wanted))} - _counts((*caller[-1:],))  # "the two together"
+    if grounds.words.lists["twosome"].are_in(reading.texts):
+        counts |= {Decimal(2)}
+    has = [value.number for value in asked.values if value.kind is Kind.MONEY] if asked else []
+    is_rest = grounds.words.lists["left_over"].are_in(reading.texts)
     found: set[Decimal] = set()
     for services in (own, told, wanted, _together(wanted, told), *([each] for each in own)):
         prices = [price.amount for each in services if (price := grounds.price(each))]
@@ -34,6 +40,8 @@ def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequ
             continue
         each_of_each = {one * other for one in counts for other in counts if one < other}  # two rooms for three nights
         times = (Decimal(1), *sorted(counts)[:_MOST_COUNTS], *sorted(each_of_each)[:_MOST_COUNTS])
+        if is_rest:
+            found |= {amount - sum(prices, Decimal(0)) for amount in has if amount > sum(prices, Decimal(0))}
         found |= {
             sum((n * price for n, price in zip(each, prices, strict=True)), Decimal(0))
             for each in product(times, repeat=len(prices))

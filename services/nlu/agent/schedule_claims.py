@@ -1,4 +1,4 @@
-"""What a clause claims of days and times, held against opening hours and free times. Sans-IO.
+"""Claims of a clause about days and times, held against opening hours and free times. Sans-IO.
 
 A clause is cut into parts of one day, or set of days, each with its times and its verb: "open Monday to Friday from 8
 to 6 and closed on Sunday" has two. What a part leaves out comes from the part before, then from the question.
@@ -6,25 +6,26 @@ to 6 and closed on Sunday" has two. What a part leaves out comes from the part b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from enum import Enum
 
-from services.language.calendar_words import PARTS, calendar_words
+from services.language.calendar_words import calendar_words
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.evidence import Evidence
-from services.nlu.agent.grounds import BookableTime, Grounds
-from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
+from services.nlu.agent.grounds import Grounds
+from services.nlu.agent.opening_hours import MINUTES_IN_DAY
+from services.nlu.agent.schedule import Days
 
 _LONGEST_INABILITY = 2  # words before the verb
 _NEGATION_REACH = 4  # tokens before a verb
 _CLOCK_TOLERANCE_MIN = 1
-_DAY_BEGINS_MIN = 6 * 60
+_MONTHS_IN_YEAR = 12
 
 
 class Verb(Enum):
-    """What is said of a time; the names are those of the lists in claims.toml."""
+    """The verb of a claim about a time; the names are those of the lists in claims.toml."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -32,18 +33,6 @@ class Verb(Enum):
     FREE = "free"
     TAKEN = "taken"
     COME = "come"
-
-
-@dataclass(frozen=True, slots=True)
-class Days:
-    """Weekdays of any week, or single dates; `is_unknown`: a date that nobody can tell."""
-
-    weekdays: frozenset[int] = frozenset()
-    dates: tuple[date, ...] = ()
-    is_unknown: bool = False
-
-    def holds(self, slot: BookableTime) -> bool:
-        return slot.weekday in self.weekdays or any(_is_on(slot, day) for day in self.dates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +52,21 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
     """The parts of a text, in order."""
     found: list[DayClaim] = []
     part = DayClaim()
+    inherited: dict[int, Days | None] = {}  # days of the part that another follows from
     reading = _with_holidays(reading, grounds)
     values = {value.start: value for value in reading.values}
     silent = _inside_values(reading, grounds)
     for at in range(len(reading.texts)):
+        if _begins_part(part, reading, at, grounds):
+            found.append(part)
+            follows = grounds.words.lists["so"].length(reading.texts, at) > 0
+            inherited |= {len(found): part.days} if follows else {}
+            part = DayClaim() if follows else _opposite(part)
+            continue
         value = values.get(at)
         if value is not None and (days := days_of(value, reading, grounds, evidence)) is not None:
-            part = _with_days(found, part, days, value)
+            is_named_twice = len(part.words) > 0 and _names_same_day(part.words[-1], value, reading, grounds)
+            part = _with_days(found, part, days, value, is_named_twice=is_named_twice)
         elif value is not None and value.kind is Kind.TIME:
             if (
                 part.times
@@ -91,7 +88,34 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
                 part = _with_verb(found, part, verb, is_negated=is_negated)
     if part != DayClaim():
         found.append(part)
+    for at, days in inherited.items():
+        if at < len(found) and found[at].days is None and (found[at].times or found[at].has_own_verb):
+            found[at] = replace(found[at], days=days)
     return found
+
+
+def _begins_part(part: DayClaim, reading: Reading, at: int, grounds: Grounds) -> bool:
+    """Return whether a word behind a stop begins another part: "closed on Sunday, so Monday at 8"."""
+    is_behind_stop = at > 0 and reading.tokens[at - 1].kind == "stop" and part != DayClaim()
+    if not is_behind_stop:
+        return False
+    lists, texts = grounds.words.lists, reading.texts
+    if lists["so"].length(texts, at):
+        return True
+    length = lists["but"].length(texts, at)
+    says_open = part.verb is Verb.OPEN and not part.is_negated
+    return length > 0 and (not says_open or lists["negations"].length(texts, at + length) > 0)
+
+
+def _opposite(part: DayClaim) -> DayClaim:
+    """What stands behind "but", where it has no verb of its own: free, where the part before is taken."""
+    is_so = part.verb in (Verb.OPEN, Verb.FREE) and not part.is_negated
+    opposites = {Verb.FREE: (Verb.FREE, Verb.TAKEN), Verb.TAKEN: (Verb.FREE, Verb.TAKEN)}
+    opposites |= {Verb.OPEN: (Verb.OPEN, Verb.CLOSED), Verb.CLOSED: (Verb.OPEN, Verb.CLOSED)}
+    if part.verb not in opposites:
+        return DayClaim()
+    is_denied_taken = part.verb in (Verb.TAKEN, Verb.CLOSED) and part.is_negated
+    return DayClaim(verb=opposites[part.verb][1 if is_so or is_denied_taken else 0])
 
 
 def _with_holidays(reading: Reading, grounds: Grounds) -> Reading:
@@ -137,7 +161,8 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     if day is None or evidence.now is None:
         return None
     today = evidence.now.date()
-    month = month or today.month
+    if month is None:
+        return _next_day(day, today)
     for candidate in (year,) if year else (today.year, today.year + 1):
         try:
             found = date(candidate, month, day)
@@ -148,11 +173,29 @@ def _date_of(value: Value, evidence: Evidence) -> date | None:
     return None
 
 
-def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value) -> DayClaim:
+def _next_day(day: int, today: date) -> date | None:
+    """The next date with this day of the month, today's included; None: no month has such a day."""
+    for n in range(_MONTHS_IN_YEAR):
+        years, months = divmod(today.month - 1 + n, _MONTHS_IN_YEAR)
+        try:
+            found = date(today.year + years, months + 1, day)
+        except ValueError:
+            continue
+        if found >= today:
+            return found
+    return None
+
+
+def _names_same_day(first: Value, second: Value, reading: Reading, grounds: Grounds) -> bool:
+    """Return whether two values beside each other name one day: "tomorrow, Monday", "the 4th is a Friday"."""
+    length = grounds.words.lists["same_day"].length(reading.texts, first.end)
+    return first.end + 1 >= second.start or (length > 0 and first.end + length == second.start)
+
+
+def _with_days(found: list[DayClaim], part: DayClaim, days: Days, value: Value, *, is_named_twice: bool) -> DayClaim:
     if part.days is None:
         return replace(part, days=days, words=(*part.words, value))
-    is_same_day = len(part.words) > 0 and part.words[-1].end + 1 >= value.start and not part.times
-    if is_same_day and (merged := _same_day(part.days, days)):
+    if is_named_twice and not part.times and (merged := _same_day(part.days, days)):
         return replace(part, days=merged, words=(*part.words, value))
     if not part.times and not part.day_parts:
         merged = Days(
@@ -253,109 +296,6 @@ def intervals_of(part: DayClaim, reading: Reading, grounds: Grounds) -> tuple[li
     return stretches, alone
 
 
-class Schedule:
-    """Hours and free times, asked whether a part of a clause is so."""
-
-    def __init__(self, grounds: Grounds, slots: Sequence[BookableTime]) -> None:
-        self._grounds, self._hours, self._slots = grounds, grounds.hours, tuple(slots)
-
-    def hours_of(self, days: Days | None) -> list[tuple[Interval, ...]]:
-        """The hours of each day; of those of most weekdays, where no day is named."""
-        if self._hours is None:
-            return []
-        if days is None:
-            most = [self._hours.weekdays[day] for day in range(DAYS_IN_WEEK)]
-            return [max(most, key=most.count)]
-        named = [self._hours.weekdays[day] for day in sorted(days.weekdays)]
-        return named + [self._hours.on(day) for day in days.dates]
-
-    def is_open(self, days: Days | None, day_parts: Sequence[str]) -> bool | None:
-        """Return whether it is open on each day, in that part of it; None: on some."""
-        states = {any(_overlaps(interval, day_parts) for interval in hours) for hours in self.hours_of(days)}
-        return states.pop() if len(states) == 1 else None
-
-    def is_always_open(self) -> bool:
-        """Return whether it never closes."""
-        hours = self.hours_of(Days(weekdays=frozenset(range(DAYS_IN_WEEK))))
-        whole = (Interval(0, MINUTES_IN_DAY),)
-        return bool(hours) and all(tuple(day) == whole for day in hours)
-
-    def has_hours(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Return whether each day has exactly this stretch."""
-        hours = self.hours_of(days)
-        return bool(hours) and all(
-            any(
-                each.opens_min in first.minutes
-                and each.closes_min % MINUTES_IN_DAY in {m % MINUTES_IN_DAY for m in last.minutes}
-                for each in day
-            )
-            for day in hours
-        )
-
-    def is_within(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Return whether a stretch lies in the hours of each day."""
-        hours = self.hours_of(days)
-        return bool(hours) and all(
-            any(each.opens_min <= a < b <= each.closes_min for each in day for a in first.minutes for b in last.minutes)
-            for day in hours
-        )
-
-    def is_outside(self, days: Days | None, first: Value, last: Value) -> bool:
-        """Return whether a stretch lies between the hours of each day."""
-        hours = self.hours_of(days)
-        return bool(hours) and all(
-            any(
-                a < b and _is_by_day(a) and all(b <= each.opens_min or a >= each.closes_min for each in day)
-                for a in first.minutes
-                for b in last.minutes
-            )
-            for day in hours
-        )
-
-    def opens_at(self, days: Days | None, time: Value) -> bool:
-        hours = self.hours_of(days)
-        return bool(hours) and all(bool(day) and any(each.opens_min in time.minutes for each in day) for day in hours)
-
-    def closes_at(self, days: Days | None, time: Value) -> bool:
-        hours = self.hours_of(days)
-        minutes = {minute % MINUTES_IN_DAY for minute in time.minutes}
-        return bool(hours) and all(
-            bool(day) and any(each.closes_min % MINUTES_IN_DAY in minutes for each in day) for day in hours
-        )
-
-    def is_open_at(self, days: Days | None, time: Value) -> bool:
-        hours = self.hours_of(days)
-        return bool(hours) and all(any(each.holds(minute) for each in day for minute in time.minutes) for day in hours)
-
-    def may_be(self, days: Days | None, time: Value, *, is_open: bool) -> bool:
-        """Return whether it is open, or closed, on each day at a moment that the time may mean."""
-        hours = self.hours_of(days)
-        return bool(hours) and all(
-            any(any(each.holds(minute) for each in day) is is_open for minute in time.minutes) for day in hours
-        )
-
-    def free(self, days: Days | None, time: Value | None, day_parts: Sequence[str]) -> list[BookableTime]:
-        """The free times there."""
-        return [
-            slot
-            for slot in self._slots
-            if (days is None or (days.holds(slot) and not self._is_closed_on(days, slot)))
-            and (time is None or slot.minute in time.minutes)
-            and (time is not None or _is_in(slot.minute, day_parts))
-        ]
-
-    def _is_closed_on(self, days: Days, slot: BookableTime) -> bool:
-        """Return whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""
-        if slot.date is not None or days.weekdays or self._hours is None:
-            return False
-        return not any(_is_on(slot, day) and self._hours.on(day) for day in days.dates)
-
-    def has_free_on_each(self, days: Days, day_parts: Sequence[str]) -> bool:
-        singles = [Days(weekdays=frozenset({day})) for day in days.weekdays]
-        singles += [Days(dates=(day,)) for day in days.dates]
-        return bool(singles) and all(self.free(day, None, day_parts) for day in singles)
-
-
 def is_now(time: Value, evidence: Evidence) -> bool:
     """Return whether it is the time of the tenant's clock."""
     if evidence.now is None:
@@ -372,26 +312,4 @@ def said_times(readings: Iterable[Reading]) -> frozenset[int]:
         for value in reading.values
         if value.kind is Kind.TIME
         for minute in value.minutes
-    )
-
-
-def _is_by_day(minute: int) -> bool:
-    """Return whether a time is one that people mean where they leave out the half of the day."""
-    return minute >= _DAY_BEGINS_MIN
-
-
-def _is_on(slot: BookableTime, day: date) -> bool:
-    return slot.date == day if slot.date else slot.weekday == day.weekday()
-
-
-def _is_in(minute: int, day_parts: Sequence[str]) -> bool:
-    return not day_parts or any(PARTS[part][0] * 60 <= minute < PARTS[part][1] * 60 for part in day_parts)
-
-
-def _overlaps(interval: Interval, day_parts: Sequence[str]) -> bool:
-    if not day_parts:
-        return True
-    return any(
-        min(interval.closes_min, PARTS[part][1] * 60) - max(interval.opens_min, PARTS[part][0] * 60) > 60
-        for part in day_parts
     )

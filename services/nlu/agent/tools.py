@@ -57,7 +57,7 @@ class OffersActs(Protocol):
 
     @property
     def act_tools(self) -> tuple[ToolSpec, ...]:
-        """Those that its file allows, as a model is told of them."""
+        """Return the acts that the agent's file allows, as a model is told of them."""
 
 
 @runtime_checkable

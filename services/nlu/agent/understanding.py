@@ -1,4 +1,4 @@
-"""What a sentence of the caller's is about: one of the agent's kinds, by the examples of each.
+"""Classification of a caller's sentence as one of the agent's kinds, by the examples of each.
 
 Multilingual sentence embeddings (e5-small in four bits, on one thread, some 15 ms) and the sentence's own words are
 compared with the examples'; a kernel ridge regression on one-hot kinds gives each kind a score, about 1 where the

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
-from services.language.value import Kind, Value
+from services.language.dates import Moment, moment_in
+from services.language.value import Kind, Reading, Value
 from services.nlu.agent.number_rules import amounts
 from services.nlu.agent.schedule_claims import DayClaim, Verb
 
 _HALF_DAY_MIN = 12 * 60
+_KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
+_MOST_DAYS = 31  # of a stretch that the caller named
 
 
 def bare_hours(values: Sequence[Value]) -> list[Value]:
@@ -45,3 +50,18 @@ def same(value: Value, other: Value) -> bool:
     if value.kind is Kind.DIGITS:
         return value.digits in other.digits
     return amounts(value, other)
+
+
+def resolved_days(reading: Reading, language_code: str, now: datetime | None) -> Iterator[date]:
+    """The days that code makes of what the caller said: "next Tuesday", "mồng ba"."""
+    moment = _moment(reading, language_code, now) if now is not None else None
+    if moment is None or moment.day is None or moment.trouble is not None:
+        return
+    last = moment.last_day or moment.day
+    for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
+        yield moment.day + timedelta(days=n)
+
+
+@lru_cache(maxsize=_KEPT_MOMENTS)
+def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
+    return moment_in(reading, language_code, now=now)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import date
 
-from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules, broken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.schedule import Days, Schedule
 from services.nlu.agent.schedule_claims import (
     DayClaim,
-    Days,
-    Schedule,
     Verb,
     days_of,
     intervals_of,
@@ -25,12 +22,11 @@ from services.nlu.agent.schedule_claims import (
     parts_of,
     said_times,
 )
-from services.nlu.agent.value_context import bare_hours, filled, same
+from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
+from services.nlu.agent.value_context import bare_hours, filled, resolved_days, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
-_KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
-_MOST_DAYS = 31  # of a stretch that the caller named
 
 
 class ValueRules:
@@ -47,10 +43,26 @@ class ValueRules:
         if not self._has_facts:
             return self._check_prose(reading)
         numbers = self._numbers
+        if not form.is_claim_of_caller:
+            reading = self._without_right_verdicts(reading)
         for rule in (self._check_days, numbers.check_money, numbers.check_numbers):
             if (verdict := rule(reading, form)) is not None:
                 return verdict if not self._grounds.prose else self._check_prose(reading)
         return None
+
+    def _without_right_verdicts(self, reading: Reading) -> Reading:
+        """The reading without times that the sentence rightly calls late, and without how long it is rightly open."""
+        has_verdict = any(self._grounds.words.lists[name].are_in(reading.texts) for name in VERDICTS)
+        if not has_verdict and not any(value.kind is Kind.DURATION for value in reading.values):
+            return reading
+        asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
+        parts = parts_of(reading, self._grounds, self._evidence)
+        days = next((part.days for part in reversed(parts) if part.days), asked.days if asked else None)
+        verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
+        is_open = any(part.verb is Verb.OPEN and not part.is_negated for part in parts)
+        return verdicts.without_right(
+            reading, days, lengths=self._schedule.lengths_of(days) if is_open else frozenset()
+        )
 
     # An agent without facts: what its instructions name
 
@@ -145,7 +157,11 @@ class ValueRules:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
+        if self._is_told_of_a_deed(own):
+            return ""
         if part.days is not None and part.days.is_unknown:
+            if own.days is None and not own.times and own.verb is Verb.FREE and own.is_negated:
+                return ""  # on a day that there is not nothing is free
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
         is_claimed = not form.is_question and not form.is_ignorance
@@ -158,6 +174,16 @@ class ValueRules:
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)
+
+    def _is_told_of_a_deed(self, own: DayClaim) -> bool:
+        """Return whether a day with its time, of which the clause itself says nothing else, is a moment in the result
+        of a tool that has done something: "Your appointment is cancelled: Tuesday at 9 a.m.". What the caller said
+        before ("take me off") is not said of it.
+        """
+        if not self._evidence.done or own.has_own_verb or own.days is None or not own.times:
+            return False
+        told = [slot for slot in slots_in(self._evidence.tools) if own.days.holds(slot)]
+        return all(any(slot.minute in time.minutes for slot in told) for time in own.times)
 
     def _is_price_free(self, reading: Reading, own: DayClaim) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))
@@ -174,9 +200,9 @@ class ValueRules:
             if own.days is None and not own.has_own_verb:
                 return ""
             if part.days is None:
-                is_of_house = not self._grounds.doable.find(reading.texts) and not self._grounds.people.find(
-                    reading.texts
-                )
+                denied = part.is_negated and any(map(self._grounds.is_denied, reading.texts))  # "we don't take dogs"
+                is_of_others = self._grounds.doable.find(reading.texts) or self._grounds.people.find(reading.texts)
+                is_of_house = not (denied or is_of_others)
                 return self._broken_now(is_open=is_open, form=form) if is_of_house else ""
             if form.is_question and not form.is_claim_of_caller and self._is_said(own):
                 return ""
@@ -306,22 +332,7 @@ class ValueRules:
                     weekdays |= said.weekdays
                     dates |= set(said.dates)
                     has_unknown |= said.is_unknown
-            dates |= set(self._resolved(reading))
+            dates |= set(resolved_days(reading, self._grounds.language_code, self._evidence.now))
         weekdays |= {day.weekday() for day in dates}
         covers = all(day in dates or day.weekday() in weekdays for day in days.dates)
         return days.weekdays <= weekdays and covers and (has_unknown or not days.is_unknown)
-
-    def _resolved(self, reading: Reading) -> Iterator[date]:
-        """The days that code makes of what the caller said: "next Tuesday", "mồng ba"."""
-        now = self._evidence.now
-        moment = _moment(reading, self._grounds.language_code, now) if now is not None else None
-        if moment is None or moment.day is None or moment.trouble is not None:
-            return
-        last = moment.last_day or moment.day
-        for n in range(min((last - moment.day).days, _MOST_DAYS) + 1):
-            yield moment.day + timedelta(days=n)
-
-
-@lru_cache(maxsize=_KEPT_MOMENTS)
-def _moment(reading: Reading, language_code: str, now: datetime) -> Moment | None:
-    return moment_in(reading, language_code, now=now)

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
-from services.nlu.agent.claim_rules import harmless_places, may_name_caller, other_asked
+from services.language.words import is_sign
+from services.nlu.agent.claim_rules import harmless_places, held_superlatives, may_name_caller, other_asked
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
@@ -136,7 +137,7 @@ class WordRules:
         return None
 
     def _negated_from(self, reading: Reading, at: int) -> int:
-        """Where a negation of the word here stands before it in its clause; the word's own place: there is none."""
+        """Return the place of a negation before the word here in its clause; the word's own place: there is none."""
         negations = self._grounds.words.lists["negations"]
         for before in range(at - 1, max(-1, at - _NEGATION_REACH - 1), -1):
             if reading.tokens[before].kind == "stop":
@@ -237,18 +238,19 @@ class WordRules:
     def _check_things(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """A thing that no fact covers, of which something is claimed."""
         words = self._grounds.words
-        if not words.is_closed_world or form.is_ignorance:
+        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
             return None
-        if form.is_question and not form.is_claim_of_caller:
-            return None
-        claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
+        claims = words.lists["having"].are_in(reading.texts)
+        if words.is_closed_world:
+            claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
         if not claims or (form.is_echo and not form.is_claim_of_caller):
             return None
         said = self._said() if not form.is_claim_of_caller else frozenset()
         may_name = may_name_caller(reading, self._grounds, self._evidence)
-        polite = harmless_places(reading, self._grounds)
+        polite = harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
         for at, token in enumerate(reading.tokens):
-            if token.kind != "word" or len(token.text) < 2 or self._grounds.knows(token.text.removesuffix("'s")):
+            is_letter = len(token.text) == 1 and not is_sign(token.text)
+            if token.kind != "word" or is_letter or self._grounds.knows(token.text.removesuffix("'s")):
                 continue
             if at in polite or any(value.start <= at < value.end for value in reading.values):
                 continue

@@ -22,7 +22,7 @@ class CallOutcome(Enum):
 
 
 class Sentiment(Enum):
-    """How a caller sounded by their words."""
+    """The caller's sentiment, by their words."""
 
     UNKNOWN = 0
     POSITIVE = 1

@@ -143,7 +143,7 @@ class GeminiEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: a draft is requested like any other turn."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Do nothing: the server keeps its own cache of prefixes."""
 
     async def forget(self, conversation: str) -> None:

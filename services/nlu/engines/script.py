@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from services.nlu.agent.acts import ACT_NAMES
-from services.nlu.agent.wording import phrases_of
+from services.nlu.agent.phrases import phrases_of
 from services.nlu.engine import Began, Message, ReplyPart, ReplyRequest, Role, TextMade, ToolWanted
 from services.nlu.settings import NluSettings
 from services.runtime.errors import StartupError, TurnFailed
@@ -104,7 +104,7 @@ class ScriptEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: replies do not wait for one another."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Do nothing: there is no cache."""
 
     async def forget(self, conversation: str) -> None:

@@ -52,7 +52,7 @@ class OperationDeed:
         self.serve(operations)
 
     def serve(self, operations: Sequence[Operation]) -> None:
-        """Those that hold from here on: a server of tools may say otherwise later."""
+        """Replace the operations: a server of tools may say otherwise later."""
         self._operations = tuple(operations)
         self.timeout_s = max(operation.timeout_s for operation in operations)
 

@@ -116,7 +116,7 @@ class Outbox:
             await asyncio.gather(self._retries, return_exceptions=True)
 
     async def do(self, name: str, arguments: Mapping[str, object], *, tenant_id: str, key: str) -> Decided:
-        """Decide and try a deed; returns how it stands now. Of a key that was decided before nothing is done anew.
+        """Decide and try a deed; returns how it stands now. A key that was decided before is not decided again.
 
         Raises NotReached where it could not even be noted: then it will not be done.
         """
@@ -140,7 +140,7 @@ class Outbox:
 
     async def forget_old(self) -> int:
         """Take out what ended long ago; returns how many deeds that were. What is kept elsewhere goes first, so that a
-        process killed in between finds the deed ended still, and begins anew.
+        process killed in between finds the deed ended still, and begins again.
         """
         before = self._clock() - self._kept_s
         keys = await self._worker.run(lambda: self._file.ended_before(before, limit=_MOST_FORGOTTEN))

@@ -67,7 +67,7 @@ class OutboxFile:
         )
 
     def put_off(self, key: str, *, due: float) -> None:
-        """It was tried and is not known to be done: try again then."""
+        """Record a try whose success is not known, and when the next one is due."""
         self._connection.execute(
             "UPDATE deeds SET n_tries = n_tries + 1, due = ? WHERE key = ? AND state = 'pending'", (due, key)
         )
@@ -100,7 +100,7 @@ class OutboxFile:
         return [(_decided([row[:-1]])[0], row[-1]) for row in rows]
 
     def keep_promise(self, key: str) -> None:
-        """They have heard."""
+        """Record that the caller has heard the result."""
         self._connection.execute("UPDATE promises SET is_kept = 1 WHERE key = ?", (key,))
 
     def ended_before(self, moment: float, *, limit: int) -> list[str]:

@@ -52,7 +52,7 @@ class NoOptions(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PackageContext:
-    """What a package may know of its agent."""
+    """The part of its agent that a package may know."""
 
     agent_id: str
     name: str  # of this use: prefix of its tools
@@ -80,7 +80,7 @@ class Package(Protocol):
         """Make ready. Raises StartupError; a system that does not answer now is none."""
 
     def operations(self) -> Sequence[Operation]:
-        """Those that are known by now."""
+        """Return the operations that are known by now."""
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -28,7 +28,9 @@ _MOST_KNOWN = 1000  # tenants
 
 
 class AgentPackages:
-    """Those that one agent's file names. `<data_dir>/<agent_id>/` holds tools.sqlite, their outbox, and sent.sqlite."""
+    """The packages that one agent's file names. `<data_dir>/<agent_id>/` holds tools.sqlite, their outbox, and
+    sent.sqlite.
+    """
 
     def __init__(self, profile: AgentProfile, settings: NluSettings) -> None:
         self._profile, self._settings = profile, settings
@@ -161,7 +163,7 @@ class AgentPackages:
             )
 
     def _tenants(self, use: PackageUse, secrets: TenantSecrets) -> tuple[str, ...]:
-        """Those that are served, each with its credentials checked. Raises NotServing."""
+        """Return the tenants that are served, each with its credentials checked. Raises NotServing."""
         tenants = self._profile.tenants or secrets.tenants(use.place) or ("",)
         needs = use.kind.Secrets is not None and getattr(use.options, "needs_credentials", True)
         for tenant_id in tenants if needs else ():

@@ -38,7 +38,7 @@ _DEEPEST = 40  # groups within groups
 
 
 class BadPattern(ValueError):
-    """It is no regular expression, or one that cannot be matched in bounded time."""
+    """The text is no regular expression, or one that cannot be matched in bounded time."""
 
 
 class Pattern:

@@ -53,8 +53,8 @@ class SecretFields(BaseModel):
 
 
 def plain_urls(**urls: str) -> list[str]:
-    """Those of the URLs, by their fields' names, to which credentials and callers' words would go unencrypted. Their
-    paths are not told: a secret may stand there.
+    """Return those of the URLs, by their fields' names, to which credentials and callers' words would go unencrypted.
+    Their paths are not told: a secret may stand there.
     """
     return [
         f"{name} {_place(url)}: what goes there goes over plain text: use https"
@@ -88,7 +88,7 @@ class TenantSecrets:
         self._warned: dict[str, float] = {}
 
     def tenants(self, name: str) -> tuple[str, ...]:
-        """Those that have something under this name; "" is the tenant of calls that name none."""
+        """Return the tenants that have something under this name; "" is the tenant of calls that name none."""
         found = {tenant for tenant, names in self._values.items() if name in names}
         if self._folder is not None and self._folder.is_dir():
             found |= {path.name for path in self._folder.iterdir() if _is_tenant(path.name) and (path / name).is_dir()}

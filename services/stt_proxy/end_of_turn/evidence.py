@@ -36,7 +36,7 @@ LOOKS_WHOLE = frozenset((Reason.COMPLETE, Reason.CONCLUDED, Reason.YES_NO))
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """How likely the turn is over (0 to 1), and the silence to wait for."""
+    """The probability that the turn is over (0 to 1), and the silence to wait for."""
 
     probability: float
     wait_ms: int

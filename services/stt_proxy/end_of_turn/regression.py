@@ -1,6 +1,6 @@
 """Logistic regression with an L2 penalty over features that are there or not, by accelerated gradients (Nesterov).
 
-Written out so that the weights can be learnt wherever the service runs: nothing but numpy is needed.
+Written out so that the weights can be learnt wherever the service runs: only numpy is needed.
 """
 
 from collections.abc import Collection, Sequence

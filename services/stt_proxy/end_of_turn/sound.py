@@ -36,13 +36,13 @@ class NoModel:
         """Needs nothing."""
 
     async def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     def judge(self, speech: Speech, deliver: Callable[[float], None]) -> None:
         """Deliver nothing."""
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is held."""
 
 
 def make_end_of_turn_model(settings: SttSettings) -> EndOfTurnModel:

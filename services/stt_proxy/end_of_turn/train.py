@@ -44,7 +44,7 @@ class Example:
 
     features: frozenset[str]
     is_end: bool
-    is_pause: bool  # the caller stops here, for good or not
+    is_pause: bool  # the caller stops here, at the end of the turn or inside it
     turn: int
 
 

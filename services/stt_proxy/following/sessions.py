@@ -129,7 +129,7 @@ class SessionStream:
         self._is_broken = False
 
     def feed(self, samples: Samples) -> None:
-        """What does not fill a block yet counts as taken all the same: the next sound or a pause brings it in."""
+        """Take sound. What does not fill a block yet counts as taken: the next sound or a pause brings it in."""
         self._n_fed += len(samples)
         self._held.append(samples.copy())
         self._n_held += len(samples)

@@ -89,7 +89,7 @@ class RecogniserStream(Protocol):
         """No more sound comes. Ended answers."""
 
     def close(self) -> None:
-        """Nothing is awaited any more. No report may follow."""
+        """End the stream at once. No report may follow."""
 
 
 @dataclass(frozen=True, slots=True)

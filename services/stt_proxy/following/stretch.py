@@ -97,7 +97,7 @@ class Stretch:
         self.listened_to = self.fed_to
 
     def forget_from(self, sample: int) -> None:
-        """What was said from here on was never said."""
+        """Forget what was said from here on."""
         self.settled = [one for one in self.settled if one.end_sample <= sample]
         self.open_text = ""
 

@@ -139,7 +139,7 @@ class CallProgress:
         return max(periods_s) <= BUSY_PERIOD_RATIO * min(periods_s) or max(lengths) <= BUSY_RATIO * min(lengths)
 
     def _first_ring(self) -> Burst | None:
-        """Where the newest burst is a ring behind a ring, the first of them; None: it is not."""
+        """Return where the newest burst is a ring behind a ring, the first of them; None: it is not."""
         last = self._bursts[-1]
         if not _may_ring(last):
             return None
@@ -175,7 +175,7 @@ class CallProgress:
 
 
 def _quiet_behind_beeps_s(beeps: list[Burst]) -> float:
-    """How long nothing must follow them, so that they can be neither a ring nor the first of a busy tone."""
+    """Return how long nothing must follow them, so that they can be neither a ring nor the first of a busy tone."""
     last = beeps[-1]
     if not _is_progress(last):
         return BEEP_QUIET_S

@@ -82,7 +82,7 @@ class Frames:
         return frame
 
     def reset(self) -> None:
-        """What comes next does not follow on what came before."""
+        """Forget what came before: what comes next does not follow on it."""
         self._before = np.zeros(WINDOW_SAMPLES)
 
 

@@ -26,7 +26,7 @@ _OFFSETS = np.arange(-HALF_WIDTH, HALF_WIDTH + 1)
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """A tone, or two at once, as far as it has come."""
+    """A tone, or two at once, up to the last sample received."""
 
     hertz: tuple[float, ...]  # one or two, rising
     start: int  # positions: samples at 8 kHz
@@ -36,7 +36,7 @@ class Burst:
 
     @property
     def seconds(self) -> float:
-        """Its length so far."""
+        """Return the tone's length so far."""
         return (self.end - self.start) / 8000
 
 

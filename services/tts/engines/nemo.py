@@ -25,7 +25,7 @@ class NemoEngine:
     """FastPitch and a vocoder. Each call keeps one device while that serves; a new call takes the one with the fewest
     clauses under way.
 
-    A device that is lost leaves for good. What it was making is made again on another, from the first frame that had
+    A device that is lost is not used again. What it was making is made again on another, from the first frame that had
     not left: FastPitch draws nothing at random, so the sound goes on where it was.
     """
 

@@ -24,8 +24,7 @@ from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
 from services.tts.workers import Workers
 
 CHUNK_FRAMES = (16, 32, 64)
-"""How much is decoded in one step: little at first, so that the first sound comes soon; the last figure holds for the
-rest.
+"""The sizes of decoding steps: little at first, so that the first sound comes soon; the last figure holds for the rest.
 """
 
 SHORT_FRAMES = 80

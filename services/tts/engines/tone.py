@@ -35,7 +35,7 @@ class ToneEngine:
         self._samples_per_char = settings.tone_ms_per_char * SAMPLE_RATE_HERTZ // 1000
 
     async def load(self) -> None:
-        """Nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     def describe(self) -> EngineDescription:
         return EngineDescription("tone", "tone", SAMPLE_RATE_HERTZ, (Voice("tone", LANGUAGES),), measures_words=True)
@@ -55,7 +55,7 @@ class ToneEngine:
         yield Speech(tone, words, compute_us=round((time.monotonic() - asked_at) * 1e6), is_whole=True)
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def _tone(hertz: int, n_samples: int) -> Samples:

@@ -36,7 +36,7 @@ class EspeakVoice:
 
 @dataclass(frozen=True, slots=True)
 class SpokenWord:
-    """Where a word begins: in the text (code points) and in the sound."""
+    """The beginning of a word: in the text (code points) and in the sound."""
 
     text_offset: int
     length: int

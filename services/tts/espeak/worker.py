@@ -133,7 +133,7 @@ class Espeak:
             return ""
 
     def _writer(self) -> PhonemeWriter:
-        """What writes IPA for the voice in use. Raises ValueError without espeak-ng's table of phonemes."""
+        """Return what writes IPA for the voice in use. Raises ValueError without espeak-ng's table of phonemes."""
         if (writer := self._writers.get(self._voice)) is not None:
             return writer
         path = ctypes.c_char_p()

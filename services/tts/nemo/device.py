@@ -69,7 +69,7 @@ class Networks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What a step gave, and what it cost."""
+    """The output of a step, and its cost."""
 
     result: Any  # Mel or Samples
     queue_us: int

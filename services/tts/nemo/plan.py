@@ -105,7 +105,7 @@ class Agenda(Generic[K, T]):
         return waiting
 
     def wait_s(self, now: float) -> float | None:
-        """How long to wait before `take`; None: until a step is added."""
+        """Return how long to wait before `take`; None: until a step is added."""
         if not self._steps:
             return None
         if not all(step.gathers for step in self._steps):

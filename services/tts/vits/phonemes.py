@@ -157,7 +157,7 @@ def _read_aloud(pieces: Sequence[_Piece], phonemize: Phonemizer) -> Iterator[tup
 
 
 def split_words(spoken: str, alone: Sequence[str]) -> list[int]:
-    """Where in the phonemes of a phrase each of its words ends.
+    """Return where in the phonemes of a phrase each of its words ends.
 
     Words usually lie between spaces, yet "of the" comes as one and "ATM" as three. `alone` holds each word's phonemes
     said by itself; the split whose lengths fit them best wins. The last word ends at the end.

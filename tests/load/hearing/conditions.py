@@ -1,4 +1,4 @@
-"""What a telephone line does to speech: levels, distortion, noise, codecs and loss, each a function of sound at 8 kHz.
+"""The conditions of a telephone line: levels, distortion, noise, codecs and loss, each a function of sound at 8 kHz.
 
 Noise is made, not recorded, and every draw is seeded: a condition is the same on each machine. Signal to noise is of
 the level of speech while it is spoken (20 ms frames within 25 dB of the loudest).

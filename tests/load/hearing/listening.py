@@ -24,7 +24,9 @@ ONSET_TOLERANCE_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a recording. Delays in seconds; None where nothing came, or the sound was not sent in real time."""
+    """The recognition of a recording. Delays in seconds; None where nothing came, or the sound was not sent in real
+    time.
+    """
 
     text: str
     n_wrong: int

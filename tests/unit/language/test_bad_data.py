@@ -15,10 +15,10 @@ from services.language import calendar_words, claims, clauses, data, numerals, s
 from services.language.reading import normalizer
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.graph.asking import asking
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.outcomes import load_outcomes
+from services.nlu.agent.phrases import phrases_of
 from services.nlu.agent.waiting_words import load_waiting_words
-from services.nlu.agent.wording import phrases_of
 from services.stt_proxy.grammar import load_grammars
 from services.stt_proxy.inventions import load_inventions
 from services.stt_proxy.phrasebook import load_phrasebooks
@@ -42,7 +42,7 @@ LOADS: dict[str, Callable[[], object]] = {
     "numbers": numerals.load,
     "call_actions": lambda: (load_outcomes(), load_waiting_words()),
     "asking": lambda: asking("eo"),
-    "answering": lambda: Wording("eo"),
+    "answering": lambda: Templates("eo"),
 }
 REFERENCE = "en"  # asking and answering are held against it
 OPTIONAL = {("language", "name")}  # for who reads the file

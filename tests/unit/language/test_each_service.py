@@ -28,7 +28,7 @@ from services.stt_proxy.engine import Hints
 from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.phrasebook import phrasebook_of
 from services.stt_proxy.repeats import cut_repeats
-from services.tts.sentences import ClauseGatherer, Manner
+from services.tts.sentences import ClauseGatherer, SpeechParameters
 
 TAGS = ("en-US", "en-GB", "vi-VN", "ru-RU", "zh-CN", "de", "x-klingon")
 TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 10/11 for $20? No, bye. Hai mươi lăm, two hundred"
@@ -39,7 +39,7 @@ Use = Callable[[str, str], object]
 
 def gathered(text: str, tag: str) -> object:
     gatherer = ClauseGatherer()
-    return [*gatherer.append(text, Manner(tag, "", 1.0)), *gatherer.flush()]
+    return [*gatherer.append(text, SpeechParameters(tag, "", 1.0)), *gatherer.flush()]
 
 
 def cut(text: str, _: str) -> object:
@@ -154,7 +154,8 @@ def test_pieces_of_any_size_cost_no_more() -> None:
         cutter, gatherer = ClauseCutter(), ClauseGatherer()
         began, pieces = time.thread_time(), [text[at : at + 4] for at in range(0, len(text), 4)]
         cuts = [clause.text for piece in pieces for clause in cutter.push(piece)]
-        clauses = [clause.text for piece in pieces for clause in gatherer.append(piece, Manner("en-US", "", 1.0))]
+        parameters = SpeechParameters("en-US", "", 1.0)
+        clauses = [clause.text for piece in pieces for clause in gatherer.append(piece, parameters)]
         took_s = time.thread_time() - began
         assert "".join([*cuts, *(clause.text for clause in cutter.finish())]) == text
         assert text.startswith("".join(clauses))

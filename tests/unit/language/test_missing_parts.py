@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import calendar_words, claims, clauses, data, numerals
+from services.language import calendar_words, claims, clauses, data, number_words
 from services.language.numerals import read_number
 from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
 from services.language.script import script_of
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.graph.asking import asking
-from services.nlu.agent.graph.wording import Wording
-from services.nlu.agent.wording import load_languages, phrases_of
+from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.phrases import load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.end_of_turn.ending_model import load_ending_models
 from services.stt_proxy.end_of_turn.evidence import Evidence, Reason
@@ -172,7 +172,7 @@ def test_a_key_that_a_call_would_miss_is_named(folder: Path) -> None:
         "eo/answering.toml: say.closed_on",
     ]
     with pytest.raises(data.LanguageDataError, match=r"eo/answering\.toml: 'say\.closed_on' is missing"):
-        Wording("eo")
+        Templates("eo")
     with pytest.raises(data.LanguageDataError, match=r"eo/asking\.toml: 'wishes\.take_backs' is missing"):
         asking("eo")
 
@@ -398,7 +398,7 @@ def load_all() -> None:
     load_farewells()
     load_ending_models()
     clauses.load()
-    numerals.load()
+    number_words.load()
     normalizer.load()
 
 

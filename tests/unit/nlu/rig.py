@@ -14,12 +14,18 @@ from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine, ReplyPart, ReplyRequest
 from services.nlu.engines.script import ScriptEngine
-from services.nlu.inputs import Config, Input
+from services.nlu.inputs import Config, Input, Text, UserTurn
 from services.nlu.outputs import Output, ReplyText, TurnEnd
 from services.nlu.settings import NluSettings
 from services.runtime.metrics import StageMetrics
 
 Kind = TypeVar("Kind")
+SURE = "Sure, we have a free chair on Tuesday at ten. Just come to the front desk then."
+
+
+def say(turn_id: int, text: str = "Hello there.", **more: object) -> UserTurn:
+    """A turn of the caller. The script answers "Hello there." with SURE."""
+    return UserTurn(turn_id, Text(text), **more)  # type: ignore[arg-type]
 
 
 class WatchedScript(ScriptEngine):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.nlu.agent.evidence import Evidence
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.guarding import guard_of
 from services.nlu.agent.profile import read_agents
 from services.nlu.agent.prompt_agent import PromptAgent
@@ -193,7 +193,7 @@ async def test_vietnamese(tmp_path: Path) -> None:
 @pytest.mark.parametrize("starts", ["2026-12-01T10:00", "2026-12-02T15:00", "2026-12-23T15:00", "2026-12-18T09:00"])
 def test_the_guard_lets_it_be_told_by_the_result_alone(language: str, starts: str) -> None:
     profile = read_agents(NluSettings.model_validate({"engine": "script"}).agents_dir)["hotel"]
-    guard, words = guard_of(profile), Wording(language)
+    guard, words = guard_of(profile), Templates(language)
     moment = datetime.fromisoformat(starts)
     clause = words.say("booked", when=words.at(words.date(moment.date()), moment.time()))
     now = NOW.replace(tzinfo=profile.zone)

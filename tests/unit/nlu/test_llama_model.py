@@ -48,7 +48,7 @@ async def test_it_answers_from_its_instructions_also_after_a_cancel(engine: Llam
 
 async def test_a_conversation_goes_on_from_what_was_said(engine: LlamaCppEngine) -> None:
     said = (Message(Role.CALLER, "My name is Anna."), Message(Role.AGENT, "Nice to meet you, Anna."))
-    await engine.prepare("a", (*OPENING, *said))
+    await engine.prepare("a", (*OPENING, *said), language_code="en")
     assert "Anna" in await answer(engine, *said, Message(Role.CALLER, "What is my name?"))
 
 

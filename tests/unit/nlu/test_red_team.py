@@ -15,7 +15,7 @@ from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.agent.tools import TOOLS
 from services.nlu.outputs import CallAction, ToolActivity, ToolPhase, Transfer
 from services.nlu.wire import write_profile
-from tests.unit.nlu.rig import opened, script_settings
+from tests.unit.nlu.rig import opened, say, script_settings
 from tests.unit.nlu.virtual_time import run
 
 ATTACKS = tomllib.loads((Path(__file__).parents[2] / "data" / "red_team.toml").read_text(encoding="utf-8"))["attack"]
@@ -53,8 +53,6 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
     settings = script_settings(tmp_path, obeying(attack), agents_dir=agents_dir(tmp_path, acts=acts))
 
     async def main() -> None:
-        from tests.unit.nlu.test_conversation import say
-
         async with opened(settings) as rig:
             await rig.send(say(1, attack["said"]), wait_s=30)
         acts_asked = [output.act for output in rig.of(CallAction)]
@@ -155,8 +153,6 @@ def test_a_tool_that_is_there_and_not_listed_is_not_run(tmp_path: Path) -> None:
     )
 
     async def main() -> None:
-        from tests.unit.nlu.test_conversation import say
-
         async with opened(script_settings(tmp_path, script, agents_dir=folder)) as rig:
             await rig.send(say(1, "What time is it?"), wait_s=30)
         assert {output.phase for output in rig.of(ToolActivity)} == {ToolPhase.STARTED, ToolPhase.FAILED}

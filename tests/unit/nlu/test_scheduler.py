@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.nlu.engine import Began, Message, ReplyPart, Role, TextMade
+from services.nlu.engines.llama_cpp.decoding import ModelBroken
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import DecodeFailed, ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import check_openings
-from services.nlu.engines.llama_cpp.scheduler import ModelBroken, Scheduler
+from services.nlu.engines.llama_cpp.scheduler import Scheduler
 from services.runtime.errors import StartupError, TurnFailed
 from tests.unit.nlu.fake_model import LetterModel
 

@@ -80,7 +80,7 @@ async def test_what_is_sent_before_half_close_is_answered_to_the_end() -> None:
 @pytest.mark.parametrize(
     ("fields", "ends_call"), [({}, True), ({"confidence": 0.9}, True), ({"confidence": 0.2}, False)]
 )
-async def test_a_goodbye_the_ear_is_not_sure_of_ends_no_call(fields: dict[str, float], ends_call: bool) -> None:
+async def test_a_goodbye_the_stt_stage_is_not_sure_of_ends_no_call(fields: dict[str, float], ends_call: bool) -> None:
     responses = await converse(await opened(), [config(), text(1, "Goodbye.", **fields)])
     assert any(response.HasField("call_action") for response in responses) is ends_call
 

@@ -11,7 +11,7 @@ import pytest
 from services.language import data
 from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.facts import names_in, price_in, text_in
-from services.nlu.agent.graph.wording import FILE, Wording
+from services.nlu.agent.graph.templates import FILE, Templates
 from services.nlu.agent.guarding import guard_of
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.clauses import ClauseCutter
@@ -48,7 +48,7 @@ NIGHT = {
 
 def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
     """What the templates are filled with, all of it so."""
-    facts, words = profile.facts, Wording(code)
+    facts, words = profile.facts, Templates(code)
     assert facts.hours is not None
     priced = next(service for service in facts.services if price_in(service, code))
     timed = next(service for service in facts.services if service.minutes)
@@ -93,7 +93,7 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
 
 def compared(profile: AgentProfile, code: str) -> dict[str, str]:
     """What comparisons are filled with."""
-    facts, words = profile.facts, Wording(code)
+    facts, words = profile.facts, Templates(code)
     prices = {one.id: price for one in facts.services if (price := price_in(one, code))}
     by_price = sorted((one for one in facts.services if one.id in prices), key=lambda one: prices[one.id].amount)
     things = {one.id: words.thing(names_in(one.names, code)[0]) for one in facts.services}
@@ -113,7 +113,7 @@ def of_comparison(  # noqa: PLR0911 - a table
     name: str, profile: AgentProfile, code: str, given: dict[str, str]
 ) -> dict[str, str]:
     """The fillings of one comparison's template, so that what it says is so."""
-    words, facts = Wording(code), profile.facts
+    words, facts = Templates(code), profile.facts
     assert facts.hours is not None
     lengths = sorted((one for one in facts.services if one.minutes), key=lambda one: one.minutes or 0)
     thing = {one.id: words.thing(names_in(one.names, code)[0]) for one in facts.services}
@@ -151,7 +151,7 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
     slots = {slot for _, slot, _, _ in string.Formatter().parse(template) if slot}
     given = fillings(profile, code)
     if name == "today":
-        given["time"] = Wording(code).time(NOW.time())
+        given["time"] = Templates(code).time(NOW.time())
     if name in ("closed_on", "closed_holiday", "hours_holiday") or (name.startswith("free") and not given["times"]):
         return  # no such day or time in every file: test_graph_agent has them
     given |= of_comparison(name, profile, code, given)
@@ -162,8 +162,8 @@ def test_a_template_with_what_is_so_passes_the_guard(agent: str, code: str, key:
     if name == "closed_now":
         now = NOW.replace(hour=23, minute=30)
     said = [ASKED[code]] if slots & {"when", "name", "wish"} else []
-    wording = Wording(code)
-    text = wording.say(name, **given) if table == "say" else wording.ask(name, **given)
+    templates = Templates(code)
+    text = templates.say(name, **given) if table == "say" else templates.ask(name, **given)
     if name in ("open_no", "closed_then"):
         said = [NIGHT[code]]
     computed = {

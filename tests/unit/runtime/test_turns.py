@@ -64,6 +64,18 @@ def test_a_newer_draft_replaces_the_older_draft_only() -> None:
     assert not turns.is_fenced(1)
 
 
+def test_a_turn_begun_beside_another_replaces_the_younger_only() -> None:
+    turns = TurnLedger()
+    assert turns.begin_beside(1) == []
+    assert turns.begin_beside(2) == []
+    assert turns.begin_beside(3) == [2]
+    assert not turns.is_fenced(1)
+    turns.cancel(1, is_only=True)
+    assert turns.begin_beside(4) == [], "the third is the elder now"
+    with pytest.raises(TurnIdNotIncreasing):
+        turns.begin_beside(4)
+
+
 def test_the_commit_supersedes_the_committed_turn() -> None:
     turns = TurnLedger()
     turns.begin(1)

@@ -29,7 +29,7 @@ class Workshop:
             loop.call_soon_threadsafe(self._begin, name)
             gate.wait(10)
             if stop.is_set():
-                self.stopped.append(name)
+                loop.call_soon_threadsafe(self._note_stop, name)
                 raise Stopped
             if fails:
                 raise RuntimeError("out of memory")
@@ -53,6 +53,10 @@ class Workshop:
 
     def _begin(self, name: str) -> None:
         self.began.append(name)
+        self._changed.set()
+
+    def _note_stop(self, name: str) -> None:
+        self.stopped.append(name)
         self._changed.set()
 
     def _end(self, name: str, outcome: Done[str] | Refused) -> None:
@@ -235,3 +239,10 @@ async def test_work_ahead_gives_way_to_drafts(workshops):
         shop.let_go(name)
     await shop.until(lambda: len(shop.order) == 3)
     assert shop.order == ["running", "draft", "ahead"]
+
+
+async def test_the_cost_of_work_for_owners_that_never_leave_is_forgotten(workshops):
+    shop = workshops()
+    for number in range(3000):
+        shop.pool._spend(("detect", number), 0.15)
+    assert len(shop.pool._spent_s) < 1000

@@ -1,6 +1,6 @@
 import pytest
 
-from services.stt_proxy.favouring import counts, is_worth_favouring
+from services.stt_proxy.favouring import LONGEST_PHRASE, MOST_PHRASES, counts, is_worth_favouring, nearest
 
 
 def test_a_name_is_taken_where_the_text_sounds_like_it():
@@ -33,3 +33,10 @@ def test_text_that_resembles_a_phrase_is_decoded_again(plain):
 @pytest.mark.parametrize("plain", ["", "Where are you?", "Is this Sunrise Dental Clinic?", "Địa chỉ ở đâu?"])
 def test_text_that_is_a_phrase_or_is_far_from_all_is_not(plain):
     assert not is_worth_favouring(plain, CLINIC)
+
+
+def test_the_phrases_nearest_to_a_text_are_found_in_a_directory_and_are_few():
+    directory = tuple(f"Doctor Number{number}" for number in range(5000))
+    found = nearest("Could I see Dr. Trammai?", (*directory, "Doctor Tran Mai", "x" * (LONGEST_PHRASE + 1)))
+    assert found[0] == "Doctor Tran Mai"
+    assert len(found) == MOST_PHRASES

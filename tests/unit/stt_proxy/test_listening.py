@@ -369,6 +369,32 @@ async def test_an_end_far_ahead_of_the_sound_is_refused(ahead):
         call.listening.end_utterance(call.at + ahead)
 
 
+@pytest.mark.parametrize("ahead", [300 * MS, 1500 * MS])
+async def test_speech_that_comes_behind_an_end_ahead_of_the_sound_belongs_to_the_next_utterance(ahead):
+    call = Call()
+    await call.be_silent(320)
+    await call.speak(640)
+    call.listening.end_utterance(call.at + ahead)
+    await call.speak(1280)
+    await call.be_silent(700)
+    await call.end()
+    (first, _), (second, _) = call.engine_call.asked
+    assert [(span.start_sample, span.end_sample) for span in first.spans] == [(320 * MS, 960 * MS)]
+    assert [(span.start_sample, span.end_sample) for span in second.spans] == [(960 * MS, 2240 * MS)]
+    assert [each.end_sample for each in call.told(UtteranceSettled)] == [960 * MS + ahead, call.at]
+
+
+async def test_speech_that_begins_before_an_end_ahead_of_the_sound_is_not_cut():
+    call = await spoken(Call())
+    call.listening.end_utterance(call.at + 800 * MS)
+    begins = call.at
+    await call.speak(640)
+    await call.be_silent(200)
+    [*_, (speech, _)] = call.engine_call.asked
+    assert speech.utterance_id == 2
+    assert speech.spans[0].start_sample <= begins
+
+
 async def test_an_update_far_ahead_is_refused_and_does_not_hold_up_later_ones():
     call = await spoken(Call())
     with pytest.raises(BadSample):

@@ -405,6 +405,21 @@ async def test_a_language_that_is_left_gives_its_probe_back():
     assert rig.board["second"].admit() is not None, "nobody could probe it until the call ends"
 
 
+async def test_a_silent_caller_keeps_no_probe():
+    rig = await started()
+    rig.board.trip("first", 1000, is_allowed=True)
+    rig.clock.now += 2
+    rig.listen("en")
+    silent = rig.engine_call
+    rig.listen("en")
+    rig.say(1, 1000, 2000)
+    assert rig.board["first"].admit() is None, "the call that speaks probes it"
+    rig.engine_call.forget(1000, 2000)
+    rig.engine_call.end(1, 3000)
+    assert rig.board["first"].admit() is not None, "what it said was noise"
+    silent.close()
+
+
 async def test_an_engine_that_cannot_listen_keeps_no_probe(monkeypatch: pytest.MonkeyPatch):
     rig = await started()
     rig.board.trip("first", 1000, is_allowed=True)

@@ -37,7 +37,7 @@ def answer(call: Utterances, ask: Ask, text: str, now_ns: int = 0) -> list[Outpu
 
 
 def end(call: Utterances, end_ms: int) -> list[Output]:
-    return call.end(end_ms * MS, trigger_ns=0)
+    return call.end(end_ms * MS, sent_sample=end_ms * MS, trigger_ns=0)
 
 
 def test_a_pause_is_told_predicted_and_drafted():

@@ -26,6 +26,10 @@ def whisper() -> ShortContextWhisper:
     return ShortContextWhisper(model_dir(SttSettings(_env_file=None).models_dir, "whisper-base"), n_workers=1)
 
 
+FIRST_NAMES = ("Ana", "Bob", "Carl", "Dina", "Ed", "Flora", "Gus", "Hana", "Ivo", "Jana")
+LAST_NAMES = ("Novak", "Petrov", "Quist", "Rossi", "Suzuki", "Thorne", "Ueda", "Vance", "Wyatt", "Young")
+
+
 def labelled(text: str) -> tuple[np.ndarray, Span]:
     """The clean clip that says this, and where its speech lies."""
     labels = json.loads((CLIPS / "labels.json").read_text(encoding="utf-8"))
@@ -116,6 +120,23 @@ def test_phrases_are_favoured_and_never_written_unasked(whisper):
     price = speech(labelled("How much is a check up?"))
     assert "check up" not in whisper.decode(price, ("en",)).text.lower()
     assert "check up" in whisper.decode(price, ("en",), phrases=("check up",)).text.lower()
+
+
+def test_a_phrase_far_down_a_long_list_reaches_whisper_too(whisper, monkeypatch):
+    directory = tuple(f"Doctor {first} {last}" for first in FIRST_NAMES for last in LAST_NAMES)
+    prompts = []
+    generate = whisper._generate
+
+    def spy(model, encoded, language, seconds, phrases):
+        prompts.append(whisper._tokenizer.decode(whisper._favour(phrases)))
+        return generate(model, encoded, language, seconds, phrases)
+
+    monkeypatch.setattr(whisper, "_generate", spy)
+    price = speech(labelled("How much is a check up?"))
+    assert "check up" in whisper.decode(price, ("en",), phrases=(*directory, "check up")).text.lower()
+    assert "check up" in prompts[1]
+    pain = speech(labelled("I am calling because | my son is in pain."))
+    assert "doctor" not in normalise(whisper.decode(pain, ("en",), phrases=directory).text)
 
 
 def test_hiss_has_no_words(whisper):

@@ -107,3 +107,18 @@ async def test_text_behind_text_end_is_refused_by_name(stub: TtsServiceStub) -> 
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await turns(stub, *said(1, "Hello there."), Request(text=tts_pb2.TurnText(turn_id=1, text="More.")))
     assert rpc_failure(failed.value).reason == "TEXT_AFTER_TEXT_END"
+
+
+@pytest.mark.parametrize("turn_id", [0, -1])
+async def test_an_id_that_no_turn_has_is_refused_by_name(stub: TtsServiceStub, turn_id: int) -> None:
+    for request in said(turn_id, "Hello there."):
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await turns(stub, request)
+        assert rpc_failure(failed.value).reason == "BAD_TURN_ID"
+
+
+@pytest.mark.parametrize("start_offset", [-1, 2**63 - 1])
+async def test_a_start_where_no_text_can_be_is_refused_before_a_sound(stub: TtsServiceStub, start_offset: int) -> None:
+    ended = await turns(stub, *said(1, "Hello there.", start_offset=start_offset), *said(2, "All is well."))
+    assert ended[1][:2] == ("BAD_START_OFFSET", 0)
+    assert ended[2][0] == ""

@@ -13,11 +13,11 @@ from services.runtime.metrics import StageMetrics
 from services.tts.call_voice import CallVoice, Output, TextPiece, TurnEnded, TurnSound
 from services.tts.engine import Voice
 from services.tts.errors import BadTurnId, NothingToSpeak, TextAfterTextEnd
-from services.tts.manners import Manners
 from services.tts.router import Router
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import ChunkLengths
 from services.tts.turn import Outcome, TextLimits
+from services.tts.voice_selection import VoiceSelection
 from tests.unit.tts.voices import PlainEngine
 
 
@@ -66,7 +66,7 @@ async def calling(engine: PlainEngine | None = None, *, fail_on_turn_failure: bo
     async with asyncio.TaskGroup() as tasks:
         voice = CallVoice(
             tasks,
-            Manners(router, language_codes=["en-US"], voice="", rate=0.0),
+            VoiceSelection(router, language_codes=["en-US"], voice="", rate=0.0),
             speaker,
             emit,
             limits=TextLimits(turn_chars=100, clause_chars=80),
@@ -166,6 +166,19 @@ async def test_once_the_elder_has_ended_the_younger_is_no_longer_replaced() -> N
         await call.settle()
         assert call.ends() == {1: Outcome.CANCELLED}
         call.engine.gate.set()
+
+
+async def test_a_third_turn_right_behind_the_cancellation_of_the_elder_replaces_none() -> None:
+    async with calling() as call:
+        call.engine.gate.clear()
+        await call.say(1, "One.")
+        await call.say(2, "Two.")
+        call.voice.cancel(1, is_only=True)
+        await call.say(3, "Three.")
+        await call.settle()
+        assert call.ends() == {1: Outcome.CANCELLED}
+        call.engine.gate.set()
+    assert call.ends() == {1: Outcome.CANCELLED, 2: Outcome.COMPLETED, 3: Outcome.COMPLETED}
 
 
 @pytest.mark.parametrize(

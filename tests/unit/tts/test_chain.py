@@ -61,8 +61,10 @@ class Rig:
     def turn(self) -> TurnVoice:
         return TurnVoice(self.router, first_audio_limit_s=0.05)
 
-    async def say(self, turn: TurnVoice, text: str = "Hello there, caller.") -> list[Speech]:
-        line = Line(text, "en-US", "first-voice", 1.0, 1, is_first=True)
+    async def say(
+        self, turn: TurnVoice, text: str = "Hello there, caller.", *, voice: str = "first-voice"
+    ) -> list[Speech]:
+        line = Line(text, "en-US", voice, 1.0, 1, is_first=True)
         return [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
 
 
@@ -192,3 +194,24 @@ async def test_a_probe_that_asks_nothing_is_given_back() -> None:
         _ = [piece async for piece in rig.turn().synthesize(line, begin)]
     assert await rig.say(rig.turn())
     assert rig.first.lines, "nobody could probe it any more"
+
+
+async def test_a_text_that_names_a_voice_of_another_engine_gets_it_in_mid_turn() -> None:
+    rig = Rig()
+    turn = rig.turn()
+    await rig.say(turn)
+    await rig.say(turn, voice="second-voice")
+    await rig.say(turn)
+    assert [line.voice for line in rig.second.lines] == ["second-voice"]
+    assert turn.used == "first>second"
+
+
+async def test_each_voice_of_a_turn_keeps_its_engine_when_that_fails_later() -> None:
+    rig = Rig()
+    turn = rig.turn()
+    await rig.say(turn)
+    await rig.say(turn, voice="second-voice")
+    rig.second.fails = True
+    with pytest.raises(EngineFailed):
+        await rig.say(turn, voice="second-voice")
+    assert len(rig.first.lines) == 1

@@ -8,7 +8,7 @@ from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.normalizer import Normalizer
 from services.tts.engine import EngineDescription, Speech, Voice
 from services.tts.levels import VoiceLevels
-from services.tts.sentences import Clause, Manner
+from services.tts.sentences import Clause, SpeechParameters
 from services.tts.track import Chunk, ChunkLengths, Track
 
 WIDEBAND = AudioFormat(Encoding.LINEAR16, 16000)
@@ -31,7 +31,7 @@ def sent(sounds: list[np.ndarray], audio_format: AudioFormat, *, piece: int, exp
     track = Track(audio_format, ChunkLengths(20, 100))
     out, at = [], 0
     for sound in sounds:
-        clause = Clause("Hello there. ", at, Manner("en-US", "plain", 1.0))
+        clause = Clause("Hello there. ", at, SpeechParameters("en-US", "plain", 1.0))
         track.begin_clause(
             clause,
             Normalizer().speak(clause.text, "en-US"),

@@ -3,10 +3,10 @@ import pytest
 from services.runtime.errors import StartupError
 from services.tts.engine import Voice, make_engine
 from services.tts.errors import RateOutOfRange, UnknownLanguage, UnknownVoice
-from services.tts.manners import Manners
 from services.tts.router import Router
-from services.tts.sentences import Manner
+from services.tts.sentences import SpeechParameters
 from services.tts.settings import TtsSettings
+from services.tts.voice_selection import VoiceSelection
 from tests.unit.tts.voices import PlainEngine
 
 ENGLISH = PlainEngine(voices=(Voice("joe", ("en-US",)), Voice("ann", ("en-GB",))))
@@ -58,37 +58,37 @@ def test_the_languages_are_those_the_table_leads_to() -> None:
     assert set(router().language_codes()) == {"en-US", "en-GB", "en", "vi", "cmn", "zh"}
 
 
-def manners(voice: str = "", rate: float = 0.0) -> Manners:
-    return Manners(router(), language_codes=["en-US", "vi"], voice=voice, rate=rate)
+def selection(voice: str = "", rate: float = 0.0) -> VoiceSelection:
+    return VoiceSelection(router(), language_codes=["en-US", "vi"], voice=voice, rate=rate)
 
 
 def test_a_piece_of_text_takes_what_it_leaves_open_from_its_stream() -> None:
-    manner = manners("ann", 1.5).of(language_code="", voice="", rate=0.0, turn_voice="")
-    assert manner == Manner("en-US", "ann", 1.5)
+    parameters = selection("ann", 1.5).of(language_code="", voice="", rate=0.0, turn_voice="")
+    assert parameters == SpeechParameters("en-US", "ann", 1.5)
 
 
 def test_the_voice_of_the_turn_wins_over_that_of_the_stream() -> None:
-    assert manners("ann").of(language_code="", voice="", rate=0.0, turn_voice="x-en").voice == "x-en"
+    assert selection("ann").of(language_code="", voice="", rate=0.0, turn_voice="x-en").voice == "x-en"
 
 
 def test_a_language_the_voice_does_not_speak_gets_its_own() -> None:
-    assert manners("joe").of(language_code="vi-VN", voice="", rate=0.0, turn_voice="joe").voice == "x-vi"
+    assert selection("joe").of(language_code="vi-VN", voice="", rate=0.0, turn_voice="joe").voice == "x-vi"
 
 
 @pytest.mark.parametrize("rate", [0.4, 2.1, -1.0, float("nan"), float("inf")])
 def test_a_rate_out_of_range_is_refused(rate: float) -> None:
     with pytest.raises(RateOutOfRange, match="rate"):
-        manners().of(language_code="", voice="", rate=rate, turn_voice="")
+        selection().of(language_code="", voice="", rate=rate, turn_voice="")
 
 
 def test_every_language_of_the_stream_must_be_spoken() -> None:
-    with pytest.raises(UnknownLanguage, match=r"config\.language_codes: nobody here speaks 'tlh'"):
-        Manners(router(), language_codes=["en-US", "tlh"], voice="", rate=0.0)
+    with pytest.raises(UnknownLanguage, match=r"config\.language_codes: no engine speaks 'tlh'"):
+        VoiceSelection(router(), language_codes=["en-US", "tlh"], voice="", rate=0.0)
 
 
 def test_an_unknown_voice_of_the_stream_is_refused() -> None:
     with pytest.raises(UnknownVoice, match=r"config\.voice"):
-        manners("nobody")
+        selection("nobody")
 
 
 def test_the_table_of_engines_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,4 +116,4 @@ def test_an_unknown_voice_is_told_those_of_the_language() -> None:
     with pytest.raises(UnknownVoice, match=r"has voice-0, .*voice-7 and 3 more, which DescribeEngine lists$"):
         router.choose("en-US", "bob")
     with pytest.raises(UnknownVoice, match=r"config\.voice.*lan"):
-        Manners(router, language_codes=["vi-VN"], voice="bob", rate=1.0)
+        VoiceSelection(router, language_codes=["vi-VN"], voice="bob", rate=1.0)

@@ -2,16 +2,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.tts.sentences import ClauseGatherer, Manner
+from services.tts.sentences import ClauseGatherer, SpeechParameters
 
-ENGLISH = Manner("en-US", "", 1.0)
-VIETNAMESE = Manner("vi-VN", "", 1.0)
-CHINESE = Manner("zh-CN", "", 1.0)
+ENGLISH = SpeechParameters("en-US", "", 1.0)
+VIETNAMESE = SpeechParameters("vi-VN", "", 1.0)
+CHINESE = SpeechParameters("zh-CN", "", 1.0)
 
 
-def clauses(*pieces: str, manner: Manner = ENGLISH, **options: int) -> list[str]:
+def clauses(*pieces: str, parameters: SpeechParameters = ENGLISH, **options: int) -> list[str]:
     gatherer = ClauseGatherer(**options)
-    found = [clause for piece in pieces for clause in gatherer.append(piece, manner)]
+    found = [clause for piece in pieces for clause in gatherer.append(piece, parameters)]
     return [clause.text for clause in found + gatherer.flush()]
 
 
@@ -44,11 +44,15 @@ def test_a_whole_answer_is_spoken_before_the_next_word_is_whole():
 
 def test_vietnamese_titles_do_not_end_a_sentence() -> None:
     text = "Chào anh. BS. Lan ở Q. 1 sẽ gọi lại."
-    assert clauses(text, manner=VIETNAMESE) == ["Chào anh. ", "BS. Lan ở Q. 1 sẽ gọi lại."]
+    assert clauses(text, parameters=VIETNAMESE) == ["Chào anh. ", "BS. Lan ở Q. 1 sẽ gọi lại."]
 
 
 def test_chinese_marks_need_no_space() -> None:
-    assert clauses("你好，请问有什么可以帮您？谢谢。", manner=CHINESE) == ["你好，", "请问有什么可以帮您？", "谢谢。"]
+    assert clauses("你好，请问有什么可以帮您？谢谢。", parameters=CHINESE) == [
+        "你好，",
+        "请问有什么可以帮您？",
+        "谢谢。",
+    ]
 
 
 def test_a_whole_sentence_is_one_clause() -> None:
@@ -89,8 +93,8 @@ def test_another_manner_ends_the_clause() -> None:
     gatherer = ClauseGatherer()
     gatherer.append("Hello ", ENGLISH)
     first = gatherer.append("xin chào", VIETNAMESE)
-    assert [(clause.text, clause.manner) for clause in first] == [("Hello ", ENGLISH)]
-    assert [(clause.text, clause.manner) for clause in gatherer.flush()] == [("xin chào", VIETNAMESE)]
+    assert [(clause.text, clause.parameters) for clause in first] == [("Hello ", ENGLISH)]
+    assert [(clause.text, clause.parameters) for clause in gatherer.flush()] == [("xin chào", VIETNAMESE)]
 
 
 def test_text_without_any_mark_is_cut_at_a_space() -> None:

@@ -18,7 +18,7 @@ from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line, Speech, Voice
 from services.tts.ready import Mark, ReadyClause, ReadySpeech
 from services.tts.router import Router
-from services.tts.sentences import Caching, Manner
+from services.tts.sentences import Caching, SpeechParameters
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.speech_cache import CallCache, SpeechCache
 from services.tts.track import Chunk, ChunkLengths
@@ -252,9 +252,11 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
             rig.router, Normalizer(), wideband, lengths=lengths, pauses=pauses, max_lead_ms=0, cache=cache
         )
         turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
-        fixed, live = (Manner("en-US", "plain", 1.0, caching) for caching in (Caching.KEPT, Caching.FORBIDDEN))
-        for text, manner in (("Good morning. ", fixed), ("It is ten. ", live), ("Good morning. ", fixed)):
-            turn.text.append(text, manner, flush=True)
+        fixed, live = (
+            SpeechParameters("en-US", "plain", 1.0, caching) for caching in (Caching.KEPT, Caching.FORBIDDEN)
+        )
+        for text, parameters in (("Good morning. ", fixed), ("It is ten. ", live), ("Good morning. ", fixed)):
+            turn.text.append(text, parameters, flush=True)
         turn.text.end()
         chunks = [out.content async for out in speaker.speak(turn) if isinstance(out, Chunk)]
         return decode(wideband, b"".join(chunks)).astype(int)
@@ -293,7 +295,7 @@ async def test_what_is_said_again_is_neither_read_nor_converted_again_and_is_the
         )
         turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
         for text in ("Room 12 is free. ", "Good day to you."):
-            turn.text.append(text, Manner("en-US", "plain", 1.0, Caching.KEPT), flush=True)
+            turn.text.append(text, SpeechParameters("en-US", "plain", 1.0, Caching.KEPT), flush=True)
         turn.text.end()
         outputs = [out async for out in speaker.speak(turn)]
         while rig.cache.n_waiting:

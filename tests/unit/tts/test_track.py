@@ -7,13 +7,13 @@ from services.audio.pcm import AudioFormat, Encoding, decode
 from services.language.reading.normalizer import Normalizer
 from services.tts.engine import Speech, WordEnd
 from services.tts.ready import Mark
-from services.tts.sentences import Clause, Manner
+from services.tts.sentences import Clause, SpeechParameters
 from services.tts.track import Chunk, ChunkLengths, Track
 from tests.unit.tts.voices import RATE, SAMPLES_PER_CHAR, loud, word_ends
 
 TELEPHONE = AudioFormat(Encoding.MULAW, 8000)
 WIDE = AudioFormat(Encoding.LINEAR16, 24000)
-MANNER = Manner("en-US", "plain", 1.0)
+PARAMETERS = SpeechParameters("en-US", "plain", 1.0)
 
 
 def spoken(
@@ -32,7 +32,7 @@ def spoken(
     out: list[Mark | Chunk] = []
     at = 0
     for text in texts:
-        clause = Clause(text, at, MANNER)
+        clause = Clause(text, at, PARAMETERS)
         line = Normalizer().speak(text, "en-US")
         track.begin_clause(clause, line, sample_rate_hertz=RATE, measures_words=measures_words, pause_ms=pause_ms)
         sound = np.concatenate(
@@ -122,7 +122,7 @@ def test_an_engine_that_measures_nothing_is_spread_by_length() -> None:
 def test_a_guessed_word_lies_in_the_sound_and_not_in_the_silence_that_is_cut_before_it() -> None:
     track = Track(TELEPHONE, ChunkLengths(20, 60))
     text = "I would like an appointment."
-    clause = Clause(text, 0, MANNER)
+    clause = Clause(text, 0, PARAMETERS)
     track.begin_clause(
         clause, Normalizer().speak(text, "en-US"), sample_rate_hertz=RATE, measures_words=False, pause_ms=0
     )
@@ -150,7 +150,7 @@ def test_what_follows_the_last_word_is_marked_at_the_end() -> None:
 
 def test_a_clause_of_silence_still_has_its_place() -> None:
     track = Track(TELEPHONE, ChunkLengths(20, 60))
-    clause = Clause("Hm.", 0, MANNER)
+    clause = Clause("Hm.", 0, PARAMETERS)
     track.begin_clause(
         clause, Normalizer().speak("Hm.", "en-US"), sample_rate_hertz=RATE, measures_words=False, pause_ms=0
     )

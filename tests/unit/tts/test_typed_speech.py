@@ -9,13 +9,13 @@ from services.language.reading.normalizer import Normalizer, Pronunciation
 from services.tts.engine import Line, Voice
 from services.tts.errors import BadPhonemes, PitchOutOfRange
 from services.tts.espeak.process import EspeakProcess
-from services.tts.manners import Emphasis, Manners
 from services.tts.router import Router
 from services.tts.say_as import SayAs, read_as
-from services.tts.sentences import ClauseGatherer, Manner
+from services.tts.sentences import ClauseGatherer, SpeechParameters
 from services.tts.speaker import Pauses, TurnSpeaker
 from services.tts.track import Chunk, ChunkLengths
 from services.tts.turn import TextLimits, Turn, TurnText
+from services.tts.voice_selection import Emphasis, VoiceSelection
 from services.tts.wire import lexicon, text_piece
 from tests.unit.tts.voices import PlainEngine
 
@@ -120,10 +120,10 @@ def test_a_language_without_reading_data_reads_it_by_its_words() -> None:
 
 @pytest.mark.parametrize("pitch", [-12.5, 13.0, float("nan")])
 def test_a_pitch_of_over_an_octave_is_refused(pitch: float) -> None:
-    manners = Manners(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
+    selection = VoiceSelection(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
     with pytest.raises(PitchOutOfRange):
-        manners.of(language_code="", voice="", rate=0, turn_voice="", pitch=pitch)
-    assert manners.of(language_code="", voice="", rate=0, turn_voice="", pitch=-12).pitch == -12
+        selection.of(language_code="", voice="", rate=0, turn_voice="", pitch=pitch)
+    assert selection.of(language_code="", voice="", rate=0, turn_voice="", pitch=-12).pitch == -12
 
 
 def test_espeak_speaks_higher_and_lower() -> None:
@@ -146,9 +146,9 @@ def test_espeak_speaks_higher_and_lower() -> None:
 
 
 def test_a_pause_ends_the_clause_before_it_and_lies_before_its_own_only() -> None:
-    gatherer, manner = ClauseGatherer(), Manner("en-US", "plain", 1.0)
-    clauses = gatherer.append("Hello there ", manner)
-    clauses += gatherer.append("again. And more. ", manner, pause_ms=700)
+    gatherer, parameters = ClauseGatherer(), SpeechParameters("en-US", "plain", 1.0)
+    clauses = gatherer.append("Hello there ", parameters)
+    clauses += gatherer.append("again. And more. ", parameters, pause_ms=700)
     clauses += gatherer.flush()
     assert [(clause.text, clause.pause_ms) for clause in clauses] == [
         ("Hello there ", None),
@@ -164,9 +164,9 @@ async def test_a_pause_is_as_long_as_it_was_asked_for(pause_ms: int) -> None:
     lengths = ChunkLengths(20, 100)
     speaker = TurnSpeaker(router, Normalizer(), TELEPHONE, lengths=lengths, pauses=pauses, max_lead_ms=0)
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
-    manner = Manner("en-US", "plain", 1.0)
-    turn.text.append("Hello there.", manner, flush=False, pause_ms=5000)  # nothing has sounded before it
-    turn.text.append("Good day.", manner, flush=False, pause_ms=pause_ms)
+    parameters = SpeechParameters("en-US", "plain", 1.0)
+    turn.text.append("Hello there.", parameters, flush=False, pause_ms=5000)  # nothing has sounded before it
+    turn.text.append("Good day.", parameters, flush=False, pause_ms=pause_ms)
     turn.text.end()
     sound = b"".join([out.content async for out in speaker.speak(turn) if isinstance(out, Chunk)])
     loud = np.flatnonzero(np.abs(decode(TELEPHONE, sound).astype(int)) > 500)
@@ -182,27 +182,27 @@ async def test_the_engine_is_told_the_pitch() -> None:
         Router({"en": engine}), Normalizer(), TELEPHONE, lengths=lengths, pauses=pauses, max_lead_ms=0
     )
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
-    turn.text.append("Room 12.", Manner("en-US", "plain", 1.0, pitch=3.0, say_as=SayAs.DIGITS), flush=False)
+    turn.text.append("Room 12.", SpeechParameters("en-US", "plain", 1.0, pitch=3.0, say_as=SayAs.DIGITS), flush=False)
     turn.text.end()
     assert [out async for out in speaker.speak(turn)]
     assert [(line.text, line.pitch) for line in engine.lines] == [("Room one two.", 3.0)]
 
 
-async def lines_of(engine: PlainEngine, *pieces: tuple[str, Manner]) -> list[Line]:
+async def lines_of(engine: PlainEngine, *pieces: tuple[str, SpeechParameters]) -> list[Line]:
     """What the engine is asked to say for a turn."""
     lengths, pauses = ChunkLengths(20, 100), Pauses(sentence_ms=220, phrase_ms=110, joint_ms=30)
     speaker = TurnSpeaker(Router({"*": engine}), Normalizer(), TELEPHONE, lengths=lengths, pauses=pauses, max_lead_ms=0)
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
-    for text, manner in pieces:
-        turn.text.append(text, manner, flush=False)
+    for text, parameters in pieces:
+        turn.text.append(text, parameters, flush=False)
     turn.text.end()
     assert [out async for out in speaker.speak(turn)]
     return engine.lines
 
 
 async def test_the_engine_is_told_the_sounds_of_a_text_and_no_clause_is_cut_from_it() -> None:
-    plain = Manner("en-US", "plain", 1.0)
-    sounds = Manner("en-US", "plain", 1.0, ipa="dˌɒktə kəˈvɑː")
+    plain = SpeechParameters("en-US", "plain", 1.0)
+    sounds = SpeechParameters("en-US", "plain", 1.0, ipa="dˌɒktə kəˈvɑː")
     lines = await lines_of(PlainEngine(), ("I am ", plain), ("Dr. Q. Kava! ", sounds), ("Hello.", plain))
     assert [line.text for line in lines] == ["I am ", "Dr. Q. Kava! ", "Hello."]
     assert [[(one.start, one.end, one.ipa) for one in line.stretches] for line in lines] == [
@@ -214,7 +214,7 @@ async def test_the_engine_is_told_the_sounds_of_a_text_and_no_clause_is_cut_from
 
 async def test_the_engine_is_told_which_words_are_foreign() -> None:
     engine = PlainEngine(voices=(Voice("plain", ("vi-VN",)),))
-    lines = await lines_of(engine, ("Anh mở Zoom Meetings giúp em.", Manner("vi-VN", "plain", 1.0)))
+    lines = await lines_of(engine, ("Anh mở Zoom Meetings giúp em.", SpeechParameters("vi-VN", "plain", 1.0)))
     assert [(line.text[one.start : one.end], one.language_code) for line in lines for one in line.stretches] == [
         ("Zoom Meetings", "en")
     ]
@@ -222,24 +222,24 @@ async def test_the_engine_is_told_which_words_are_foreign() -> None:
 
 @pytest.mark.parametrize("ipa", ["HELLO", "h3ll@", "привет", "a" * 501])
 def test_sounds_that_are_no_ipa_are_refused(ipa: str) -> None:
-    manners = Manners(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
+    selection = VoiceSelection(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
     with pytest.raises(BadPhonemes):
-        manners.of(language_code="", voice="", rate=0, turn_voice="", ipa=ipa)
-    assert manners.of(language_code="", voice="", rate=0, turn_voice="", ipa=" həˈləʊ ").ipa == "həˈləʊ"
+        selection.of(language_code="", voice="", rate=0, turn_voice="", ipa=ipa)
+    assert selection.of(language_code="", voice="", rate=0, turn_voice="", ipa=" həˈləʊ ").ipa == "həˈləʊ"
 
 
 def test_what_stands_out_is_slower_and_higher_and_stays_in_bounds() -> None:
-    manners = Manners(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
+    selection = VoiceSelection(Router({"en": PlainEngine()}), language_codes=["en-US"], voice="", rate=1.0)
 
-    def manner(emphasis: Emphasis, rate: float = 1.0, pitch: float = 0.0) -> tuple[float, float]:
-        found = manners.of(language_code="", voice="", rate=rate, turn_voice="", pitch=pitch, emphasis=emphasis)
+    def parameters(emphasis: Emphasis, rate: float = 1.0, pitch: float = 0.0) -> tuple[float, float]:
+        found = selection.of(language_code="", voice="", rate=rate, turn_voice="", pitch=pitch, emphasis=emphasis)
         return found.rate, found.pitch
 
-    by_weight = [manner(one) for one in (Emphasis.REDUCED, Emphasis.NONE, Emphasis.MODERATE, Emphasis.STRONG)]
+    by_weight = [parameters(one) for one in (Emphasis.REDUCED, Emphasis.NONE, Emphasis.MODERATE, Emphasis.STRONG)]
     assert by_weight[1] == (1.0, 0.0)
     assert by_weight == sorted(by_weight, key=lambda one: -one[0])
     assert by_weight == sorted(by_weight, key=lambda one: one[1])
-    assert manner(Emphasis.STRONG, rate=0.5, pitch=12.0) == (0.5, 12.0)
+    assert parameters(Emphasis.STRONG, rate=0.5, pitch=12.0) == (0.5, 12.0)
 
 
 def test_a_message_carries_all_of_it() -> None:

@@ -54,7 +54,7 @@ function explain(name: string, error: unknown): number {
 }
 
 process.on("SIGINT", () => process.exit(130));
-process.stdout.on("error", () => process.exit(141)); // nobody reads what it prints
+process.stdout.on("error", () => process.exit(141)); // the reader of stdout is gone
 const code = await main(process.argv.slice(2));
 // Connections are kept open for the next stream: leave once what was printed is out.
 process.stdout.write("", () => process.exit(code));

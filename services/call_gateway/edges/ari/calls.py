@@ -61,7 +61,7 @@ class AriCalls:
         tasks: asyncio.TaskGroup,
     ) -> None:
         self.is_taking = True
-        self.is_stopping = False  # the process ends: no patience with an Asterisk that does not answer
+        self.is_stopping = False  # the process ends: an Asterisk that does not answer is not waited for
         self._ari, self._settings, self._pacer = ari, settings, pacer
         self._names = Names(settings.app)
         self._make_codec = make_codec
@@ -73,7 +73,7 @@ class AriCalls:
 
     @property
     def visits(self) -> tuple[KnownVisit, ...]:
-        """What Asterisk should hold of every visit that is not over or whose remains are still being removed."""
+        """Return what Asterisk should hold of every visit that is not over or whose remains are still being removed."""
         return tuple(leg.visit for leg in self._media_legs.values())
 
     def lose(self, visit: KnownVisit, loss: VisitLoss) -> None:
@@ -171,7 +171,7 @@ class AriCalls:
         if isinstance(event, ChannelEntered):
             self._channel_entered(event)
         elif isinstance(event, ChannelLeft | ChannelGone):
-            self._hear_going(event)
+            self._on_going(event)
         elif not isinstance(event, AppReplaced) and event.channel_id in self._legs:
             leg = self._legs[event.channel_id]
             match event:
@@ -184,8 +184,8 @@ class AriCalls:
                 case HoldSet(_, is_held):
                     leg.on_event(HoldChanged(is_held))
 
-    def _hear_going(self, event: ChannelLeft | ChannelGone) -> None:
-        """A channel left the application, for the dialplan or for good."""
+    def _on_going(self, event: ChannelLeft | ChannelGone) -> None:
+        """A channel left the application, for the dialplan or at its end."""
         leg = self._legs.get(event.channel_id)
         if isinstance(event, ChannelGone):
             if leg is not None:
@@ -212,16 +212,11 @@ class AriCalls:
         elif is_back and channel_id in self._legs and self._legs[channel_id].is_away:
             self._come_back(self._legs[channel_id], "".join(arguments[1:2]))
         elif channel_id in self._legs and channel_id not in self._left:
-            return  # the same visit: it was found when stock was taken
+            return  # the same visit: a reconciliation found it
         else:
-            self._begin_again(channel, is_back=is_back)
-
-    def _begin_again(self, channel: Channel, *, is_back: bool) -> None:
-        """Return the visit for a caller who entered the application. Each entry is a visit of its own, also while the
-        remains of the last visit are still being removed. A caller who comes back from a transfer to a process that no
-        longer knows the call is not greeted as a new caller.
-        """
-        self.begin(channel, is_recovered=is_back)
+            # Each entry is a visit of its own, also while the remains of the last visit are still being removed. A
+            # caller who comes back from a transfer to a process that no longer knows the call is not greeted again.
+            self.begin(channel, is_recovered=is_back)
 
     def _channel_left(self, channel_id: str, cause_text: str) -> None:
         if channel_id in self._media_legs:
@@ -278,7 +273,7 @@ class AriCalls:
         self._tasks.create_task(leg.check_hold())
 
     async def _describe(self, call: IncomingCall, channel: Channel) -> IncomingCall:
-        """What the dialplan says about the call. Raises LegFailed."""
+        """Return what the dialplan says about the call. Raises LegFailed."""
 
         async def read(name: str) -> str:
             told = channel.variables.get(name)  # ari.conf lists it under channelvars

@@ -36,7 +36,7 @@ class AriRefused(LegFailed):
 
     @property
     def is_gone(self) -> bool:
-        """What the request was about is not there."""
+        """Return whether the thing that the request was about does not exist."""
         return self.status == _NOT_FOUND
 
 

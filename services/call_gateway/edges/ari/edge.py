@@ -27,7 +27,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 _UNAUTHORIZED: Final = 401
 
 _CONNECTED = Gauge("voice_ari_connected", "Whether Asterisk's events come in.")
-_RECOVERED = Counter("voice_ari_recovered_total", "What was found when stock was taken after a (re)connect.", ["what"])
+_RECOVERED = Counter(
+    "voice_ari_recovered_total", "Objects found by the reconciliation after a (re)connect, by kind.", ["what"]
+)
 
 log = get_logger(__name__)
 
@@ -87,7 +89,7 @@ class AriEdge:
                 events = await self._ari.open_events()
                 try:
                     await self._filter_events()
-                    await self._take_stock(calls)
+                    await self._reconcile(calls)
                     self._say_connected()
                     pause_s = _FIRST_PAUSE_S
                     was_replaced = await self._own(events, calls)
@@ -143,9 +145,9 @@ class AriEdge:
         except AriRefused as refusal:  # before Asterisk 16.6; it is only a saving
             log.info("ari_events_unfiltered", fault=str(refusal))
 
-    async def _take_stock(self, calls: AriCalls) -> None:
-        """Bring what we know and what Asterisk holds together. A refusal about one channel, which may be gone by now,
-        is that channel's affair. Raises LegFailed when there is no list to be had.
+    async def _reconcile(self, calls: AriCalls) -> None:
+        """Reconcile the visits known here with Asterisk's channels and bridges. A refusal about one channel, which may
+        be gone by now, is that channel's affair. Raises LegFailed when there is no list to be had.
         """
         known = calls.visits  # before the lists: what begins meanwhile is not missed in them
         channels = _readable(await self._ari.get("channels"), read_channel)
@@ -208,7 +210,7 @@ class AriEdge:
         for what, count in counts.items():
             _RECOVERED.labels(what).inc(count)
         if any(counts.values()):
-            log.warning("ari_stock_taken", **counts)
+            log.warning("ari_reconciled", **counts)
 
 
 def _read_bridge(bridge: Any) -> Bridge:
@@ -219,7 +221,7 @@ def _read_bridge(bridge: Any) -> Bridge:
 
 
 def _readable(listed: Any, read: Callable[[Any], Item]) -> tuple[Item, ...]:
-    """What can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
+    """Return what can be read of one of Asterisk's lists. Raises LegFailed when it is no list."""
     if not isinstance(listed, list):
         raise LegFailed(f"Asterisk's lists cannot be read: {type(listed).__name__}")
     items = []

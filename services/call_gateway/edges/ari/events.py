@@ -1,4 +1,4 @@
-"""What Asterisk says, as far as a gateway listens (https://docs.asterisk.org, Asterisk REST Data Models)."""
+"""Asterisk's ARI events that the gateway reads (https://docs.asterisk.org, Asterisk REST Data Models)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ EVENT_KINDS: Final = (
     "ApplicationReplaced",
     "Dial",
 )
-"""What read_event understands."""
+"""The event types that read_event understands."""
 
 
 class UnreadableEvent(ValueError):

@@ -23,7 +23,7 @@ _LISTED_SIP: Final = re.compile(r"sips?:[\w.!~*'()%+-]{1,64}@[\w.:\[\]-]{1,120}"
 _CALLER_LEFT: Final = "CALLER_LEFT"
 FALLBACK_EXTENSION: Final = "fallback"
 SIP_EXTENSION: Final = "sip-address"
-"""Where the transfer context calls the address in TONG_DAI_DESTINATION."""
+"""The extension of the transfer context that calls the address in TONG_DAI_DESTINATION."""
 
 log = get_logger(__name__)
 
@@ -60,7 +60,7 @@ class AriLeg:
 
     @property
     def is_over(self) -> bool:
-        """Nothing is heard or said any more."""
+        """Return whether the leg has ended."""
         return self._is_over
 
     @property
@@ -75,7 +75,7 @@ class AriLeg:
 
     @property
     def visit(self) -> KnownVisit:
-        """What Asterisk should hold of it."""
+        """Return what Asterisk should hold of the call."""
         line = self.line
         return KnownVisit(
             self.call.call_id,
@@ -113,7 +113,7 @@ class AriLeg:
             self._ask_hold(self)
 
     def discard_sent(self) -> None:
-        """Nothing to do: a frame leaves when it is due, so what was sent was played."""
+        """Do nothing: a frame leaves when it is due, so what was sent was played."""
 
     async def send_dtmf(self, digits: str) -> None:
         """By Asterisk, for key packets of our own never reach the phone. Raises LegFailed."""
@@ -323,7 +323,7 @@ class AriLeg:
 
 
 def _extension_of(destination: str, *, is_listed: bool) -> str:
-    """Where in the transfer context a destination is called. Raises TransferFailed."""
+    """Return where in the transfer context a destination is called. Raises TransferFailed."""
     if is_listed and _LISTED_SIP.fullmatch(destination):
         return SIP_EXTENSION
     found = _DESTINATION.fullmatch(destination)

@@ -14,7 +14,7 @@ KEY_LIMIT_MS: Final = 500  # a key is seldom held down for longer
 KEY_TAIL_MS: Final = 100  # from the news of a key to the first packet after it
 SILENCE_SUPPRESSED_AFTER: Final = 2  # unexplained holes; then the line is one that falls silent by itself
 DOUBT_AFTER_MS: Final = 3000
-LONGEST_PATIENCE_MS: Final = 60_000
+LONGEST_LIMIT_MS: Final = 60_000
 
 
 class KeyHoles:
@@ -40,7 +40,7 @@ class KeyHoles:
                 self._is_unexplained = False
                 return [*held_back, event]
             case MediaIdle(reason=IdleReason.UNKNOWN):
-                return self._hear_hole(event)
+                return self._on_idle(event)
             case MediaIdle():
                 held_back = self._let_go(event.reason)
                 self._at_sample = event.to_sample
@@ -54,7 +54,7 @@ class KeyHoles:
                 return [*held_back, event]
         return [event]
 
-    def _hear_hole(self, hole: MediaIdle) -> list[LegEvent]:
+    def _on_idle(self, hole: MediaIdle) -> list[LegEvent]:
         self._at_sample = hole.to_sample
         if hole.from_sample < self._key_until_sample:
             return [replace(hole, reason=IdleReason.DTMF)]
@@ -86,14 +86,14 @@ class HoldDoubt:
         self.is_held = False
         """The state of the hold that is believed now."""
         self._against_ms = 0.0
-        self._patience_ms = DOUBT_AFTER_MS
+        self._limit_ms = DOUBT_AFTER_MS
 
     def believe(self, *, is_held: bool) -> bool:
         """Asterisk says so. Returns whether it is news."""
         is_news, self.is_held = is_held != self.is_held, is_held
         self._against_ms = 0.0
         if is_news:
-            self._patience_ms = DOUBT_AFTER_MS
+            self._limit_ms = DOUBT_AFTER_MS
         return is_news
 
     def observe(self, event: LegEvent) -> bool:
@@ -110,11 +110,11 @@ class HoldDoubt:
         if not speaks_against:
             self._against_ms = 0.0
             if not self.is_held:
-                self._patience_ms = DOUBT_AFTER_MS
+                self._limit_ms = DOUBT_AFTER_MS
             return False
         self._against_ms += n_samples * 1000 / self._format.sample_rate_hertz
-        if self._against_ms < self._patience_ms:
+        if self._against_ms < self._limit_ms:
             return False
         self._against_ms = 0.0
-        self._patience_ms = min(2 * self._patience_ms, LONGEST_PATIENCE_MS)
+        self._limit_ms = min(2 * self._limit_ms, LONGEST_LIMIT_MS)
         return True

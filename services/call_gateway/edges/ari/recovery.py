@@ -28,7 +28,7 @@ class KnownVisit:
 
 
 class VisitLoss(Enum):
-    """Why a visit is over."""
+    """The reason why a visit is over."""
 
     GONE = "gone"  # the caller's channel is no more
     AWAY = "away"  # it exists, and is in the application no more
@@ -45,7 +45,7 @@ class FoundCall:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What is to be done."""
+    """The plan of a recovery: visits that are lost or alive, calls that were found, and orphans to remove."""
 
     lost: tuple[tuple[KnownVisit, VisitLoss], ...]
     alive: tuple[KnownVisit, ...]  # whose events we want again
@@ -92,7 +92,8 @@ def plan_recovery(
 def _loss(
     names: Names, visit: KnownVisit, by_id: dict[str, Channel], members: dict[str, tuple[str, ...]]
 ) -> VisitLoss | None:
-    """That the caller's channel exists does not make it ours: it must be in our application or in the visit's bridge.
+    """Return why a visit is lost; None: it is alive. An existing channel alone does not make the call ours: it must be
+    in our application or in the visit's bridge.
 
     One that came in place of another (attended transfer) is shown without application, and stands in the bridge.
     """

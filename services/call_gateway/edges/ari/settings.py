@@ -30,7 +30,7 @@ def _address(field: str, host: str) -> IPv4Address | IPv6Address | None:
 
 
 class AriSettings(BaseSettings):
-    """Where Asterisk is, and how calls are taken from it. The defaults fit `make pbx`."""
+    """The settings of the ARI edge. The defaults fit `make pbx`."""
 
     model_config = SettingsConfigDict(
         env_prefix="GATEWAY_ARI_",
@@ -123,7 +123,7 @@ class AriSettings(BaseSettings):
         return self
 
     def exposures(self) -> list[str]:
-        """What others than this machine could read or do, each with what closes it."""
+        """Return what others than this machine could read or do, each with what closes it."""
         host = urlsplit(self.url).hostname or ""
         if is_loopback(host):
             return []
@@ -156,11 +156,11 @@ class AriSettings(BaseSettings):
 
     @property
     def media_address(self) -> str:
-        """Where Asterisk is told to send."""
+        """Return where Asterisk is told to send."""
         return self.media_advertised_host or self.media_host
 
     def tls(self) -> ssl.SSLContext | bool:
-        """What aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""
+        """Return what aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""
         if not self.url.startswith("https://"):
             return True
         if not self.tls_verify:

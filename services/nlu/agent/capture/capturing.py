@@ -38,7 +38,7 @@ _LADDERS: Mapping[SlotKind, tuple[Step, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the caller will probably say next, for the STT stage."""
+    """The input that is expected next, for the STT stage."""
 
     kind: ExpectedKind
     length: int = 0
@@ -272,7 +272,7 @@ class Capture:
         return replace(after, text=f"{text} {after.text}".strip(), read_back=" ".join([said, after.read_back]).strip())
 
     def _unclear(self, state: CaptureState) -> Captured:
-        """Nothing of what was said belongs here: the question is asked once more, then otherwise."""
+        """Ask the question once more, then in other words: nothing of what was said belongs to the slot."""
         failures = state.n_failures + 1
         if failures >= _MOST_FAILURES:
             return self._failed(replace(state, is_confirming=False))

@@ -68,7 +68,7 @@ class EmailForm:
         return f"{before.partition('@')[0]}@{new}" if "@" in before and "." in new else new
 
     def mended(self, value: str, text: str) -> tuple[str, ...]:
-        """A whole address with the part of it said anew that is most like what is said: "no, it's greenfield"."""
+        """A whole address with the part of it said again that is most like what is said: "no, it's greenfield"."""
         found = []
         for segment in segments(text, self._dictation):
             piece = self._piece(segment)
@@ -157,7 +157,7 @@ class EmailForm:
 
 
 def _parts(value: str, *, is_whole: bool) -> Iterator[tuple[int, int]]:
-    """Where the parts of an address stand that may be said alone: before the @, behind it, and their pieces."""
+    """Yield where the parts of an address stand that may be said alone: before the @, behind it, and their pieces."""
     at = value.index("@") if "@" in value else len(value)
     yield 0, at
     yield at + 1, len(value)

@@ -133,7 +133,7 @@ class NameForm:
         return Extent.WHOLE if is_name else Extent.WRONG
 
     def joined(self, before: str, new: str) -> tuple[str, ...]:
-        """A new name, or one word of it anew; one that was spelled in one run has the words of the one before it."""
+        """A new name, or one word of it said again; a name spelled in one run has the words of the one before."""
         words = before.split()
         likeness = [_alike(word, new) for word in words]
         if len(words) > 1 and " " not in new and max(likeness) >= _LEAST_SAME:

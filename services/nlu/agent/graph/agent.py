@@ -1,7 +1,7 @@
 """The agent `graph`: understand, look up, then answer, ask, confirm or hand over, and act.
 
 Every word it says comes from the agent's file or from what the caller said; the engine is asked for nothing. The graph
-is LangGraph's; what belongs to one turn rides in its context, so that checkpoints hold nothing but strings.
+is LangGraph's; what belongs to one turn rides in its context, so that checkpoints hold only strings.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -18,23 +18,24 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from services.language.data import LanguageDataError
-from services.nlu.agent.capture.slots import as_mapping
-from services.nlu.agent.courtesies import courtesy, user_text
+from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
-from services.nlu.agent.graph.captures import Captures, Heard, SlotTaken, captures_of
+from services.nlu.agent.graph.captures import captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
-from services.nlu.agent.graph.finding import Finding, Next
+from services.nlu.agent.graph.finding import Next
 from services.nlu.agent.graph.house import house_of
-from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Part, Reader
+from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Reader
+from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.seen import seen_by
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.stays import Stays
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.work import Work, heard_of, words_of
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
@@ -44,9 +45,8 @@ from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
 from services.nlu.engine import NluEngine
 from services.nlu.history import Entry
-from services.nlu.inputs import Dtmf, Text
-from services.nlu.outputs import Act as CallAct
-from services.nlu.outputs import HangUp, SwitchLanguage, Transfer
+from services.nlu.inputs import Text
+from services.nlu.outputs import HangUp
 from services.nlu.settings import NluSettings
 from services.nlu.tool_runs import key_of
 from services.nlu.tools.clinic.diary import Appointment
@@ -61,31 +61,6 @@ SMS = "message_sms"
 """The tool that tells callers how a deed of theirs ended."""
 NO_INTENTS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number", "repeat"}  # kinds that are no wish of a caller's
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
-
-
-@dataclass(slots=True, eq=False)
-class Work:
-    """One turn on its way through the graph."""
-
-    text: str
-    language_code: str
-    now: datetime
-    dialogue: Dialogue
-    tenant_id: str = ""
-    caller: str = ""  # the number that calls; empty: not known
-    history: Sequence[Entry] = ()
-    free: Sequence[datetime] | None = None  # times that can be booked
-    own: Sequence[Appointment] | None = None  # what stands for the number that calls
-    looked_up: tuple[str, ...] = ()  # appointments of the caller's, as JSON
-    all_parts: tuple[Part, ...] = ()
-    parts: tuple[Part, ...] = ()  # that are still to be answered
-    finding: Finding | None = None
-    said: str = ""
-    is_plain: bool = False
-    confidence: float | None = None  # of the text, 0 to 1; None: not known
-    heard: Heard = field(default_factory=lambda: Heard(""))
-    taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
-    read_back: str = ""  # what is said again of it
 
 
 class GraphAgent:
@@ -114,19 +89,20 @@ class GraphAgent:
             self._bookings: Mapping[str, StandingBookings] = {}
             if self._clinic:
                 self._bookings = {
-                    tag: StandingBookings(profile, tag, self._finders[tag], Wording(tag)) for tag in self._finders
+                    tag: StandingBookings(profile, tag, self._finders[tag], Templates(tag)) for tag in self._finders
                 }
             elif self._house:
                 self._stays = {tag: Stays(profile, tag, self._finders[tag], self._house.rooms) for tag in self._finders}
                 self._bookings = self._stays
             self._wishes = {
-                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Wording(tag))
+                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Templates(tag))
                 for tag in profile.language_codes
             }
             self._answers = {
                 tag: Answers(profile, tag, self._finders[tag], self._wishes[tag]) for tag in profile.language_codes
             }
             self._captures = {tag: captures_of(profile, tag, self._wishes[tag]) for tag in profile.language_codes}
+            self._replies = ReplyNodes(profile, self._answers, self._captures, self._wishes)
             examples = examples_of(profile)
         except (LanguageDataError, KeyError) as error:
             raise StartupError(f"agent {profile.agent_id}: kind 'graph': {error}") from error
@@ -155,7 +131,7 @@ class GraphAgent:
         await self._prompted.close()
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
-        """Those of the packages that the agent's file names."""
+        """Return the tools of the packages that the agent's file names."""
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._prompted.tools_of(tenant_id), **clinic}
 
@@ -209,14 +185,14 @@ class GraphAgent:
                 yield Act(HangUp())
             return
         work = Work(
-            _words_of(turn),
+            words_of(turn),
             turn.language_code,
             self._clock(),
             read_dialogue(turn.state),
             tenant_id=turn.call.tenant_id,
             caller=number_of(turn.call.caller),
             history=history,
-            heard=_heard(turn),
+            heard=heard_of(turn),
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
@@ -304,8 +280,8 @@ class GraphAgent:
         built.add_node("understand", self._understand)
         built.add_node("look_up", self._look_up, destinations=tuple(step.value for step in Next))
         for step in Next:
-            built.add_node(step.value, self._say, destinations=("act", "look_up", END))
-        built.add_node("act", self._act, destinations=("look_up", END))
+            built.add_node(step.value, self._replies.say, destinations=("act", "look_up", END))
+        built.add_node("act", self._replies.act, destinations=("look_up", END))
         built.add_edge(START, "understand")
         built.add_edge("understand", "look_up")
         return built
@@ -352,7 +328,7 @@ class GraphAgent:
         work = runtime.context
         if work.taken:
             work.read_back = work.taken.read_back
-            work.finding, work.taken, work.parts = self._finding_of(work.taken, work.language_code), None, ()
+            work.finding, work.taken, work.parts = self._replies.finding_of(work.taken, work.language_code), None, ()
             work.dialogue = work.finding.dialogue
             if bookings := self._bookings.get(work.language_code):
                 work.looked_up += bookings.shown_of(work.dialogue.wish)
@@ -367,97 +343,3 @@ class GraphAgent:
         if bookings:
             work.looked_up += bookings.shown_of(work.dialogue.wish)
         return Command(goto=work.finding.next.value)
-
-    def _finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
-        """Return what is said of a slot. One that nobody could capture goes to a person, where callers may be put
-        through.
-        """
-        dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
-        if not taken.is_for_human:
-            return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
-        words = Wording(language_code)
-        if self._profile.handover:
-            text = f"{taken.text} {words.say('handover')}"
-            return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))
-        return Finding(f"{taken.text} {words.ask('more')}", dialogue, Next.ASK)
-
-    async def _say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
-        """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
-        work = runtime.context
-        text = work.finding.text if work.finding else ""
-        if work.is_plain:
-            text = self._answers[work.language_code].plain(text)
-        work.said = f"{work.said} {text}".strip()
-        if work.finding and work.finding.act:
-            return Command(update={"say": text}, goto="act")
-        command = self._go_on(work, text)
-        if work.finding and work.finding.computed:
-            computed = [str(number) for number in work.finding.computed]
-            command = replace(command, update={**dict(command.update or {}), "computed": computed})
-        if work.looked_up:
-            command = replace(command, update={**dict(command.update or {}), "looked_up": list(work.looked_up)})
-        return command
-
-    async def _act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
-        work = runtime.context
-        command = self._go_on(work, "")
-        if work.finding and work.finding.act:
-            command = replace(command, update={**dict(command.update or {}), "act": _written(work.finding.act)})
-        return command
-
-    def _go_on(self, work: Work, text: str) -> Command[str]:
-        """To the next part; behind the last one come back to a question that was interrupted, and remember."""
-        if work.parts:
-            return Command(update={"say": text}, goto="look_up")
-        pending = self._answers[work.language_code].pending(work.dialogue)
-        dialogue = work.dialogue
-        update: dict[str, object] = {}
-        if captures := self._captures[work.language_code]:
-            text, pending, dialogue = self._asked_by(captures, work, text, pending)
-            update["captured"] = f"{work.read_back}. {captures.read_back(dialogue)}".strip(". ")
-            if expected := captures.expected(dialogue):
-                update["expect"] = {
-                    "kind": expected.kind.name,
-                    "length": expected.length,
-                    "phrases": list(expected.phrases),
-                }
-        if dialogue.kind != "repeat":
-            dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
-        said = f"{text} {pending}".strip()
-        return Command(update={**update, "say": said, "memory": as_state(dialogue)}, goto=END)
-
-    def _asked_by(self, captures: Captures, work: Work, text: str, pending: str) -> tuple[str, str, Dialogue]:
-        """The question for a slot in the words of its capture: the number they call from is offered first, and a
-        capture that was interrupted goes on where it was.
-        """
-        dialogue = work.dialogue
-        asked = captures.ask(dialogue, caller=work.caller)
-        if asked is None or (dialogue.capture and not pending):
-            return text, pending, dialogue
-        work.read_back = f"{work.read_back}. {asked.read_back}"
-        usual = self._wishes[work.language_code].question(dialogue)
-        dialogue = replace(dialogue, capture=as_mapping(asked.state))
-        if pending:
-            return text, asked.text, dialogue
-        return text.removesuffix(usual) + asked.text, pending, dialogue
-
-
-def _written(act: CallAct) -> dict[str, str]:
-    match act:
-        case Transfer(destination):
-            return {"name": "transfer", "destination": destination}
-        case SwitchLanguage(code):
-            return {"name": "switch_language", "language_code": code, "when": "NOW"}
-        case _:
-            return {"name": "hang_up"}
-
-
-def _heard(turn: AgentTurn) -> Heard:
-    if isinstance(turn.input, Dtmf):
-        return Heard(turn.input.digits, is_keys=True)
-    return Heard(_words_of(turn), confidence=turn.input.confidence if isinstance(turn.input, Text) else None)
-
-
-def _words_of(turn: AgentTurn) -> str:
-    """Return what the caller said; pressed keys are digits that they say."""
-    return turn.input.digits if isinstance(turn.input, Dtmf) else user_text(turn.input)

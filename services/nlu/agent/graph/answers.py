@@ -22,8 +22,8 @@ from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
 from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
@@ -41,7 +41,7 @@ class Answers:
     ) -> None:
         """`wishes` in place of those of which nothing is booked."""
         self._profile, self._facts, self._language, self._finder = profile, profile.facts, language_code, finder
-        self._words = Wording(language_code)
+        self._words = Templates(language_code)
         self._wishes = wishes or Wishes(profile, language_code, finder, self._words)
         self._findings = Findings(self._facts, language_code, self._words, self._wishes)
         self._known = self._known_words()
@@ -172,8 +172,8 @@ class Answers:
         return any(word in own for place, word in enumerate(slots.words) if place not in slots.value_words)
 
     def _lacks_topic(self, part: Part) -> bool:
-        """Whether a part that is not surely of a text has none of the words that only its examples have, and one that
-        none of them has: "when can we eat" is no question after check-in, though both are after a time.
+        """Return whether a part that is not surely of a text has none of the words that only its examples have, and one
+        that none of them has: "when can we eat" is no question after check-in, though both are after a time.
         """
         if part.score >= _SURE_SCORE or part.is_follow_up:
             return False
@@ -282,7 +282,9 @@ class Answers:
         return replace(said, next=Next.HAND_OVER, act=Transfer(destination))
 
     def _destination(self, part: Part) -> str:
-        """Where the caller wants to be put through to by a name of the agent's file; empty: it lists no such place."""
+        """Return where the caller wants to be put through to by a name of the agent's file; empty: it lists no such
+        place.
+        """
         places = [one for one in self._profile.destinations if self._profile.may(Transfer(one.target))]
         named = (one for one in places if has_any(part.slots.words, [normalise(name) for name in one.names]))
         return next((one.target for one in named), "")

@@ -159,7 +159,7 @@ def _read(language: str) -> Asking:
 
 
 def refers(words: Words, asking: Asking) -> bool:
-    """Whether words point at what was spoken of before: "how long does it take?"."""
+    """Return whether words point at what was spoken of before: "how long does it take?"."""
     body = words[:-_LAST_WORDS]
     pointing = [one for one in asking.pronouns if one not in asking.particles]
     every = [(words, pointing), (body, asking.particles)]

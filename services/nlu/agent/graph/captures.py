@@ -1,4 +1,5 @@
-"""What a wish needs by the letter: the caller's number and name, and the slots that the agent's file adds. Sans-IO.
+"""The slots of a wish that are captured to the letter: the caller's number and name, and the slots that the agent's
+file adds. Sans-IO.
 
 A turn belongs here where it answers the question for a slot, or puts right what was read back; everything else (another
 question, another day, a wish that is dropped) is left to the rest of the graph.
@@ -52,7 +53,7 @@ class SlotTaken:
 
 
 class Captures:
-    """Those of one agent's wishes in one language."""
+    """The captures of one agent's wishes in one language."""
 
     def __init__(self, profile: AgentProfile, language_code: str, wishes: Wishes) -> None:
         self._wishes = wishes

@@ -16,7 +16,7 @@ from services.nlu.agent.facts import Facts, Money, Service, names_in, price_in
 from services.nlu.agent.graph.asking import Asking
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
 _KINDS = frozenset({"price", "offered", "duration", "hours", "who", UNKNOWN, "about", "free"})
@@ -37,8 +37,8 @@ class Compared:
 class Comparing:
     """Comparisons over one agent's facts in one language."""
 
-    def __init__(self, facts: Facts, language_code: str, asking: Asking, wording: Wording) -> None:
-        self._facts, self._language, self._asking, self._words = facts, language_code, asking, wording
+    def __init__(self, facts: Facts, language_code: str, asking: Asking, templates: Templates) -> None:
+        self._facts, self._language, self._asking, self._words = facts, language_code, asking, templates
         self._services = {one.id: one for one in facts.services}
 
     def answer(self, part: Part, strange: Callable[[str], int]) -> Compared | None:

@@ -151,7 +151,7 @@ class Counting:
 
 
 def spans_of(words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
-    """Where any of the phrases stands in the words."""
+    """Return where any of the phrases stands in the words."""
     n_words = len(words)
     return [
         (at, at + len(phrase)) for phrase in phrases for at in range(n_words) if words[at : at + len(phrase)] == phrase

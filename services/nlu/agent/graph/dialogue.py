@@ -11,7 +11,7 @@ MAX_REMEMBERED_CHARS = 600
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the caller wants noted, as far as they have said it."""
+    """The caller's wish, with the slots filled so far."""
 
     kind: str = ""  # book, change, cancel, find; empty: none
     service: str = ""  # an id

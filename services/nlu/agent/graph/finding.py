@@ -10,13 +10,13 @@ from enum import Enum
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.outputs import Act
 
 
 class Next(Enum):
-    """Which node of the graph words a finding."""
+    """The node of the graph that words a finding."""
 
     ANSWER = "answer"
     ASK = "ask"
@@ -38,9 +38,9 @@ class Finding:
 class Findings:
     """Makes the findings of one agent in one language: an answer, what is not known of a kind, what nothing covers."""
 
-    def __init__(self, facts: Facts, language_code: str, wording: Wording, wishes: Wishes) -> None:
+    def __init__(self, facts: Facts, language_code: str, templates: Templates, wishes: Wishes) -> None:
         """`wishes` tell whether a wish is open: then nothing else is asked behind an answer."""
-        self.facts, self.language, self.words, self._wishes = facts, language_code, wording, wishes
+        self.facts, self.language, self.words, self._wishes = facts, language_code, templates, wishes
         named: tuple[Service | Topic | Person, ...] = (*facts.services, *facts.topics, *facts.people)
         self._names = {one.id: names_in(one.names, language_code)[0] for one in named}
 

@@ -31,7 +31,7 @@ _SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just
 
 
 class HourAnswers:
-    """When one agent's house is open, in one language."""
+    """Answers about one agent's opening hours, in one language."""
 
     def __init__(self, findings: Findings, finder: SlotFinder, known: frozenset[str], trades: Sequence[Words]) -> None:
         """`known`: the words of questions after hours; `trades`: businesses that the house is none of."""
@@ -84,7 +84,7 @@ class HourAnswers:
         return any(start - 1 in strange for start, _ in opens)
 
     def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
-        """Who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
+        """Return who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""
         words, compares = part.slots.words, self._finder.words.compares
         is_of_house = has_any(words, (*compares["opening"], *compares["closing"]))
         if is_of_house or not dialogue.person or not has_any(words, self._finder.words.person_pronouns):

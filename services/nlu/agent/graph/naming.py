@@ -69,8 +69,9 @@ def places_of(words: Words, form: Words, common: frozenset[str]) -> list[tuple[i
 
 
 def _match(words: Words, start: int, form: Words, common: frozenset[str]) -> int:
-    """Where a name that begins at a word ends; 0: it does not stand there. Small words inside a long name may be others
-    ("pick me up at the airport" of "pick us up from the airport"), and a script without spaces may leave the end out.
+    """Return where a name that begins at a word ends; 0: it does not stand there. Small words inside a long name may be
+    others ("pick me up at the airport" of "pick us up from the airport"), and a script without spaces may leave the end
+    out.
     """
     if end := _matched(words, start, form, common, LONGEST_GAP):
         return end

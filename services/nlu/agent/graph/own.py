@@ -36,10 +36,10 @@ class OwnGraphAgent:
         self._graph = _graph_of(profile)
 
     async def load(self) -> None:
-        """Nothing to do: the graph is compiled when its module is imported."""
+        """Do nothing: the graph is compiled when its module is imported."""
 
     async def prepare(self, call: Call, history: Sequence[Entry], *, language_code: str, state: AgentState) -> None:
-        """Nothing to do: a graph reads what it is given."""
+        """Do nothing: a graph reads what it is given."""
 
     async def respond(
         self, turn: AgentTurn, history: Sequence[Entry], *, committed: asyncio.Event

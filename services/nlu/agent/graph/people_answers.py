@@ -18,7 +18,7 @@ FEW_STRANGE = 2  # unknown words that make another question of "who sees childre
 
 
 class PeopleAnswers:
-    """Who one agent's people are, in one language."""
+    """Answers about one agent's people, in one language."""
 
     def __init__(self, findings: Findings, finder: SlotFinder, hours: HourAnswers, known: frozenset[str]) -> None:
         """`known`: the words of questions after people."""

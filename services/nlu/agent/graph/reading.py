@@ -299,7 +299,7 @@ def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
 
 
 def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
-    """Whether a sentence only asks the question before of a thing that the agent does not know: "and braces?"."""
+    """Return whether a sentence only repeats the question before for a thing unknown to the agent: "and braces?"."""
     lead = _lead(slots.words, finder.words.follow_ups)
     rest = slots.words[len(lead) :]
     is_short = bool(lead) and 0 < len(rest) <= _SHORT - 1 and not has_any(rest, finder.words.question_words)
@@ -336,7 +336,7 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
 def _of_what_is_named(
     decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
 ) -> tuple[str, tuple[str, ...]]:
-    """What is asked about a service that is named, by the words that say whether it is a time or a price.
+    """Return what is asked about a service that is named, by the words that say whether it is a time or a price.
 
     "What time is breakfast?" asks for no price, though most questions about breakfast do.
     """

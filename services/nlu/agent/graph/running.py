@@ -15,7 +15,7 @@ from typing import Any, TypedDict
 
 from langgraph.errors import GraphRecursionError
 
-from services.nlu.agent.acts import WantedAct, WantedEar, read_act
+from services.nlu.agent.acts import WantedAct, WantedInput, read_act
 from services.nlu.agent.interface import Act, AwaitCommit, Expect, Remember, Say, Step
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -26,7 +26,7 @@ MAX_NODES = 25  # that one turn may run through
 
 
 class CallState(TypedDict, total=False):
-    """What a graph is given for a turn, and what its nodes may return. A graph of one's own adds keys to it."""
+    """The state of a graph: its input for a turn, and what its nodes may return. A graph of one's own adds keys."""
 
     said: str  # by the caller
     language_code: str
@@ -101,6 +101,6 @@ def _steps(update: Mapping[str, Any]) -> list[Step]:
             steps.append(Remember(values["memory"]))
         if expect := values.get("expect"):
             expected = read_act("expect", json.dumps(expect))
-            if isinstance(expected, WantedEar):
+            if isinstance(expected, WantedInput):
                 steps.append(Expect(expected.kind, expected.length, expected.phrases))
     return steps

@@ -20,7 +20,7 @@ _LONGEST_LIST = 6
 
 
 class ServiceAnswers:
-    """What one agent's services are, in one language."""
+    """Answers about one agent's services, in one language."""
 
     def __init__(
         self, findings: Findings, finder: SlotFinder, people: PeopleAnswers, known: Mapping[str, frozenset[str]]
@@ -54,7 +54,7 @@ class ServiceAnswers:
         return replace(found, text=text, computed=(total.amount,))
 
     def _counts(self, part: Part, services: Sequence[Service]) -> dict[str, int]:
-        """How many of each service are asked for: of the one spoken of before too, "and for three nights?"."""
+        """Return how many of each service are asked for: of the one spoken of before too, "and for three nights?"."""
         slots = part.slots
         if slots.services:
             counts = {one.id: one.count for one in slots.services}

@@ -1,4 +1,4 @@
-"""What a sentence names: services, people and topics of the agent's, days, times and numbers. Sans-IO.
+"""The slots of a sentence: services, people and topics of the agent's, days, times and numbers. Sans-IO.
 
 Names are found word by word: equal, of one stem ("whitened", "whitening"), or nearly the same as a recogniser writes
 them; common words may stand between ("trám một cái răng"). What stands beside a name and is neither a common word nor

@@ -1,4 +1,4 @@
-"""What an agent with a diary does about an appointment that stands: it finds the caller's own, reads back what is
+"""Deeds on an appointment that stands, of an agent with a diary: the agent finds the caller's own, reads back what is
 wanted of it, and does that on a yes to the whole question. Sans-IO.
 
 Whose it is: that of the number which calls, or of a name and number that the caller gives. Of no other is anything

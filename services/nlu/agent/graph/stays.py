@@ -1,5 +1,5 @@
-"""What an agent that lets rooms does about a booking: it asks for room, day and nights, looks whether one is free, and
-books or cancels what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""Bookings of an agent that lets rooms: the agent asks for room, day and nights, looks whether one is free, and books
+or cancels what the caller says yes to once they have heard that question to its end. Sans-IO.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import UNKNOWN, Part
 from services.nlu.agent.graph.slots import SlotFinder, When
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
+from services.nlu.agent.graph.templates import StayTemplates
 from services.nlu.agent.graph.wishes import Taken
-from services.nlu.agent.graph.wording import StayWording
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
@@ -33,7 +33,7 @@ _SHORTEST_SPAN = 3  # tokens of "Friday till Sunday"; fewer are a word for two d
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """What can be booked: how many rooms of each kind, by ids of the facts, and the tools that do it."""
+    """The rooms that can be booked: the number of each kind, by ids of the facts, and the tools that do it."""
 
     counts: Mapping[str, int]
     prefix: str  # of the tools' names
@@ -43,10 +43,10 @@ class Stays(StandingBookings):
     """Bookings of rooms in one language."""
 
     stays: tuple[Stay, ...] | None = None
-    """Those that are booked; None: it is not known. Set anew for every turn, as what `see` shows."""
+    """The stays that are booked; None: not known. Set for every turn, as what `see` shows."""
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, rooms: Rooms) -> None:
-        self._phrases = StayWording(language_code)
+        self._phrases = StayTemplates(language_code)
         super().__init__(profile, language_code, finder, self._phrases)
         self._rooms = rooms
 

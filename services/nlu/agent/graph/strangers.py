@@ -24,8 +24,8 @@ def names_a_stranger(text: str, slots: Slots, titles: Sequence[Words], language_
 
 
 def asks_whether_there_is(slots: Slots, finder: SlotFinder, known: frozenset[str] = frozenset()) -> bool:
-    """Whether words ask if there is a thing that the agent's file does not name: "is there a pool?". `known`: words of
-    other questions, which are no such thing.
+    """Return whether words ask if there is a thing that the agent's file does not name: "is there a pool?". `known`:
+    words of other questions, which are no such thing.
     """
     named = (*slots.services, *slots.people, *slots.topics)
     strange = unexplained(slots, named, finder.words.common | known)

@@ -15,11 +15,11 @@ from services.nlu.agent.graph.places import bare_hours, place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.whole_turn import WholeTurn
 from services.nlu.agent.graph.wish_times import fits
 from services.nlu.agent.graph.wished_deeds import deed_of
 from services.nlu.agent.graph.wishes import Taken, Wishes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 
 _MOST_TOLD = 4  # free times in one sentence
@@ -31,8 +31,8 @@ class TimedWishes(Wishes):
 
     _seen = Seen()
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
-        super().__init__(profile, language_code, finder, wording)
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        super().__init__(profile, language_code, finder, templates)
         self._given = GivenNames(language_code, finder, self._names)
         self._turn = WholeTurn(finder, language_code)
 

@@ -9,7 +9,7 @@ from services.language.dates import Moment
 from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.slots import SlotFinder, When
-from services.nlu.agent.graph.wording import Wording
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 
@@ -17,8 +17,8 @@ from services.nlu.agent.profile import AgentProfile
 class WishTimes:
     """Times of one agent in one language."""
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
-        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, wording
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, templates
 
     def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
         """The free times that are not past, in words."""

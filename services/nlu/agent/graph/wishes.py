@@ -14,8 +14,8 @@ from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wish_times import WishTimes
-from services.nlu.agent.graph.wording import Wording
 from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
@@ -34,8 +34,8 @@ Taken = tuple[str, str, Dialogue]  # what is said, what is asked, and the dialog
 class Wishes(WishTimes):
     """Wishes of one agent's callers in one language."""
 
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, wording: Wording) -> None:
-        super().__init__(profile, language_code, finder, wording)
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        super().__init__(profile, language_code, finder, templates)
         self._names = NameFinder(language_code, finder.words)
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES

@@ -76,7 +76,7 @@ class LlamaCppEngine:
                 async for _ in reading:
                     pass
         for messages in prompts[1:]:
-            await self.prepare("", messages)
+            self._read_ahead("", messages)
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
         limit = self._settings.max_reply_tokens
@@ -108,7 +108,10 @@ class LlamaCppEngine:
         if job := self._drafts.get((conversation, turn_id)):
             job.is_draft = False
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
+        self._read_ahead(conversation, messages)
+
+    def _read_ahead(self, conversation: str, messages: tuple[Message, ...]) -> None:
         if self._worker:
             self._worker.submit(Job(conversation, messages, 0, True, lambda _: None))
 

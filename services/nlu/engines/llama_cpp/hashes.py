@@ -44,5 +44,5 @@ def _read_sums(sums: Path, files: list[Path]) -> list[str]:
         sha256, _, name = line.strip().partition(" ")
         found[name.strip().removeprefix("*").removeprefix("./")] = sha256.lower()
     if missing := [file.name for file in files if file.name not in found]:
-        raise StartupError(f"{sums} does not name {missing[0]}: write it anew with sha256sum *.gguf > {SUMS}")
+        raise StartupError(f"{sums} does not name {missing[0]}: write it again with sha256sum *.gguf > {SUMS}")
     return [found[file.name] for file in files]

@@ -20,11 +20,6 @@ SPOKEN_SIGNS_S = 4.7
 _SIGNS = frozenset("WF")  # values of East Asian Width, Unicode Standard Annex 11
 
 
-def _utf8() -> codecs.IncrementalDecoder:
-    """Decode UTF-8; half a character before another one is left out."""
-    return codecs.getincrementaldecoder("utf-8")(errors="ignore")
-
-
 @dataclass(slots=True, eq=False)
 class Job:
     """One reply to make, or with no tokens to make only messages to read.
@@ -47,7 +42,9 @@ class Job:
     prompt: list[int] | None = None
     made: list[int] = field(default_factory=list)
     text: str = ""
-    decoder: codecs.IncrementalDecoder = field(default_factory=_utf8)
+    decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")(errors="ignore")  # half a character is left out
+    )
     has_begun: bool = False
     sampler: int | None = None  # of the model's; None: none is open
     due_at: int = -1  # its place among the prompts, in tokens of prompts read by then; below 0: it has none yet

@@ -28,7 +28,7 @@ _MOST_FILES = 16  # of ten megabytes or so; the oldest goes
 def check_openings(
     tokenizer: Tokenizer, options: ModelOptions, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int
 ) -> None:
-    """Check that a call fits beside the openings, which are kept for good. Raises StartupError."""
+    """Check that a call fits beside the openings, which are kept until the end. Raises StartupError."""
     sizes = [len(PromptTokens(tokenizer).up_to_next(messages)) for messages in openings]
     n_slots, n_cells = options.n_slots, options.context_tokens
     if n_slots < len(sizes) + _LEAST_CALL_SLOTS:

@@ -6,17 +6,15 @@ No thread and no clock: the worker's thread calls it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
-from typing import Protocol
 
-from services.nlu.engine import Began, CutShort, ReplyPart, Sampling, TextMade
-from services.nlu.engines.llama_cpp.constrained import SamplingModel
+from services.nlu.engine import Began, CutShort, ReplyPart, TextMade
+from services.nlu.engines.llama_cpp.decoding import Model, ModelBroken
 from services.nlu.engines.llama_cpp.jobs import ActiveJob, Job, broken, busy, late, spoken_s
-from services.nlu.engines.llama_cpp.model import ModelOptions, Row
-from services.nlu.engines.llama_cpp.openings import KeptOpenings, Memory
+from services.nlu.engines.llama_cpp.model import ModelOptions
+from services.nlu.engines.llama_cpp.openings import KeptOpenings
 from services.nlu.engines.llama_cpp.pace import StepPace
-from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
-from services.nlu.engines.llama_cpp.slots import Cache, CacheSlot, CacheSlots
+from services.nlu.engines.llama_cpp.prompt import PromptTokens
+from services.nlu.engines.llama_cpp.slots import CacheSlot, CacheSlots
 from services.nlu.engines.llama_cpp.steps import due_at, rows_of, tokens_of_step
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger
@@ -24,30 +22,6 @@ from services.runtime.logs import get_logger
 log = get_logger(__name__)
 
 _MOST_FAILED_STEPS = 8  # in a row; then the model itself is broken
-
-
-class Model(Tokenizer, Cache, Memory, SamplingModel, Protocol):
-    """Protocol of the model that the scheduler needs; LlamaModel is one."""
-
-    def ends_reply(self, token: int) -> bool:
-        """Return whether the token says that the reply is whole."""
-
-    def decode(self, rows: Sequence[Row]) -> bool:
-        """Compute one step. False: no room. Raises DecodeFailed."""
-
-    def open_sampler(self, sampling: Sampling) -> int:
-        """Open a sampler for one reply; return its number."""
-
-    def use_sampler(self, number: int) -> None:
-        """Draw the tokens from here on with it."""
-
-    def close_sampler(self, number: int) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class ModelBroken(RuntimeError):
-    """Every one of the last steps failed: the model cannot serve any more."""
 
 
 class Scheduler:

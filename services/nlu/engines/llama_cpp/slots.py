@@ -89,7 +89,7 @@ class CacheSlots:
         self._empty(slot)
 
     def pin(self, slot: CacheSlot) -> None:
-        """Pin the slot for good, without its conversation."""
+        """Pin the slot permanently, without its conversation."""
         slot.is_pinned, slot.is_busy, slot.conversation = True, False, ""
 
     def forget(self, conversation: str) -> None:

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from services.nlu.engine import Message
+from services.nlu.engines.llama_cpp.decoding import Model
 from services.nlu.engines.llama_cpp.jobs import Job
 from services.nlu.engines.llama_cpp.model import ModelOptions, Row
 from services.nlu.engines.llama_cpp.openings import KeptOpenings, check_openings
@@ -18,7 +19,7 @@ from services.nlu.engines.llama_cpp.pace import (
     StepPace,
     sizes_to_measure,
 )
-from services.nlu.engines.llama_cpp.scheduler import Model, Scheduler
+from services.nlu.engines.llama_cpp.scheduler import Scheduler
 from services.nlu.tool_form import ToolForm
 from services.runtime.errors import TurnFailed
 from services.runtime.logs import get_logger

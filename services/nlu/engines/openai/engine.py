@@ -41,6 +41,7 @@ _KEPT_IDLE_S = 300.0
 _CONNECT_LIMIT_S = 2.0
 _LAST_EVENTS_LIMIT_S = 0.5  # from the event that says why the answer ends to the last event
 _END_LIMIT_S = 0.1  # from the last event to the end of the response
+_READ_ON_LIMIT_S = 30.0  # of the first answer, until it is known whether it began inside a thought
 _MAX_ERROR_BYTES = 64 * 1024
 
 log = get_logger(__name__)
@@ -59,6 +60,9 @@ class OpenAiEngine:
         self._client: httpx.AsyncClient | None = None
         self._warming: asyncio.Task[None] | None = None
         self._begins_in_reasoning = settings.openai_begins_in_reasoning
+        self._is_known = self._begins_in_reasoning  # whether answers begin inside a thought
+        self._reading_on: asyncio.Task[None] | None = None
+        self._read_response: httpx.Response | None = None  # which that task closes
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
@@ -130,8 +134,12 @@ class OpenAiEngine:
                         return
                 for part in reader.end():
                     yield part
+                self._learn(reader)
+            except GeneratorExit:  # the turn has enough of it
+                self._read_on(events, reader, response)
+                raise
             finally:
-                await response.aclose()
+                await self._release(response)
         except BadEvents as error:
             raise ProviderFailed("ENGINE_FAILED", f"{self.name} sent {error}", ErrorClass.TRANSIENT) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError, BadBody) as error:
@@ -139,24 +147,53 @@ class OpenAiEngine:
 
     def _learn(self, reader: CompletionReader) -> None:
         """A server that once begins inside a thought does so with each answer."""
+        self._is_known = self._is_known or reader.is_over or reader.began_in_reasoning
         if reader.began_in_reasoning and not self._begins_in_reasoning:
             self._begins_in_reasoning = True
             log.warning("provider_begins_in_reasoning", provider=self.name)
 
+    def _read_on(self, events: AsyncGenerator[str, None], reader: CompletionReader, response: httpx.Response) -> None:
+        """Have the rest of an answer read until the server is known: a turn ends a reply before the end of a thought,
+        which would be spoken in each answer to come.
+        """
+        if self._is_known or self._reading_on is not None:
+            return
+
+        async def read() -> None:
+            try:
+                async with asyncio.timeout(_READ_ON_LIMIT_S):
+                    while not self._is_known and (event := await _next_event(events, reader)) is not None:
+                        reader.take(event)
+                        self._learn(reader)
+            except (TimeoutError, *_BROKEN) as error:
+                log.debug("answer_not_read_on", provider=self.name, error=type(error).__name__)
+            finally:
+                self._reading_on = self._read_response = None
+                await response.aclose()
+
+        self._read_response = response
+        self._reading_on = asyncio.create_task(read())
+
+    async def _release(self, response: httpx.Response) -> None:
+        """Close a response, unless it is read on."""
+        if response is not self._read_response:
+            await response.aclose()
+
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: a draft is requested like any other turn."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Do nothing: the server keeps its own cache of prefixes."""
 
     async def forget(self, conversation: str) -> None:
         """Do nothing: there is no cache in this process."""
 
     async def close(self) -> None:
-        if self._warming is not None:
-            self._warming.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._warming
+        for task in (self._warming, self._reading_on):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         if self._client is not None:
             client, self._client = self._client, None
             await client.aclose()

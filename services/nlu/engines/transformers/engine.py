@@ -132,7 +132,7 @@ class TransformersEngine:
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: the library's batch has no priorities."""
 
-    async def prepare(self, conversation: str, messages: tuple[Message, ...]) -> None:
+    async def prepare(self, conversation: str, messages: tuple[Message, ...], *, language_code: str) -> None:
         """Do nothing: the library keeps the cache of a prompt only as long as a request uses it."""
 
     async def forget(self, conversation: str) -> None:

@@ -16,11 +16,13 @@ _MAX_REPEATS = 1000
 _MAX_STEPS = 50_000  # of a rule from its beginning on: of a daily one 136 years
 _MAX_VALUES = 62  # of one part of a rule: each day that it may fall on is held against them all
 _PERIODS = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY"})
-"""An event that repeats within the hour is nobody's, and from a beginning long ago it takes forever to reckon."""
+"""An event that repeats within the hour is not a real appointment, and from a beginning long ago it takes forever to
+reckon.
+"""
 
 
 class TooManyEvents(Exception):
-    """They cannot be read in the time that there is."""
+    """There are more events than can be read in the time."""
 
 
 def event_text(event: NewEvent) -> bytes:
@@ -107,7 +109,7 @@ def _length(event: Component, starts: date, zone: ZoneInfo) -> timedelta:
 
 
 def _repeats(event: Component, starts: date, span: Span, lasts: timedelta, zone: ZoneInfo) -> list[datetime | date]:
-    """Its beginnings: one, or those of its rule within the span, by the clock of its zone."""
+    """Return the event's beginnings: one, or those of its rule within the span, by the clock of its zone."""
     rule = event.get("rrule")
     if not rule:
         return [starts]

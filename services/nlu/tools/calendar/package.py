@@ -65,7 +65,7 @@ class _CalendarOptions(NoOptions):
 
 
 class _CalendarPackage:
-    """What the three have in common: one calendar of each tenant."""
+    """The common part of the three calendar packages: one calendar of each tenant."""
 
     default_name = "calendar"
     Secrets: ClassVar[type[SecretFields]]
@@ -83,7 +83,7 @@ class _CalendarPackage:
         )
 
     async def open(self) -> None:
-        """Nothing to do: the first request connects."""
+        """Do nothing: the first request connects."""
 
     async def close(self) -> None:
         await self._sites.close()

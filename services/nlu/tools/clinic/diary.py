@@ -39,7 +39,7 @@ Check = Callable[[datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """One of a caller. Times are by the practice's own clock."""
+    """An appointment of a caller. Times are by the practice's own clock."""
 
     id: int
     starts: datetime
@@ -172,7 +172,7 @@ class Diary:
         return any(one.starts == starts for one in self.find(tenant_id, (dialled(phone),)))
 
     def _theirs(self, tenant_id: str, phones: Collection[str], name: str) -> list[Appointment]:
-        """Those of a number that are held by a name."""
+        """Return the appointments of a number that a name holds."""
         return [one for one in self._held(tenant_id, phones) if is_same_name(name, one.name)]
 
 

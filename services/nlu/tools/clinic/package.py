@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 from services.nlu.agent.facts import Facts
-from services.nlu.agent.tools import Tool
+from services.nlu.agent.tools import Tool, ToolRefused
+from services.nlu.engine import ToolSpec
 from services.nlu.tools.clinic.diary import Appointment, Diary
 from services.nlu.tools.clinic.tools import Book, Cancel, Find, FreeTimes, Move, Times
 from services.nlu.tools.deed import NotReached
-from services.nlu.tools.look_up import LookUpTool
 from services.nlu.tools.outbox import KEPT_S, Outbox, OutboxTool
 from services.nlu.tools.outbox_file import OutboxFile
 from services.nlu.tools.sqlite_thread import SqliteThread
@@ -20,8 +22,31 @@ from services.runtime.errors import StartupError
 BOOK, MOVE, CANCEL = Book.spec.name, Move.spec.name, Cancel.spec.name
 
 
+class LookUp(Protocol):
+    """Looks something up in a system of the tenant's."""
+
+    spec: ToolSpec
+
+    async def look_up(self, arguments: Mapping[str, object], *, tenant_id: str) -> str:
+        """The result as JSON. Raises ToolRefused, and NotReached where the system does not answer."""
+
+
+class LookUpTool:
+    """A tool that only reads. It needs no outbox, since it may run any number of times."""
+
+    def __init__(self, look_up: LookUp, tenant_id: str) -> None:
+        self.spec = replace(look_up.spec, writes=False)
+        self._look_up, self._tenant_id = look_up, tenant_id
+
+    async def run(self, arguments: Mapping[str, object], *, idempotency_key: str) -> str:
+        try:
+            return await self._look_up.look_up(arguments, tenant_id=self._tenant_id)
+        except NotReached as error:
+            raise ToolRefused("it does not answer") from error
+
+
 class ClinicPackage:
-    """One agent's. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
+    """The package of one agent. `<data_dir>/<agent_id>/` holds diary.sqlite and outbox.sqlite, of all its tenants."""
 
     def __init__(
         self,

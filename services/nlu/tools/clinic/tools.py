@@ -1,4 +1,4 @@
-"""What calls can ask of a practice's diary: free times, and the deeds that give, move and take back an appointment."""
+"""The tools of a practice's diary: free times, and the deeds that give, move and take back an appointment."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Arguments(BaseModel):
 
 
 class FreeArguments(_Arguments):
-    """Nothing is asked for."""
+    """The arguments of a tool that takes none."""
 
 
 class FindArguments(_Arguments):
@@ -110,7 +110,7 @@ class Times:
 
 
 class _Clinic:
-    """What the tools share."""
+    """The shared part of the tools."""
 
     timeout_s = _TIMEOUT_S
 

@@ -68,7 +68,7 @@ class AmoCrmPackage:
         )
 
     async def open(self) -> None:
-        """Nothing to do: the first request connects."""
+        """Do nothing: the first request connects."""
 
     async def close(self) -> None:
         await self._sites.close()
@@ -139,7 +139,7 @@ class AmoCrmPackage:
         return told
 
     async def _noted(self, place: str, text: str, asked: Asked) -> str:
-        """The lead is there whatever becomes of its note."""
+        """The lead is kept even when its note fails."""
         client, secrets = await self._sites.of(asked.tenant_id)
         note = [{"note_type": "common", "params": {"text": text}}]
         try:

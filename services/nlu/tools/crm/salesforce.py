@@ -61,7 +61,7 @@ class SalesforcePackage:
         )
 
     async def open(self) -> None:
-        """Nothing to do: the first request connects."""
+        """Do nothing: the first request connects."""
 
     async def close(self) -> None:
         await self._sites.close()

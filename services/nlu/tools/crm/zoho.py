@@ -58,7 +58,7 @@ class ZohoPackage:
         )
 
     async def open(self) -> None:
-        """Nothing to do: the first request connects."""
+        """Do nothing: the first request connects."""
 
     async def close(self) -> None:
         await self._sites.close()

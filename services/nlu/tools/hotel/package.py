@@ -58,7 +58,7 @@ class CancelBooking(ArgumentsModel):
 
 
 def path_of(data_dir: Path, agent_id: str) -> Path:
-    """Where the stays of one agent's tenants lie."""
+    """Return where the stays of one agent's tenants lie."""
     return data_dir / agent_id / "rooms.sqlite"
 
 
@@ -66,7 +66,7 @@ class HotelPackage:
     """One agent's. Without NLU_DATA_DIR it has no operations: nothing can be booked."""
 
     class Options(NoOptions):
-        """How many rooms there are of each kind, by ids of `facts.services`."""
+        """The number of rooms of each kind, by ids of `facts.services`."""
 
         rooms: dict[str, Annotated[int, Field(ge=1, le=10_000)]] = Field(min_length=1)
 

@@ -56,7 +56,7 @@ async def over_http(url: str, headers: Mapping[str, str], *, limit_s: float) -> 
     timeout = httpx2.Timeout(limit_s, read=limit_s + 30.0)
     asked = {**headers, "Accept-Encoding": "identity"}  # a megabyte that is packed can be a gigabyte
     async with (
-        # No proxy and no .netrc of the environment: they would see, or add, credentials that nobody meant for them.
+        # No proxy and no .netrc of the environment: they would see, or add, credentials that were not meant for them.
         httpx2.AsyncClient(headers=asked, timeout=timeout, trust_env=False, transport=BoundedTransport()) as client,
         streamable_http_client(url, http_client=client, max_sse_event_size=MAX_BYTES) as streams,
     ):

@@ -31,7 +31,9 @@ KEY_META = "tong-dai/idempotency-key"
 
 
 class McpPackage:
-    """Its tools write unless the agent's file says otherwise: what a server says of itself is a hint."""
+    """A package of an MCP server's tools. The tools write unless the agent's file says otherwise: what a server says of
+    itself is a hint.
+    """
 
     must_allow = True  # a server adds tools when it likes: what may be called stands in the agent's file
 
@@ -82,7 +84,9 @@ class McpPackage:
         await asyncio.gather(*(each.open() for each in self._connections.values()))
 
     def operations(self) -> Sequence[Operation]:
-        """Those of every connection; a tool is of the tenants whose servers list it. The same as long as those are."""
+        """Return the operations of every connection; a tool is of the tenants whose servers list it. The same as long
+        as those are.
+        """
         listed = [connection.tools for connection in self._connections.values()]
         if len(listed) != len(self._listed) or any(
             now is not was for now, was in zip(listed, self._listed, strict=True)

@@ -25,7 +25,7 @@ class BoundedTransport(httpx2.AsyncHTTPTransport):
         response = await super().handle_async_request(request)
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
-            raise httpx2.RemoteProtocolError("the answer is packed, which nobody asked for", request=request)
+            raise httpx2.RemoteProtocolError("the answer is compressed, which was not asked for", request=request)
         if not response.headers.get("content-type", "").lower().startswith(_EVENTS):
             response.stream = _Bounded(cast(httpx2.AsyncByteStream, response.stream), request)
         return response

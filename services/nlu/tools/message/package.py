@@ -100,7 +100,7 @@ class MessagePackage:
         self._operations = tuple(operation for operation in made if operation.name in options.channels)
 
     async def open(self) -> None:
-        """Nothing to do: each message connects."""
+        """Do nothing: each message connects."""
 
     async def close(self) -> None:
         await self._sites.close()

@@ -51,7 +51,7 @@ class OpenApiPackage:
             return self
 
     class Secrets(SecretFields):
-        """What the API's security scheme takes: a token, a key, a name and password, or a client of OAuth."""
+        """The secrets of the API's security scheme: a token, a key, a name and password, or a client of OAuth."""
 
         token: str = ""
         api_key: str = ""

@@ -49,7 +49,9 @@ def stand_alone(document: Mapping[str, Any], schema: Any) -> dict[str, Any]:
 
 
 def _translated(schema: Any, wanted: list[str]) -> Any:
-    """As JSON schema 2020-12: 3.0's `nullable` and boolean bounds are written otherwise there."""
+    """Return the schema as JSON schema 2020-12: OpenAPI 3.0's `nullable` and boolean bounds are written otherwise
+    there.
+    """
     if isinstance(schema, list):
         return [_translated(each, wanted) for each in schema]
     if not isinstance(schema, Mapping):

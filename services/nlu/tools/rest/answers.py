@@ -23,7 +23,7 @@ from services.nlu.tools.rest.failures import (
 from services.runtime.json_text import read_json
 
 Fault = Callable[["Answer"], CallFailed | None]
-"""What a system says in its own way with any status, a success too; None: nothing is wrong."""
+"""The reader of a system's own errors, which come with any status, a success too; None: nothing is wrong."""
 
 _FEWEST_HIDDEN = 6  # characters of a secret; a shorter one could be a word of the answer
 _HIDDEN = b"***"
@@ -32,7 +32,7 @@ _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whole."""
+    """A whole answer."""
 
     who: str  # the system, for error messages
     status: int

@@ -44,7 +44,7 @@ _POLICY = BreakerPolicy(least_failures=4, slow_s=6.0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a request may take, in seconds, and how large its answer may be, in bytes."""
+    """The limits on a request's time, in seconds, and on its answer, in bytes."""
 
     whole_s: float = 8.0  # with all its tries and the waits between them
     try_s: float = 5.0

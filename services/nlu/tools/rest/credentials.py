@@ -26,13 +26,13 @@ _ASSUMED_S = 3600.0  # of a token whose server does not say how long it lasts
 
 
 class Credentials(Protocol):
-    """What is sent with each request."""
+    """The credentials that are sent with each request."""
 
     async def current(self) -> Mapping[str, str]:
         """The headers. Raises CallFailed where none can be had."""
 
     async def renew(self, used: Mapping[str, str]) -> bool:
-        """These headers were refused: get other ones. False: there are none."""
+        """Get other headers in place of refused ones. False: there are none."""
 
 
 class FixedHeaders:
@@ -75,7 +75,7 @@ def secrets_of(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """How tokens are had from a server. `form` holds the whole request but for the refresh token."""
+    """An OAuth grant. `form` holds the whole request but for the refresh token."""
 
     url: str
     form: Mapping[str, str]

@@ -23,7 +23,7 @@ _LEFT_S = 60.0  # that requests under way may go on with a client which has been
 
 
 class Client(Protocol):
-    """What asks a system."""
+    """The client of one system."""
 
     async def close(self) -> None: ...
 
@@ -81,7 +81,7 @@ class Sites(Generic[Fields, Asks]):
 
 
 def token_file(context: PackageContext, tenant_id: str) -> TokenFile | None:
-    """Where refresh tokens are kept that the server changes; None: nowhere."""
+    """Return where refresh tokens are kept that the server changes; None: nowhere."""
     if context.data_dir is None:
         return None
     return TokenFile(context.data_dir / "tokens" / (tenant_id or NO_TENANT) / f"{context.place}.json")

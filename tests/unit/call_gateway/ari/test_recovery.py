@@ -1,4 +1,4 @@
-"""Taking stock after a (re)connect."""
+"""Reconciliation after a (re)connect."""
 
 from dataclasses import replace
 

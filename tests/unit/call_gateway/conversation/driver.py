@@ -150,7 +150,7 @@ class Call:
         return self.tell(ev.SpeechStopped(self.sample(), 0.1))
 
     def draft(self, text: str, *, confidence: float | None = 0.9, start_ms: int | None = None) -> list[cmd.Command]:
-        """The ear's text at a pause; it covers everything until now."""
+        """The STT stage's text at a pause; it covers everything until now."""
         return self.text(ev.TextStage.DRAFT, text, confidence=confidence, start_ms=start_ms)
 
     def text(
@@ -182,7 +182,7 @@ class Call:
         return self.tell(ev.TurnPredicted(self.utterance_id, self.sample(end_ms), probability, wait_ms, reason))
 
     def settle(self, text: str, *, is_ok: bool = True) -> list[cmd.Command]:
-        """The ear's answer to the last EndUtterance."""
+        """The STT stage's answer to the last EndUtterance."""
         end = self.last(cmd.EndUtterance)
         commands: list[cmd.Command] = []
         if is_ok:
@@ -193,7 +193,7 @@ class Call:
         return commands
 
     def say(self, text: str, *, speech_ms: int = 600, with_draft: bool = True) -> list[cmd.Command]:
-        """A whole utterance as the ear tells it, up to the moment before its end is decided."""
+        """A whole utterance as the STT stage tells it, up to the moment before its end is decided."""
         since = len(self.commands)
         self.utterance_id += 1
         self.begin_speech()

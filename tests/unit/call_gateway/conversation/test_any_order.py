@@ -190,7 +190,7 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
 )
 @given(script=steps)
 def test_no_call_is_ever_stuck(script: list[tuple[tuple[object, ...], int]]):
-    """Left alone with an ear that works and stages that say nothing more, it ends by itself."""
+    """Left alone with an STT stage that works and stages that say nothing more, it ends by itself."""
     call = run(script)
     if call.conversation.is_over:
         return

@@ -142,7 +142,7 @@ def test_the_agent_goes_on_after_what_is_no_interruption(text: str, confidence: 
     assert (record.outcome, record.stop_reason) == ("completed", reason)
 
 
-def test_the_sound_is_forgotten_by_the_ear():
+def test_the_sound_is_forgotten_by_the_stt_stage():
     call = Call().greeted()
     call.speaking()
     began = call.sample()

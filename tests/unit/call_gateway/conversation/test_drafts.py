@@ -134,7 +134,7 @@ def test_a_failed_draft_is_forgotten_and_the_turn_asked_anew():
     assert not call.all(cmd.ReopenStage)
 
 
-def test_the_agent_is_told_how_sure_the_ear_is_of_the_words():
+def test_the_agent_is_told_how_sure_the_stt_stage_is_of_the_words():
     call = Call().greeted()
     call.say("hello agent")
     asked = call.last(cmd.AskAgent).input

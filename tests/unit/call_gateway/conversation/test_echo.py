@@ -1,7 +1,7 @@
 """Our own voice comes back on the line: alone, faint, late, shaped by the line, and under a caller who speaks.
 
-What the guard is told is what the ear would tell it: that speech began where sound rises, some 40 to 100 ms after it
-did. Voices are recordings; the caller's never says what the agent says.
+What the guard is told is what the STT stage would tell it: that speech began where sound rises, some 40 to 100 ms
+after it did. Voices are recordings; the caller's never says what the agent says.
 """
 
 from collections.abc import Iterator
@@ -212,8 +212,8 @@ def test_the_last_word_comes_back_when_the_agent_has_fallen_silent():
 @pytest.mark.parametrize("db", LEVELS_DB)
 @pytest.mark.parametrize("caller_db", [0, -6])
 def test_a_caller_over_the_echo_is_a_caller(db: int, caller_db: int):
-    """Whether or not the line was found out before they spoke. The ear says again and again that speech begins while
-    its begin is vetoed; one that is let through within 250 ms of the first soft sound is soon enough.
+    """Whether or not the line was found out before they spoke. The STT stage says again and again that speech begins
+    while its begin is vetoed; one that is let through within 250 ms of the first soft sound is soon enough.
     """
     chance = np.random.default_rng(abs(db) + 10)
     verdicts = []
@@ -377,7 +377,7 @@ def test_what_was_invented_to_hide_a_loss_is_not_compared():
 
 
 def test_sound_that_goes_on_after_a_veto_is_looked_at_again():
-    """The ear finds it anew, from a window before the end of what was discarded: an echo still, then a caller."""
+    """The STT stage finds it anew, from a window before the end of what was discarded: an echo still, then a caller."""
     call, signal = speaking_call()
     echo = returned(signal, delay_ms=120, db=-18)
     began = next(rises(echo, after=8000))
@@ -398,7 +398,7 @@ def test_sound_that_goes_on_after_a_veto_is_looked_at_again():
 
 
 def test_what_seemed_speech_at_first_is_known_as_echo_at_a_second_look():
-    """A room takes more sound to find out than the ear needs to say that speech began."""
+    """A room takes more sound to find out than the STT stage needs to say that speech began."""
     call, signal = speaking_call()
     taps = response("room", np.random.default_rng(10))
     echo = returned(signal, delay_ms=160, db=-12, taps=taps)

@@ -75,7 +75,7 @@ def test_the_agents_language_holds_where_the_call_names_none():
 
 
 @pytest.mark.parametrize("kind", list(ev.ExpectedKind))
-def test_what_the_agent_expects_shapes_the_ear(kind: ev.ExpectedKind):
+def test_what_the_agent_expects_shapes_the_stt_stage(kind: ev.ExpectedKind):
     call = Call().greeted()
     turn_id = call.ask("hello")
     expected = ev.InputExpected(turn_id, kind, length=4)
@@ -83,7 +83,7 @@ def test_what_the_agent_expects_shapes_the_ear(kind: ev.ExpectedKind):
     assert call.last(cmd.UpdateStt).expected == expected
 
 
-def test_what_a_draft_expects_shapes_the_ear_when_it_is_committed():
+def test_what_a_draft_expects_shapes_the_stt_stage_when_it_is_committed():
     call = Call().greeted()
     call.say("hello")
     draft = call.last(cmd.AskAgent).turn_id
@@ -94,7 +94,7 @@ def test_what_a_draft_expects_shapes_the_ear_when_it_is_committed():
     assert call.last(cmd.UpdateStt).expected == ev.InputExpected(draft, ev.ExpectedKind.YES_NO)
 
 
-def test_the_ear_knows_when_the_agent_speaks():
+def test_the_stt_stage_knows_when_the_agent_speaks():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()

@@ -105,7 +105,7 @@ def test_a_doubt_does_not_outlast_a_hold():
 
 
 def sing(call: Call, text: str, ms: int = 2000) -> None:
-    """The music on hold has words, which the ear takes for the caller's."""
+    """The music on hold has words, which the STT stage takes for the caller's."""
     call.utterance_id += 1
     call.begin_speech()
     call.wait(ms)

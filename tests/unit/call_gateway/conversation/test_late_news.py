@@ -37,7 +37,7 @@ def stale_news(turn_id: int) -> list[ev.Event]:
 
 
 def stale_evidence(sample: int) -> list[ev.Event]:
-    """One of each kind the ear can say of sound that was judged long ago."""
+    """One of each kind the STT stage can say of sound that was judged long ago."""
     return [
         ev.SpeechBegan(sample, 0.9),
         ev.SpeechStopped(sample, 0.1),

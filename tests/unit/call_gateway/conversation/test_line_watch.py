@@ -138,7 +138,7 @@ def test_music_and_faxes_are_not_asked_whether_they_are_there_for_ever(sound, ca
     assert not call.all(cmd.HangUp)
 
 
-def test_what_the_ear_takes_for_speech_without_words_is_no_conversation():
+def test_what_the_stt_stage_takes_for_speech_without_words_is_no_conversation():
     call = Call().greeted()
     for _ in range(10):
         call.begin_speech()
@@ -244,7 +244,7 @@ def test_a_line_at_rest_is_told_in_pieces_and_its_music_is_music_all_the_same():
     assert answered(call) <= 2
 
 
-def test_music_that_the_ear_takes_for_the_beginning_of_the_words_is_music_all_the_same():
+def test_music_that_the_stt_stage_takes_for_the_beginning_of_the_words_is_music_all_the_same():
     call = Call().greeted()
     talk(call, music(17))
     for _ in range(4):

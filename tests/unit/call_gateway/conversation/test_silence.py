@@ -110,7 +110,7 @@ def test_a_caller_who_has_left_is_answered_and_the_call_ends():
     assert call.last(cmd.HangUp).cause is EndCause.CALLER
 
 
-def test_a_call_does_not_end_before_the_ear_has_heard_everything():
+def test_a_call_does_not_end_before_the_stt_stage_has_heard_everything():
     call = Call().greeted()
     call.is_ear_alive = False
     call.tell(ev.CallerAdvanced(call.sample() + 16_000))

@@ -43,6 +43,30 @@ async def test_a_session_that_raises_is_told_to_be_over_once(monkeypatch, is_ans
     await gateway.close()
 
 
+@pytest.mark.parametrize("breaks", ["listener", "analysis"])
+async def test_a_call_is_told_to_be_over_whatever_else_breaks_at_its_end(
+    monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    async def run(session: Session) -> None:
+        session._on_answered()
+
+    def raises(_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Session, "run", run)
+    gateway = Gateway(GatewaySettings(edges="program"), Lifecycle())
+    await gateway.load()
+    told: list[CallNews] = []
+    if breaks == "listener":
+        gateway.news.subscribe(raises)
+    else:
+        monkeypatch.setattr(gateway.analyser, "submit", raises)
+    gateway.news.subscribe(told.append)
+    await gateway.take_call(FakeLeg(IncomingCall("a", "ari")))
+    assert [type(one.news) for one in told] == [CallBegan, CallOver]
+    await gateway.close()
+
+
 def failed_calls() -> float:
     """What the objective of failed calls looks at."""
     return REGISTRY.get_sample_value("voice_calls_total", {"cause": "failure"}) or 0.0

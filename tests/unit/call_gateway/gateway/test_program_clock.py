@@ -145,3 +145,20 @@ def test_a_key_without_sound_before_it_comes_at_once():
     clock = ProgramClock(TELEPHONE, now=0.0)
     clock.press(KeyPressed("5", 0))
     assert KeyPressed("5", 0) in clock.due(now=0.0)
+
+
+@pytest.mark.parametrize("sends", ["keys", "chunks of one sample"])
+def test_what_waits_is_bounded_in_number_too(sends: str):
+    clock = ProgramClock(TELEPHONE, now=0.0)
+    clock.receive(0, b"\x80" * 8000, 0, now=0.0)
+    n_sent = 0
+    while not clock.is_full and n_sent < 10_000:
+        if sends == "keys":
+            clock.press(KeyPressed("1", 80))
+        else:
+            clock.receive(8000 + n_sent, b"\x80", 0, now=0.0)
+        n_sent += 1
+    assert n_sent < 5000
+    for tick in range(1000):
+        clock.due(now=tick * 0.02)
+    assert not clock.is_full

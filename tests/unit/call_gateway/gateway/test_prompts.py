@@ -63,6 +63,27 @@ async def test_one_prompt_that_cannot_be_spoken_stops_no_other_and_is_not_tried_
     assert len(books[1].find(PromptKind.GOODBYE, "en").content) == pytest.approx(3200, abs=20)
 
 
+async def test_a_prompt_that_breaks_the_rendering_stops_neither_the_others_nor_the_process(monkeypatch):
+    async def speak(_stub: object, text: str, _language: str, _profile: object) -> bytes:
+        if text == "***":
+            raise RuntimeError("a bug")
+        return b"\x10" * 800
+
+    monkeypatch.setattr("services.call_gateway.prompts.library.render", speak)
+    prompts = (AgentPrompt(PromptKind.APOLOGY, "en", "***"), AgentPrompt(PromptKind.GOODBYE, "en", "So long."))
+    library = PromptLibrary(grpc.aio.insecure_channel("127.0.0.1:1"))
+    book = library.book("agent", TELEPHONE)
+    running = asyncio.create_task(library.run())
+    library.learn("agent", AgentProfile(agent_id="agent", prompts=prompts))
+    try:
+        async with asyncio.timeout(5):
+            while not running.done() and book.find(PromptKind.GOODBYE, "en").text != "So long.":
+                await asyncio.sleep(0.01)
+        assert not running.done()
+    finally:
+        running.cancel()
+
+
 async def test_no_prompt_is_resampled_on_the_event_loop(monkeypatch):
     library = PromptLibrary(grpc.aio.insecure_channel("127.0.0.1:1"))
     converted_in = []

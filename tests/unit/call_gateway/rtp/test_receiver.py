@@ -195,6 +195,19 @@ def test_a_new_source_goes_on_where_the_old_one_stopped():
     assert len(caller.sounds) == 100
 
 
+@pytest.mark.parametrize("draws_timestamps", [False, True])
+def test_a_sender_that_draws_another_ssrc_for_each_packet_is_heard_whole(draws_timestamps):
+    caller, rng = Caller(), random.Random(3)
+    for _ in range(100):
+        caller.ssrc = rng.getrandbits(32)
+        if draws_timestamps:
+            caller.timestamp = rng.getrandbits(32)
+        caller.speak()
+    caller.assert_clock_never_stops()
+    assert sum(len(sound.content) for sound in caller.sounds) == 100 * 160
+    assert caller.concealed_samples == 0
+
+
 def test_sequence_and_timestamp_wrap_around_unnoticed():
     caller = Caller()
     caller.sequence, caller.timestamp = 65530, (1 << 32) - 800

@@ -110,6 +110,38 @@ def test_a_second_stream_into_the_socket_never_takes_over_from_a_living_one():
         assert order.receive(packet(9000 + n, ssrc=9), now=n * FRAME_S + 0.01) == []
 
 
+def test_a_sender_that_draws_another_ssrc_for_each_packet_is_followed_by_its_sequence():
+    order = started()
+    ordered = [one for n in range(101, 120) for one in order.receive(packet(n, ssrc=n * 7919), now=n * FRAME_S)]
+    assert sequences(ordered) == [*range(101, 120)]
+    assert (order.counts.stray, order.counts.lost) == (0, 0)
+
+
+def test_a_lost_packet_of_such_a_sender_is_given_up_like_any_other():
+    order = started()
+    ordered = []
+    for n in [*range(101, 110), *range(111, 120)]:
+        ordered += order.receive(packet(n, ssrc=n * 7919), now=n * FRAME_S)
+    assert sequences(ordered) == [*range(101, 110), *range(111, 120)]
+    assert order.counts.lost == 1
+
+
+def test_a_sender_that_keeps_its_ssrc_again_is_known_by_it_again():
+    order = started()
+    for n in range(101, 110):
+        order.receive(packet(n, ssrc=n * 7919), now=n * FRAME_S)
+    for n in range(110, 113):
+        order.receive(packet(n, ssrc=5), now=n * FRAME_S)
+    assert order.receive(packet(113, ssrc=9), now=113 * FRAME_S) == [], "a stray one"
+    assert sequences(order.receive(packet(113, ssrc=5), now=113 * FRAME_S)) == [113]
+
+
+def test_strays_of_several_sources_that_do_not_follow_one_another_are_dropped():
+    order = started()
+    for n in range(50):
+        assert order.receive(packet(5000 + 2 * n, ssrc=90 + n), now=n * FRAME_S) == []
+
+
 def test_what_is_held_behind_a_gap_is_bounded():
     order = started()
     ordered = []

@@ -1,4 +1,4 @@
-"""How the caller's sound is cut and kept on its way to the ear."""
+"""How the caller's sound is cut and kept on its way to the STT stage."""
 
 import numpy as np
 import pytest
@@ -171,7 +171,7 @@ def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
     assert silence(sound, start + 40 * FRAME, 14) == [160] * 14
 
 
-def test_once_the_ear_has_judged_the_pause_nobody_waits_for_more_of_it():
+def test_once_the_stt_stage_has_judged_the_pause_nobody_waits_for_more_of_it():
     sound, start = quiet_sound()
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
@@ -191,7 +191,7 @@ def test_a_dip_within_a_voice_hurries_nobody():
 
 
 def heard_voice() -> tuple[CallerSound, int]:
-    """A voice that the ear hears, and its next sample."""
+    """A voice that the STT stage hears, and its next sample."""
     sound, start = quiet_sound()
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
@@ -199,7 +199,7 @@ def heard_voice() -> tuple[CallerSound, int]:
     return sound, start + 40 * FRAME
 
 
-def test_a_voice_the_ear_hears_already_goes_in_long_chunks_however_its_level_rises():
+def test_a_voice_the_stt_stage_hears_already_goes_in_long_chunks_however_its_level_rises():
     sound, start = heard_voice()
     given = [
         sound.hear(
@@ -213,7 +213,7 @@ def test_a_voice_the_ear_hears_already_goes_in_long_chunks_however_its_level_ris
 
 
 def after_the_voice(sound: CallerSound, start: int, *frames: bytes) -> list[int]:
-    """While the ear still hears the voice; how much went on after each frame."""
+    """While the STT stage still hears the voice; how much went on after each frame."""
     given = [
         sound.hear(CallerAudio(start + number * FRAME, frame), is_agent_speaking=False, is_voice_heard=True)
         for number, frame in enumerate(frames)
@@ -226,7 +226,7 @@ def test_its_end_goes_on_as_soon_as_it_is_longer_than_a_dip_with_what_was_held()
     assert after_the_voice(sound, start, voice(8000), *[SILENCE] * 6) == [0, 0, 0, 0, 800, 160, 160]
 
 
-def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_ear_has_told_it():
+def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_stt_stage_has_told_it():
     sound, start = heard_voice()
     given = after_the_voice(sound, start, *[SILENCE] * 40)
     assert given[:14] == [0] * 3 + [640] + [160] * 10

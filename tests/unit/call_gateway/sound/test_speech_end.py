@@ -25,7 +25,7 @@ def heard(*, noise: float = 0.0, without: int | None = None) -> Track:
 
 
 @pytest.mark.parametrize("noise", [0.0, 30.0, 300.0])
-def test_the_end_of_a_voice_is_found_to_within_5_ms_in_what_the_ear_took_for_it(noise: float):
+def test_the_end_of_a_voice_is_found_to_within_5_ms_in_what_the_stt_stage_took_for_it(noise: float):
     assert abs(heard(noise=noise).speech_end(END + 500) - END) <= 40
 
 
@@ -33,10 +33,10 @@ def test_an_ear_that_is_right_is_believed():
     assert abs(heard().speech_end(END) - END) <= 40
 
 
-def test_without_the_sound_the_ear_is_believed():
+def test_without_the_sound_the_stt_stage_is_believed():
     assert Track(TELEPHONE).speech_end(END) == END
     assert heard(without=80).speech_end(END + 500) == END + 500
 
 
-def test_what_was_noise_all_along_has_the_end_the_ear_says():
+def test_what_was_noise_all_along_has_the_end_the_stt_stage_says():
     assert heard(noise=6000.0).speech_end(END + 500) > END

@@ -48,7 +48,7 @@ def test_what_is_no_sound_is_never_dropped_and_keeps_its_place():
     assert emptied(outbox) == ["end of utterance", "new"]
 
 
-def test_sound_is_held_back_while_the_ear_is_too_far_behind():
+def test_sound_is_held_back_while_the_stt_stage_is_too_far_behind():
     outbox = sound_outbox(max_ahead=200)
     outbox.push_sound("near", end_sample=160, n_samples=160)
     outbox.push_sound("far", end_sample=320, n_samples=160)

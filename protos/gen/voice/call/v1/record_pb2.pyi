@@ -390,7 +390,7 @@ class TurnRecord(_message.Message):
     """The engine that spoke it, where the TTS stage has a chain."""
     @_builtins.property
     def stage_times(self) -> _containers.RepeatedCompositeFieldContainer[Global___StageTime]:
-        """Where that time went; what they do not add up to, nobody explains."""
+        """The parts of that time; the rest is not explained."""
 
     @_builtins.property
     def withheld_rules(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -260,7 +260,7 @@ class Prompt(_message.Message):
         KIND_APOLOGY: Prompt._Kind.ValueType  # 1
         """A stage failed and the turn is tried again."""
         KIND_GOODBYE: Prompt._Kind.ValueType  # 2
-        """A stage failed for good, or the call has lasted too long."""
+        """A stage stays away, or the call has lasted too long."""
         KIND_STILL_THERE: Prompt._Kind.ValueType  # 3
         """The caller has been silent."""
         KIND_SILENCE_GOODBYE: Prompt._Kind.ValueType  # 4
@@ -284,7 +284,7 @@ class Prompt(_message.Message):
     KIND_APOLOGY: Prompt.Kind.ValueType  # 1
     """A stage failed and the turn is tried again."""
     KIND_GOODBYE: Prompt.Kind.ValueType  # 2
-    """A stage failed for good, or the call has lasted too long."""
+    """A stage stays away, or the call has lasted too long."""
     KIND_STILL_THERE: Prompt.Kind.ValueType  # 3
     """The caller has been silent."""
     KIND_SILENCE_GOODBYE: Prompt.Kind.ValueType  # 4
@@ -408,9 +408,9 @@ class AgentBargeIn(_message.Message):
     MIN_WORDS_FIELD_NUMBER: _builtins.int
     PROTECTED_GREETING_MS_FIELD_NUMBER: _builtins.int
     min_speech_ms: _builtins.int
-    """Speech that stops the agent for good, in milliseconds."""
+    """Speech that counts as an interruption, in milliseconds."""
     min_words: _builtins.int
-    """Words that stop the agent for good."""
+    """Words that count as an interruption."""
     protected_greeting_ms: _builtins.int
     """The start of the greeting that cannot be interrupted, in milliseconds."""
     def __init__(

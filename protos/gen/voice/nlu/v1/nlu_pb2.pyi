@@ -122,7 +122,7 @@ class ConversationConfig(_message.Message):
     """
     visit_id: _builtins.str
     """The visit of a caller that this stream is for, as 32 hexadecimal digits:
-    128 random bits that the client draws anew for each visit and gives to all
+    128 random bits that the client draws for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
     @_builtins.property
@@ -266,7 +266,7 @@ class UserTurn(_message.Message):
     joined text, and the tools of that turn are not run again.
     """
     confidence: _builtins.float
-    """How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+    """How sure the STT stage is of `text`, 0 to 1. Unset: not known. Text of which it
     is not sure ends no call.
     """
     @_builtins.property
@@ -324,7 +324,7 @@ Global___UserTurn: _TypeAlias = UserTurn  # noqa: Y015
 
 @_typing.final
 class Open(_message.Message):
-    """The call is open and nobody has spoken."""
+    """The call is open and neither side has spoken."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -944,7 +944,7 @@ Global___CallActionResult: _TypeAlias = CallActionResult  # noqa: Y015
 
 @_typing.final
 class Expectation(_message.Message):
-    """What the caller will probably say next; it shapes the next turn's ear."""
+    """What the caller will probably say next; it shapes the next turn's recognition."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -26,7 +26,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StreamingRecognizeRequest(_message.Message):
-    """One message to the ear."""
+    """One message to the STT stage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -114,7 +114,7 @@ class RecognitionConfig(_message.Message):
     """
     visit_id: _builtins.str
     """The visit of a caller that this stream is for, as 32 hexadecimal digits:
-    128 random bits that the client draws anew for each visit and gives to all
+    128 random bits that the client draws for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
     region: _builtins.str
@@ -169,7 +169,7 @@ Global___RecognitionConfig: _TypeAlias = RecognitionConfig  # noqa: Y015
 
 @_typing.final
 class EndpointingConfig(_message.Message):
-    """How quickly the ear speaks up. Zero means the server's default."""
+    """How quickly the STT stage speaks up. Zero means the server's default."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -270,7 +270,7 @@ Global___MediaIdle: _TypeAlias = MediaIdle  # noqa: Y015
 
 @_typing.final
 class RecognitionUpdate(_message.Message):
-    """A change of the ear in mid-call. A field that is not set changes nothing."""
+    """A change of the STT stage in mid-call. A field that is not set changes nothing."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -370,7 +370,7 @@ Global___UtteranceDiscard: _TypeAlias = UtteranceDiscard  # noqa: Y015
 
 @_typing.final
 class StreamingRecognizeResponse(_message.Message):
-    """One message from the ear."""
+    """One message from the STT stage."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -404,7 +404,7 @@ class StreamingRecognizeResponse(_message.Message):
 
     @_builtins.property
     def progress(self) -> Global___Progress:
-        """How far the ear has listened."""
+        """How far the STT stage has listened."""
 
     @_builtins.property
     def going_away(self) -> _engine_pb2.GoingAway:
@@ -459,7 +459,7 @@ class LineEvent(_message.Message):
         KIND_BUSY: LineEvent._Kind.ValueType  # 3
         """Busy or congestion: on as long as off."""
         KIND_DIAL_TONE: LineEvent._Kind.ValueType  # 4
-        """A tone that does not stop: nobody is on the line."""
+        """A tone that does not stop: no person is on the line."""
         KIND_FAX_CALLING: LineEvent._Kind.ValueType  # 5
         """The calling tone of a fax machine (ITU-T T.30, CNG)."""
         KIND_BEEP: LineEvent._Kind.ValueType  # 6
@@ -479,7 +479,7 @@ class LineEvent(_message.Message):
     KIND_BUSY: LineEvent.Kind.ValueType  # 3
     """Busy or congestion: on as long as off."""
     KIND_DIAL_TONE: LineEvent.Kind.ValueType  # 4
-    """A tone that does not stop: nobody is on the line."""
+    """A tone that does not stop: no person is on the line."""
     KIND_FAX_CALLING: LineEvent.Kind.ValueType  # 5
     """The calling tone of a fax machine (ITU-T T.30, CNG)."""
     KIND_BEEP: LineEvent.Kind.ValueType  # 6
@@ -854,7 +854,7 @@ Global___UtteranceSettled: _TypeAlias = UtteranceSettled  # noqa: Y015
 
 @_typing.final
 class Progress(_message.Message):
-    """A sign of life, at least every 500 ms of audio. An ear that is more than 2 s
+    """A sign of life, at least every 500 ms of audio. An STT stage that is more than 2 s
     behind is stalled.
     """
 

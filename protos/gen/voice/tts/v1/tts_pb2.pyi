@@ -258,7 +258,7 @@ class SynthesisConfig(_message.Message):
     """Send marks in the chunk they lie in, not as messages of their own."""
     visit_id: _builtins.str
     """The visit of a caller that this stream is for, as 32 hexadecimal digits:
-    128 random bits that the client draws anew for each visit and gives to all
+    128 random bits that the client draws for each visit and gives to all
     its streams. Idempotency keys are made of it; empty: of call_id.
     """
     caching: Global___SpeechCaching.ValueType
@@ -751,7 +751,7 @@ class VoiceConfig(_message.Message):
     CONSENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant that owns the voice; checked against the token where tokens are
-    on. Nobody else sees, names or deletes it.
+    on. No other tenant sees, names or deletes it.
     """
     display_name: _builtins.str
     """What people call it, 1 to 80 characters."""

@@ -43,7 +43,7 @@ class EngineInfo(_message.Message):
     """The model it runs, for example "en_US-joe-medium"."""
     audio_step_ms: _builtins.int
     """STT: it judges sound in steps of so many milliseconds, counted from
-    `start_sample` and anew after idle time; a chunk that completes none tells
+    `start_sample` and again after idle time; a chunk that completes none tells
     it nothing yet. Zero: not said.
     """
     @_builtins.property
@@ -115,7 +115,7 @@ class Provider(_message.Message):
         STATE_HALF_OPEN: Provider._State.ValueType  # 3
         """Single requests probe whether it does well again."""
         STATE_LOST: Provider._State.ValueType  # 4
-        """It serves nobody until the process starts again."""
+        """It does not serve until the process starts again."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """The state of its circuit breaker."""
@@ -129,7 +129,7 @@ class Provider(_message.Message):
     STATE_HALF_OPEN: Provider.State.ValueType  # 3
     """Single requests probe whether it does well again."""
     STATE_LOST: Provider.State.ValueType  # 4
-    """It serves nobody until the process starts again."""
+    """It does not serve until the process starts again."""
 
     NAME_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int

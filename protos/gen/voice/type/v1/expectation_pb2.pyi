@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ExpectedInput(_message.Message):
-    """What the caller is expected to say next. It shapes how the ear listens and
+    """What the caller is expected to say next. It shapes how the STT stage listens and
     how long it waits.
     """
 

@@ -133,7 +133,7 @@ class TurnEnd(_message.Message):
     """How long to wait before that, in milliseconds."""
     state: _builtins.bytes
     """NLU only: the conversation's opaque state, at most 16 KiB, to be handed
-    back in `config` when a stream is opened anew.
+    back in `config` when a fresh stream is opened.
     """
     engine: _builtins.str
     """The engine that made the reply, where the server has a chain of them; of

@@ -841,7 +841,7 @@ type TurnRecord struct {
 	SpeechEndSample int64 `protobuf:"varint,10,opt,name=speech_end_sample,json=speechEndSample,proto3" json:"speech_end_sample,omitempty"`
 	// From that sample to the first sample of the answer on the wire.
 	LatencyUs int64 `protobuf:"varint,11,opt,name=latency_us,json=latencyUs,proto3" json:"latency_us,omitempty"`
-	// Where that time went; what they do not add up to, nobody explains.
+	// The parts of that time; the rest is not explained.
 	StageTimes []*StageTime `protobuf:"bytes,12,rep,name=stage_times,json=stageTimes,proto3" json:"stage_times,omitempty"`
 	// The part of latency_us no stage explains.
 	UnexplainedUs int64 `protobuf:"varint,13,opt,name=unexplained_us,json=unexplainedUs,proto3" json:"unexplained_us,omitempty"`

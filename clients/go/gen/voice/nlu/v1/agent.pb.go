@@ -29,7 +29,7 @@ const (
 	Prompt_KIND_UNSPECIFIED Prompt_Kind = 0
 	// A stage failed and the turn is tried again.
 	Prompt_KIND_APOLOGY Prompt_Kind = 1
-	// A stage failed for good, or the call has lasted too long.
+	// A stage stays away, or the call has lasted too long.
 	Prompt_KIND_GOODBYE Prompt_Kind = 2
 	// The caller has been silent.
 	Prompt_KIND_STILL_THERE Prompt_Kind = 3
@@ -771,9 +771,9 @@ func (x *AgentEndpointing) GetSilencePromptMs() int32 {
 // When the caller may talk over the agent.
 type AgentBargeIn struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Speech that stops the agent for good, in milliseconds.
+	// Speech that counts as an interruption, in milliseconds.
 	MinSpeechMs int32 `protobuf:"varint,1,opt,name=min_speech_ms,json=minSpeechMs,proto3" json:"min_speech_ms,omitempty"`
-	// Words that stop the agent for good.
+	// Words that count as an interruption.
 	MinWords int32 `protobuf:"varint,2,opt,name=min_words,json=minWords,proto3" json:"min_words,omitempty"`
 	// The start of the greeting that cannot be interrupted, in milliseconds.
 	ProtectedGreetingMs int32 `protobuf:"varint,3,opt,name=protected_greeting_ms,json=protectedGreetingMs,proto3" json:"protected_greeting_ms,omitempty"`

@@ -438,7 +438,7 @@ type ConversationConfig struct {
 	// count statuses only.
 	FailStreamOnTurnFailure bool `protobuf:"varint,9,opt,name=fail_stream_on_turn_failure,json=failStreamOnTurnFailure,proto3" json:"fail_stream_on_turn_failure,omitempty"`
 	// The visit of a caller that this stream is for, as 32 hexadecimal digits:
-	// 128 random bits that the client draws anew for each visit and gives to all
+	// 128 random bits that the client draws for each visit and gives to all
 	// its streams. Idempotency keys are made of it; empty: of call_id.
 	VisitId       string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -729,7 +729,7 @@ type UserTurn struct {
 	ProvisionalPlayout *PlayoutReport `protobuf:"bytes,9,opt,name=provisional_playout,json=provisionalPlayout,proto3" json:"provisional_playout,omitempty"`
 	// The turn's trace.
 	TraceContext *v1.TraceContext `protobuf:"bytes,10,opt,name=trace_context,json=traceContext,proto3" json:"trace_context,omitempty"`
-	// How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+	// How sure the STT stage is of `text`, 0 to 1. Unset: not known. Text of which it
 	// is not sure ends no call.
 	Confidence    *float32 `protobuf:"fixed32,11,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -906,7 +906,7 @@ func (*UserTurn_Silence) isUserTurn_Input() {}
 
 func (*UserTurn_ActionEnded) isUserTurn_Input() {}
 
-// The call is open and nobody has spoken.
+// The call is open and neither side has spoken.
 type Open struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2045,7 +2045,7 @@ func (x *CallActionResult) GetMessage() string {
 	return ""
 }
 
-// What the caller will probably say next; it shapes the next turn's ear.
+// What the caller will probably say next; it shapes the next turn's recognition.
 type Expectation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The turn whose reply asks for it.

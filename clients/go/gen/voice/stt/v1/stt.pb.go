@@ -96,7 +96,7 @@ const (
 	LineEvent_KIND_RING_BACK LineEvent_Kind = 2
 	// Busy or congestion: on as long as off.
 	LineEvent_KIND_BUSY LineEvent_Kind = 3
-	// A tone that does not stop: nobody is on the line.
+	// A tone that does not stop: no person is on the line.
 	LineEvent_KIND_DIAL_TONE LineEvent_Kind = 4
 	// The calling tone of a fax machine (ITU-T T.30, CNG).
 	LineEvent_KIND_FAX_CALLING LineEvent_Kind = 5
@@ -324,7 +324,7 @@ func (UtteranceSettled_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14, 0}
 }
 
-// One message to the ear.
+// One message to the STT stage.
 type StreamingRecognizeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it carries. A kind this server does not know is ignored and counted.
@@ -506,7 +506,7 @@ type RecognitionConfig struct {
 	// How long silence must last for a draft and for a prediction.
 	Endpointing *EndpointingConfig `protobuf:"bytes,10,opt,name=endpointing,proto3" json:"endpointing,omitempty"`
 	// The visit of a caller that this stream is for, as 32 hexadecimal digits:
-	// 128 random bits that the client draws anew for each visit and gives to all
+	// 128 random bits that the client draws for each visit and gives to all
 	// its streams. Idempotency keys are made of it; empty: of call_id.
 	VisitId string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
 	// Whose telephone numbers callers give, as an ISO 3166-1 code: "VN". A
@@ -630,7 +630,7 @@ func (x *RecognitionConfig) GetRegion() string {
 	return ""
 }
 
-// How quickly the ear speaks up. Zero means the server's default.
+// How quickly the STT stage speaks up. Zero means the server's default.
 type EndpointingConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Silence after which a draft is made, in milliseconds of audio; default 64.
@@ -777,7 +777,7 @@ func (x *MediaIdle) GetReason() MediaIdle_Reason {
 	return MediaIdle_REASON_UNSPECIFIED
 }
 
-// A change of the ear in mid-call. A field that is not set changes nothing.
+// A change of the STT stage in mid-call. A field that is not set changes nothing.
 type RecognitionUpdate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The languages to expect from now on.
@@ -970,7 +970,7 @@ func (x *UtteranceDiscard) GetToSample() int64 {
 	return 0
 }
 
-// One message from the ear.
+// One message from the STT stage.
 type StreamingRecognizeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What it carries.
@@ -1129,7 +1129,7 @@ type StreamingRecognizeResponse_UtteranceSettled struct {
 }
 
 type StreamingRecognizeResponse_Progress struct {
-	// How far the ear has listened.
+	// How far the STT stage has listened.
 	Progress *Progress `protobuf:"bytes,6,opt,name=progress,proto3,oneof"`
 }
 
@@ -1754,7 +1754,7 @@ func (x *UtteranceSettled) GetTiming() *v1.Timing {
 	return nil
 }
 
-// A sign of life, at least every 500 ms of audio. An ear that is more than 2 s
+// A sign of life, at least every 500 ms of audio. An STT stage that is more than 2 s
 // behind is stalled.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

@@ -477,7 +477,7 @@ type SynthesisConfig struct {
 	// Send marks in the chunk they lie in, not as messages of their own.
 	MarksInAudio bool `protobuf:"varint,12,opt,name=marks_in_audio,json=marksInAudio,proto3" json:"marks_in_audio,omitempty"`
 	// The visit of a caller that this stream is for, as 32 hexadecimal digits:
-	// 128 random bits that the client draws anew for each visit and gives to all
+	// 128 random bits that the client draws for each visit and gives to all
 	// its streams. Idempotency keys are made of it; empty: of call_id.
 	VisitId string `protobuf:"bytes,15,opt,name=visit_id,json=visitId,proto3" json:"visit_id,omitempty"`
 	// Whether the sound of its texts is kept, for text that does not say.
@@ -1484,7 +1484,7 @@ func (*CreateVoiceRequest_Reference) isCreateVoiceRequest_Request() {}
 type VoiceConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The tenant that owns the voice; checked against the token where tokens are
-	// on. Nobody else sees, names or deletes it.
+	// on. No other tenant sees, names or deletes it.
 	TenantId string `protobuf:"bytes,1,opt,name=tenant_id,json=tenantId,proto3" json:"tenant_id,omitempty"`
 	// What people call it, 1 to 80 characters.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`

@@ -33,7 +33,7 @@ const (
 	Provider_STATE_OPEN Provider_State = 2
 	// Single requests probe whether it does well again.
 	Provider_STATE_HALF_OPEN Provider_State = 3
-	// It serves nobody until the process starts again.
+	// It does not serve until the process starts again.
 	Provider_STATE_LOST Provider_State = 4
 )
 
@@ -103,7 +103,7 @@ type EngineInfo struct {
 	// lists. A client sends only what is listed.
 	Features []string `protobuf:"bytes,7,rep,name=features,proto3" json:"features,omitempty"`
 	// STT: it judges sound in steps of so many milliseconds, counted from
-	// `start_sample` and anew after idle time; a chunk that completes none tells
+	// `start_sample` and again after idle time; a chunk that completes none tells
 	// it nothing yet. Zero: not said.
 	AudioStepMs int32 `protobuf:"varint,8,opt,name=audio_step_ms,json=audioStepMs,proto3" json:"audio_step_ms,omitempty"`
 	// The providers of its chains, where engines stand in for one another.

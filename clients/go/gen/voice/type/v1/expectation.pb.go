@@ -87,7 +87,7 @@ func (ExpectedInput_Kind) EnumDescriptor() ([]byte, []int) {
 	return file_voice_type_v1_expectation_proto_rawDescGZIP(), []int{0, 0}
 }
 
-// What the caller is expected to say next. It shapes how the ear listens and
+// What the caller is expected to say next. It shapes how the STT stage listens and
 // how long it waits.
 type ExpectedInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`

@@ -208,7 +208,7 @@ type TurnEnd struct {
 	// What the whole turn cost the server.
 	Timing *Timing `protobuf:"bytes,7,opt,name=timing,proto3" json:"timing,omitempty"`
 	// NLU only: the conversation's opaque state, at most 16 KiB, to be handed
-	// back in `config` when a stream is opened anew.
+	// back in `config` when a fresh stream is opened.
 	State []byte `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
 	// The engine that made the reply, where the server has a chain of them; of
 	// several that took over from one another, in order, joined by ">".

@@ -380,7 +380,7 @@ export type TurnRecord = Message<"voice.call.v1.TurnRecord"> & {
   latencyUs: bigint;
 
   /**
-   * Where that time went; what they do not add up to, nobody explains.
+   * The parts of that time; the rest is not explained.
    *
    * @generated from field: repeated voice.call.v1.StageTime stage_times = 12;
    */

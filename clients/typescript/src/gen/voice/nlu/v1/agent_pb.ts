@@ -321,7 +321,7 @@ export enum Prompt_Kind {
   APOLOGY = 1,
 
   /**
-   * A stage failed for good, or the call has lasted too long.
+   * A stage stays away, or the call has lasted too long.
    *
    * @generated from enum value: KIND_GOODBYE = 2;
    */
@@ -482,14 +482,14 @@ export const AgentEndpointingSchema: GenMessage<AgentEndpointing> = /*@__PURE__*
  */
 export type AgentBargeIn = Message<"voice.nlu.v1.AgentBargeIn"> & {
   /**
-   * Speech that stops the agent for good, in milliseconds.
+   * Speech that counts as an interruption, in milliseconds.
    *
    * @generated from field: int32 min_speech_ms = 1;
    */
   minSpeechMs: number;
 
   /**
-   * Words that stop the agent for good.
+   * Words that count as an interruption.
    *
    * @generated from field: int32 min_words = 2;
    */

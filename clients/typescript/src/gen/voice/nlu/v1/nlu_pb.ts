@@ -172,7 +172,7 @@ export type ConversationConfig = Message<"voice.nlu.v1.ConversationConfig"> & {
 
   /**
    * The visit of a caller that this stream is for, as 32 hexadecimal digits:
-   * 128 random bits that the client draws anew for each visit and gives to all
+   * 128 random bits that the client draws for each visit and gives to all
    * its streams. Idempotency keys are made of it; empty: of call_id.
    *
    * @generated from field: string visit_id = 15;
@@ -378,7 +378,7 @@ export type UserTurn = Message<"voice.nlu.v1.UserTurn"> & {
   traceContext?: TraceContext | undefined;
 
   /**
-   * How sure the ear is of `text`, 0 to 1. Unset: not known. Text of which it
+   * How sure the STT stage is of `text`, 0 to 1. Unset: not known. Text of which it
    * is not sure ends no call.
    *
    * @generated from field: optional float confidence = 11;
@@ -394,7 +394,7 @@ export const UserTurnSchema: GenMessage<UserTurn> = /*@__PURE__*/
   messageDesc(file_voice_nlu_v1_nlu, 4);
 
 /**
- * The call is open and nobody has spoken.
+ * The call is open and neither side has spoken.
  *
  * @generated from message voice.nlu.v1.Open
  */
@@ -1128,7 +1128,7 @@ export const CallActionResult_OutcomeSchema: GenEnum<CallActionResult_Outcome> =
   enumDesc(file_voice_nlu_v1_nlu, 20, 0);
 
 /**
- * What the caller will probably say next; it shapes the next turn's ear.
+ * What the caller will probably say next; it shapes the next turn's recognition.
  *
  * @generated from message voice.nlu.v1.Expectation
  */

@@ -23,7 +23,7 @@ export const file_voice_stt_v1_stt: GenFile = /*@__PURE__*/
   fileDesc("ChZ2b2ljZS9zdHQvdjEvc3R0LnByb3RvEgx2b2ljZS5zdHQudjEi2QIKGVN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QSMQoGY29uZmlnGAEgASgLMh8udm9pY2Uuc3R0LnYxLlJlY29nbml0aW9uQ29uZmlnSAASKgoFYXVkaW8YAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmtIABItCgptZWRpYV9pZGxlGAMgASgLMhcudm9pY2Uuc3R0LnYxLk1lZGlhSWRsZUgAEjEKBnVwZGF0ZRgEIAEoCzIfLnZvaWNlLnN0dC52MS5SZWNvZ25pdGlvblVwZGF0ZUgAEjMKDXV0dGVyYW5jZV9lbmQYBSABKAsyGi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRW5kSAASOwoRdXR0ZXJhbmNlX2Rpc2NhcmQYBiABKAsyHi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRGlzY2FyZEgAQgkKB3JlcXVlc3Qi5wIKEVJlY29nbml0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDwoHcGhyYXNlcxgGIAMoCRIUCgxzdGFydF9zYW1wbGUYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwobZmFpbF9zdHJlYW1fb25fdHVybl9mYWlsdXJlGAkgASgIEjQKC2VuZHBvaW50aW5nGAogASgLMh8udm9pY2Uuc3R0LnYxLkVuZHBvaW50aW5nQ29uZmlnEhAKCHZpc2l0X2lkGA8gASgJEg4KBnJlZ2lvbhgLIAEoCSKSAQoRRW5kcG9pbnRpbmdDb25maWcSFgoOZHJhZnRfcGF1c2VfbXMYASABKAUSGAoQY29tcGxldGVfd2FpdF9tcxgCIAEoBRIaChJ1bmZpbmlzaGVkX3dhaXRfbXMYAyABKAUSEgoKbWF4X2RyYWZ0cxgEIAEoBRIbChNtYXhfZHJhZnRfc3BlZWNoX21zGAUgASgFIswBCglNZWRpYUlkbGUSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDEi4KBnJlYXNvbhgDIAEoDjIeLnZvaWNlLnN0dC52MS5NZWRpYUlkbGUuUmVhc29uImcKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fVU5LTk9XThABEg8KC1JFQVNPTl9MT1NTEAISDwoLUkVBU09OX0RUTUYQAxIPCgtSRUFTT05fSE9MRBAEItIBChFSZWNvZ25pdGlvblVwZGF0ZRIWCg5sYW5ndWFnZV9jb2RlcxgBIAMoCRIPCgdwaHJhc2VzGAIgAygJEjQKDmV4cGVjdGVkX2lucHV0GAMgASgLMhwudm9pY2UudHlwZS52MS5FeHBlY3RlZElucHV0Eh4KEWFnZW50X2lzX3NwZWFraW5nGAQgASgISACIAQESGAoQZWZmZWN0aXZlX3NhbXBsZRgFIAEoAxIOCgZyZWdpb24YBiABKAlCFAoSX2FnZW50X2lzX3NwZWFraW5nIiIKDFV0dGVyYW5jZUVuZBISCgplbmRfc2FtcGxlGAEgASgDIjoKEFV0dGVyYW5jZURpc2NhcmQSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDIr8DChpTdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABI3Cg9zcGVlY2hfYWN0aXZpdHkYAiABKAsyHC52b2ljZS5zdHQudjEuU3BlZWNoQWN0aXZpdHlIABIuCgp0cmFuc2NyaXB0GAMgASgLMhgudm9pY2Uuc3R0LnYxLlRyYW5zY3JpcHRIABI3Cg90dXJuX3ByZWRpY3Rpb24YBCABKAsyHC52b2ljZS5zdHQudjEuVHVyblByZWRpY3Rpb25IABI7ChF1dHRlcmFuY2Vfc2V0dGxlZBgFIAEoCzIeLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkSAASKgoIcHJvZ3Jlc3MYBiABKAsyFi52b2ljZS5zdHQudjEuUHJvZ3Jlc3NIABIuCgpnb2luZ19hd2F5GAcgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIABItCgpsaW5lX2V2ZW50GAggASgLMhcudm9pY2Uuc3R0LnYxLkxpbmVFdmVudEgAQgoKCHJlc3BvbnNlIogCCglMaW5lRXZlbnQSKgoEa2luZBgBIAEoDjIcLnZvaWNlLnN0dC52MS5MaW5lRXZlbnQuS2luZBIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxILCgNrZXkYBCABKAkilwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfRFRNRhABEhIKDktJTkRfUklOR19CQUNLEAISDQoJS0lORF9CVVNZEAMSEgoOS0lORF9ESUFMX1RPTkUQBBIUChBLSU5EX0ZBWF9DQUxMSU5HEAUSDQoJS0lORF9CRUVQEAYSDgoKS0lORF9NVVNJQxAHIpwBCg5TcGVlY2hBY3Rpdml0eRIvCgRraW5kGAEgASgOMiEudm9pY2Uuc3R0LnYxLlNwZWVjaEFjdGl2aXR5LktpbmQSDgoGc2FtcGxlGAIgASgDEg0KBXNjb3JlGAMgASgCIjoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfQkVHSU4QARIMCghLSU5EX0VORBACIrgDCgpUcmFuc2NyaXB0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxItCgVzdGFnZRgCIAEoDjIeLnZvaWNlLnN0dC52MS5UcmFuc2NyaXB0LlN0YWdlEgwKBHRleHQYAyABKAkSEgoKZW5kX3NhbXBsZRgEIAEoAxIXCgpjb25maWRlbmNlGAUgASgCSACIAQESFQoNbGFuZ3VhZ2VfY29kZRgGIAEoCRInCghzZWdtZW50cxgHIAMoCzIVLnZvaWNlLnN0dC52MS5TZWdtZW50EiUKBnRpbWluZxgIIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nEjIKDXRyYWNlX2NvbnRleHQYCSABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIUCgxzdGFydF9zYW1wbGUYCiABKAMiagoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABIRCg1TVEFHRV9QQVJUSUFMEAESDwoLU1RBR0VfRFJBRlQQAhIRCg1TVEFHRV9TRVRUTEVEEAMSEwoPU1RBR0VfQ09SUkVDVEVEEARCDQoLX2NvbmZpZGVuY2UijAEKB1NlZ21lbnQSDAoEdGV4dBgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIXCgpjb25maWRlbmNlGAQgASgCSACIAQESIQoFd29yZHMYBSADKAsyEi52b2ljZS5zdHQudjEuV29yZEINCgtfY29uZmlkZW5jZSJmCgRXb3JkEgwKBHRleHQYASABKAkSFAoMc3RhcnRfc2FtcGxlGAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSFwoKY29uZmlkZW5jZRgEIAEoAkgAiAEBQg0KC19jb25maWRlbmNlInAKDlR1cm5QcmVkaWN0aW9uEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEhMKC3Byb2JhYmlsaXR5GAMgASgCEg8KB3dhaXRfbXMYBCABKAUSDgoGcmVhc29uGAUgASgJIoUCChBVdHRlcmFuY2VTZXR0bGVkEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEjcKB291dGNvbWUYAyABKA4yJi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlU2V0dGxlZC5PdXRjb21lEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEiUKBnRpbWluZxgGIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nIkYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARISCg5PVVRDT01FX0ZBSUxFRBACIiQKCFByb2dyZXNzEhgKEHByb2Nlc3NlZF9zYW1wbGUYASABKAMiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlcjKtAgoKU3R0U2VydmljZRJrChJTdHJlYW1pbmdSZWNvZ25pemUSJy52b2ljZS5zdHQudjEuU3RyZWFtaW5nUmVjb2duaXplUmVxdWVzdBooLnZvaWNlLnN0dC52MS5TdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS5zdHQudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2Uuc3R0LnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2Uuc3R0LnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS5zdHQudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2Uuc3R0LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvc3R0L3YxO3N0dHYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
 
 /**
- * One message to the ear.
+ * One message to the STT stage.
  *
  * @generated from message voice.stt.v1.StreamingRecognizeRequest
  */
@@ -172,7 +172,7 @@ export type RecognitionConfig = Message<"voice.stt.v1.RecognitionConfig"> & {
 
   /**
    * The visit of a caller that this stream is for, as 32 hexadecimal digits:
-   * 128 random bits that the client draws anew for each visit and gives to all
+   * 128 random bits that the client draws for each visit and gives to all
    * its streams. Idempotency keys are made of it; empty: of call_id.
    *
    * @generated from field: string visit_id = 15;
@@ -196,7 +196,7 @@ export const RecognitionConfigSchema: GenMessage<RecognitionConfig> = /*@__PURE_
   messageDesc(file_voice_stt_v1_stt, 1);
 
 /**
- * How quickly the ear speaks up. Zero means the server's default.
+ * How quickly the STT stage speaks up. Zero means the server's default.
  *
  * @generated from message voice.stt.v1.EndpointingConfig
  */
@@ -329,7 +329,7 @@ export const MediaIdle_ReasonSchema: GenEnum<MediaIdle_Reason> = /*@__PURE__*/
   enumDesc(file_voice_stt_v1_stt, 3, 0);
 
 /**
- * A change of the ear in mid-call. A field that is not set changes nothing.
+ * A change of the STT stage in mid-call. A field that is not set changes nothing.
  *
  * @generated from message voice.stt.v1.RecognitionUpdate
  */
@@ -435,7 +435,7 @@ export const UtteranceDiscardSchema: GenMessage<UtteranceDiscard> = /*@__PURE__*
   messageDesc(file_voice_stt_v1_stt, 6);
 
 /**
- * One message from the ear.
+ * One message from the STT stage.
  *
  * @generated from message voice.stt.v1.StreamingRecognizeResponse
  */
@@ -487,7 +487,7 @@ export type StreamingRecognizeResponse = Message<"voice.stt.v1.StreamingRecogniz
     case: "utteranceSettled";
   } | {
     /**
-     * How far the ear has listened.
+     * How far the STT stage has listened.
      *
      * @generated from field: voice.stt.v1.Progress progress = 6;
      */
@@ -597,7 +597,7 @@ export enum LineEvent_Kind {
   BUSY = 3,
 
   /**
-   * A tone that does not stop: nobody is on the line.
+   * A tone that does not stop: no person is on the line.
    *
    * @generated from enum value: KIND_DIAL_TONE = 4;
    */
@@ -1065,7 +1065,7 @@ export const UtteranceSettled_OutcomeSchema: GenEnum<UtteranceSettled_Outcome> =
   enumDesc(file_voice_stt_v1_stt, 14, 0);
 
 /**
- * A sign of life, at least every 500 ms of audio. An ear that is more than 2 s
+ * A sign of life, at least every 500 ms of audio. An STT stage that is more than 2 s
  * behind is stalled.
  *
  * @generated from message voice.stt.v1.Progress

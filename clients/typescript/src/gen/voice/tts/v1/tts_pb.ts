@@ -167,7 +167,7 @@ export type SynthesisConfig = Message<"voice.tts.v1.SynthesisConfig"> & {
 
   /**
    * The visit of a caller that this stream is for, as 32 hexadecimal digits:
-   * 128 random bits that the client draws anew for each visit and gives to all
+   * 128 random bits that the client draws for each visit and gives to all
    * its streams. Idempotency keys are made of it; empty: of call_id.
    *
    * @generated from field: string visit_id = 15;
@@ -698,7 +698,7 @@ export const CreateVoiceRequestSchema: GenMessage<CreateVoiceRequest> = /*@__PUR
 export type VoiceConfig = Message<"voice.tts.v1.VoiceConfig"> & {
   /**
    * The tenant that owns the voice; checked against the token where tokens are
-   * on. Nobody else sees, names or deletes it.
+   * on. No other tenant sees, names or deletes it.
    *
    * @generated from field: string tenant_id = 1;
    */

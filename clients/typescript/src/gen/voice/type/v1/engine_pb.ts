@@ -74,7 +74,7 @@ export type EngineInfo = Message<"voice.type.v1.EngineInfo"> & {
 
   /**
    * STT: it judges sound in steps of so many milliseconds, counted from
-   * `start_sample` and anew after idle time; a chunk that completes none tells
+   * `start_sample` and again after idle time; a chunk that completes none tells
    * it nothing yet. Zero: not said.
    *
    * @generated from field: int32 audio_step_ms = 8;
@@ -187,7 +187,7 @@ export enum Provider_State {
   HALF_OPEN = 3,
 
   /**
-   * It serves nobody until the process starts again.
+   * It does not serve until the process starts again.
    *
    * @generated from enum value: STATE_LOST = 4;
    */

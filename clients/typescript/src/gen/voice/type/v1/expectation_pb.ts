@@ -13,7 +13,7 @@ export const file_voice_type_v1_expectation: GenFile = /*@__PURE__*/
   fileDesc("Ch92b2ljZS90eXBlL3YxL2V4cGVjdGF0aW9uLnByb3RvEg12b2ljZS50eXBlLnYxItQBCg1FeHBlY3RlZElucHV0Ei8KBGtpbmQYASABKA4yIS52b2ljZS50eXBlLnYxLkV4cGVjdGVkSW5wdXQuS2luZBIOCgZsZW5ndGgYAiABKAUSDwoHcGhyYXNlcxgDIAMoCSJxCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABINCglLSU5EX09QRU4QARIPCgtLSU5EX1lFU19OTxACEg8KC0tJTkRfRElHSVRTEAMSEQoNS0lORF9TUEVMTElORxAEEg8KC0tJTkRfQU5TV0VSEAVCXwoZZGV2LnRvbmdkYWkudm9pY2UudHlwZS52MVABWkBnaXRodWIuY29tL3RvbmctZGFpL3RvbmctZGFpL2NsaWVudHMvZ28vZ2VuL3ZvaWNlL3R5cGUvdjE7dHlwZXYxYgZwcm90bzM");
 
 /**
- * What the caller is expected to say next. It shapes how the ear listens and
+ * What the caller is expected to say next. It shapes how the STT stage listens and
  * how long it waits.
  *
  * @generated from message voice.type.v1.ExpectedInput

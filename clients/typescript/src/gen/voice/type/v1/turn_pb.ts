@@ -135,7 +135,7 @@ export type TurnEnd = Message<"voice.type.v1.TurnEnd"> & {
 
   /**
    * NLU only: the conversation's opaque state, at most 16 KiB, to be handed
-   * back in `config` when a stream is opened anew.
+   * back in `config` when a fresh stream is opened.
    *
    * @generated from field: bytes state = 8;
    */

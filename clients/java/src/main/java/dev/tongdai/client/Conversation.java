@@ -16,7 +16,7 @@ import java.util.function.Consumer;
 
 /** A conversation. It reports replies as heard, and goes on with history and state where the server asks for it. */
 public final class Conversation extends Turns<StreamingConverseRequest, StreamingConverseResponse> {
-  /** History and state handed to a stream opened anew; servers take 16 KiB, the oldest turns go first. */
+  /** History and state handed to a fresh stream; servers take 16 KiB, the oldest turns go first. */
   private static final int MAX_HISTORY_BYTES = 12 * 1024;
 
   private final ConversationConfig.Builder config;

@@ -51,7 +51,7 @@ public class Stream<RequestT, ResponseT> implements AutoCloseable {
     try {
       first = take(limit);
     } catch (InterruptedException interrupted) {
-      close(); // nobody has it, so nobody could give it up
+      close(); // no caller holds the stream, so none could close it
       throw interrupted;
     }
     if (first == null) {

@@ -12,7 +12,7 @@ import java.util.function.LongFunction;
 
 /**
  * The turns of a stream, one after the other: their ids are counted, what comes late for another one is dropped, and where
- * the server asked for it (going_away) the next one begins on a stream opened anew. A turn that is left before its end, by
+ * the server asked for it (going_away) the next one begins on a fresh stream. A turn that is left before its end, by
  * an exception of who takes it, is cancelled.
  */
 abstract class Turns<RequestT extends Message, ResponseT extends Message> implements AutoCloseable {

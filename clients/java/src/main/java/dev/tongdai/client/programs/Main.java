@@ -119,7 +119,7 @@ public final class Main {
     return value.name().equals("UNRECOGNIZED") ? String.valueOf(number) : value.name().replaceFirst(prefix, "");
   }
 
-  /** Print on stdout at once; end the program where nobody reads it. */
+  /** Print on stdout at once; end the program where its reader is gone. */
   static void print(String text) {
     OUT.print(text);
     if (OUT.checkError()) {

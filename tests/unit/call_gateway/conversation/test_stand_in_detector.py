@@ -1,4 +1,4 @@
-"""The plain energy detector that stands in while the ear's stream is opened anew."""
+"""The plain energy detector that stands in while the STT stage's stream is opened anew."""
 
 import numpy as np
 
@@ -83,7 +83,7 @@ def noise_frames(n_frames: int, rms: float) -> list[bytes]:
     return [content[at : at + FRAME] for at in range(0, len(content), FRAME)]
 
 
-def test_the_noise_of_the_line_before_the_ear_was_lost_is_no_speech():
+def test_the_noise_of_the_line_before_the_stt_stage_was_lost_is_no_speech():
     """-34 dBFS: louder than soft speech on a quiet line."""
     call = Call().greeted()
     call.speaking(ms=9000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.language import calendar_words, claims, clauses, data, numerals, script, value_words
+from services.language import calendar_words, claims, clauses, data, number_words, script, value_words
 from services.language.words import normalise
 
 FILE = "conversation"
@@ -13,7 +13,7 @@ FILE = "conversation"
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
-    """What people say in one language; all lower case, without punctuation."""
+    """The phrases of one language; all lower case, without punctuation."""
 
     is_spaced: bool
     farewells: tuple[str, ...]  # the caller ends the call
@@ -51,7 +51,7 @@ def load_languages() -> None:
         _read(language)
     script.load()
     clauses.load()
-    numerals.load()
+    number_words.load()
     calendar_words.load()
     value_words.load()
     claims.load()

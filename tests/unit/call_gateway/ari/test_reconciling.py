@@ -1,4 +1,4 @@
-"""Taking stock against an Asterisk that is played: each caller has one visit, and one channel's refusal is its own."""
+"""Reconciliation with an Asterisk that is played: each caller has one visit, and one channel's refusal is its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -83,8 +83,8 @@ class Edge:
         while not leg.is_over:
             await asyncio.sleep(0)
 
-    async def take_stock(self) -> None:
-        await self._edge._take_stock(self.calls)
+    async def reconcile(self) -> None:
+        await self._edge._reconcile(self.calls)
         for _ in range(50):
             await asyncio.sleep(0)
 
@@ -107,9 +107,9 @@ def run(scenario: Callable[[Edge], Awaitable[None]]) -> None:
 def test_a_caller_whose_media_was_lost_goes_on_in_one_visit_and_is_not_sent_away_by_the_other() -> None:
     async def scenario(edge: Edge) -> None:
         edge.asterisk.enters("1.0")
-        await edge.take_stock()
+        await edge.reconcile()
         (before,) = edge.taken
-        await edge.take_stock()  # neither bridge nor media channel are there
+        await edge.reconcile()  # neither bridge nor media channel are there
         assert before.is_over
         assert [leg.is_over for leg in edge.taken] == [True, False]
         assert edge.taken[1].line.caller_id == "1.0"
@@ -124,7 +124,7 @@ def test_a_channel_that_is_refused_leaves_the_others_alone(status: int) -> None:
         edge.asterisk.enters("1.0")
         edge.asterisk.enters("2.0")
         edge.asterisk.refused["channel:1.0"] = status
-        await edge.take_stock()
+        await edge.reconcile()
         assert [leg.line.caller_id for leg in edge.taken] == ["2.0"]
 
     run(scenario)

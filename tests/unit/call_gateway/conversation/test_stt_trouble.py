@@ -1,4 +1,4 @@
-"""An ear that dies or stalls: opened anew, and missed only when the caller has said something."""
+"""An STT stage that dies or stalls: opened anew, and missed only when the caller has said something."""
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
@@ -270,6 +270,35 @@ def test_what_was_said_before_is_kept_when_the_rest_is_asked_for_again():
     asked = call.last(cmd.AskAgent)
     assert isinstance(asked.input, cmd.CallerSaid)
     assert asked.input.text == "I would like an appointment on Monday"
+
+
+def test_a_cough_whose_silence_is_told_late_leaves_the_question_before_it_whole():
+    call = Call().greeted()
+    first_id = call.ask("I would like an appointment")
+    call.begin_speech()
+    call.wait(700)
+    end_ms = call.ms
+    call.stop_speech()
+    call.wait(100)
+    call.predict(end_ms=end_ms)
+    call.wait(7000)
+    assert prompts_heard(call) == ["prompt one_moment", "prompt say_again"]
+    assert [asked.turn_id for asked in call.all(cmd.AskAgent)] == [first_id]
+    call.settle("")
+    asked = call.last(cmd.AskAgent)
+    assert isinstance(asked.input, cmd.CallerSaid)
+    assert (asked.input.text, asked.continues_turn_id) == ("I would like an appointment", first_id)
+    assert call.floor is Floor.THINKING
+
+
+def test_silence_that_is_told_late_begins_no_turn_where_nothing_was_said_before_it():
+    call = Call().greeted()
+    call.say("", with_draft=False)
+    call.wait(7000)
+    assert prompts_heard(call) == ["prompt one_moment", "prompt say_again"]
+    call.settle("")
+    assert call.floor is Floor.LISTENING
+    assert not call.all(cmd.AskAgent)
 
 
 def test_a_better_text_of_a_turn_that_goes_on_stands_in_the_rest_too():

@@ -7,7 +7,7 @@ from services.language.phonetics import no_ipa
 from services.tts.errors import BadPhonemes, PitchOutOfRange, RateOutOfRange, UnknownVoice
 from services.tts.router import Router
 from services.tts.say_as import SayAs
-from services.tts.sentences import Caching, Manner
+from services.tts.sentences import Caching, SpeechParameters
 
 SLOWEST, FASTEST = 0.5, 2.0
 LOWEST, HIGHEST = -12.0, 12.0  # semitones from the voice's own pitch
@@ -26,7 +26,7 @@ class Emphasis(Enum):
     STRONG = (0.8, 2.0)
 
 
-class Manners:
+class VoiceSelection:
     """Defaults of one stream: language, voice, rate and caching."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Manners:
         say_as: SayAs | None = None,
         ipa: str = "",
         emphasis: Emphasis = Emphasis.NONE,
-    ) -> Manner:
+    ) -> SpeechParameters:
         """Return the parameters of a piece of text. `turn_voice` is what an earlier piece of its turn asked for.
 
         The voice of the turn, else of the stream, holds for the languages it speaks; others get their own. A voice the
@@ -86,12 +86,12 @@ class Manners:
         pitch = min(HIGHEST, max(LOWEST, pitch + higher))
         rest = (rate, caching or self._caching, pitch, say_as, ipa.strip())
         if voice:
-            return Manner(language_code, self._router.choose(language_code, voice).voice, *rest)
+            return SpeechParameters(language_code, self._router.choose(language_code, voice).voice, *rest)
         speaker = self._router.choose(language_code)
         for wished in (turn_voice, self._voice):
             if wished and self._router.speaks(wished, language_code):
-                return Manner(language_code, wished, *rest)
-        return Manner(language_code, speaker.voice, *rest)
+                return SpeechParameters(language_code, wished, *rest)
+        return SpeechParameters(language_code, speaker.voice, *rest)
 
 
 def check_rate(rate: float, *, field: str) -> float:

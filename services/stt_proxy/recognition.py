@@ -34,7 +34,7 @@ LEAD_OUT_MS: Final = 200
 JOINED_GAP_MS: Final = 1000  # spans closer than this are cut out as one stretch
 
 
-class Wording:
+class Recognition:
     """Requests of one call to its engine. Every utterance that was ended is settled within the limit."""
 
     def __init__(

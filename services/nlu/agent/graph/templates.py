@@ -63,7 +63,7 @@ def _parts_of(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 
 
-class Wording:
+class Templates:
     """One language."""
 
     def __init__(self, language_code: str) -> None:
@@ -200,7 +200,7 @@ class Wording:
         return self.all_of(self._weekdays[day] for day in days)
 
 
-class StayWording(Wording):
+class StayTemplates(Templates):
     """Words of an agent that lets rooms: those of [of_rooms] in place of [say] and [ask]."""
 
     def __init__(self, language_code: str) -> None:

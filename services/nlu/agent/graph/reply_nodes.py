@@ -1,0 +1,120 @@
+"""The nodes of the graph that word a finding, act on the call, and ask for what is still missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from langgraph.graph import END
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from services.nlu.agent.capture.slots import as_mapping
+from services.nlu.agent.graph.answers import Answers
+from services.nlu.agent.graph.captures import Captures, SlotTaken
+from services.nlu.agent.graph.dialogue import Dialogue, as_state
+from services.nlu.agent.graph.finding import Finding, Next
+from services.nlu.agent.graph.running import CallState
+from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.wishes import Wishes
+from services.nlu.agent.graph.work import Work
+from services.nlu.agent.profile import AgentProfile
+from services.nlu.outputs import Act as CallAct
+from services.nlu.outputs import SwitchLanguage, Transfer
+
+
+class ReplyNodes:
+    """The nodes that make an agent's reply of its findings."""
+
+    def __init__(
+        self,
+        profile: AgentProfile,
+        answers: Mapping[str, Answers],
+        captures: Mapping[str, Captures | None],
+        wishes: Mapping[str, Wishes],
+    ) -> None:
+        """`answers`, `captures` and `wishes` by the tags of the agent's languages."""
+        self._profile, self._answers, self._captures, self._wishes = profile, answers, captures, wishes
+
+    async def say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
+        work = runtime.context
+        text = work.finding.text if work.finding else ""
+        if work.is_plain:
+            text = self._answers[work.language_code].plain(text)
+        work.said = f"{work.said} {text}".strip()
+        if work.finding and work.finding.act:
+            return Command(update={"say": text}, goto="act")
+        command = self._go_on(work, text)
+        if work.finding and work.finding.computed:
+            computed = [str(number) for number in work.finding.computed]
+            command = replace(command, update={**dict(command.update or {}), "computed": computed})
+        if work.looked_up:
+            command = replace(command, update={**dict(command.update or {}), "looked_up": list(work.looked_up)})
+        return command
+
+    async def act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
+        work = runtime.context
+        command = self._go_on(work, "")
+        if work.finding and work.finding.act:
+            command = replace(command, update={**dict(command.update or {}), "act": _written(work.finding.act)})
+        return command
+
+    def finding_of(self, taken: SlotTaken, language_code: str) -> Finding:
+        """Return what is said of a slot. One that could not be captured goes to a person, where callers may be put
+        through.
+        """
+        dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
+        if not taken.is_for_human:
+            return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
+        words = Templates(language_code)
+        if self._profile.handover:
+            text = f"{taken.text} {words.say('handover')}"
+            return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))
+        return Finding(f"{taken.text} {words.ask('more')}", dialogue, Next.ASK)
+
+    def _go_on(self, work: Work, text: str) -> Command[str]:
+        """To the next part; behind the last one come back to a question that was interrupted, and remember."""
+        if work.parts:
+            return Command(update={"say": text}, goto="look_up")
+        pending = self._answers[work.language_code].pending(work.dialogue)
+        dialogue = work.dialogue
+        update: dict[str, object] = {}
+        if captures := self._captures[work.language_code]:
+            text, pending, dialogue = self._asked_by(captures, work, text, pending)
+            update["captured"] = f"{work.read_back}. {captures.read_back(dialogue)}".strip(". ")
+            if expected := captures.expected(dialogue):
+                update["expect"] = {
+                    "kind": expected.kind.name,
+                    "length": expected.length,
+                    "phrases": list(expected.phrases),
+                }
+        if dialogue.kind != "repeat":
+            dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
+        said = f"{text} {pending}".strip()
+        return Command(update={**update, "say": said, "memory": as_state(dialogue)}, goto=END)
+
+    def _asked_by(self, captures: Captures, work: Work, text: str, pending: str) -> tuple[str, str, Dialogue]:
+        """The question for a slot in the words of its capture: the number they call from is offered first, and a
+        capture that was interrupted goes on where it was.
+        """
+        dialogue = work.dialogue
+        asked = captures.ask(dialogue, caller=work.caller)
+        if asked is None or (dialogue.capture and not pending):
+            return text, pending, dialogue
+        work.read_back = f"{work.read_back}. {asked.read_back}"
+        usual = self._wishes[work.language_code].question(dialogue)
+        dialogue = replace(dialogue, capture=as_mapping(asked.state))
+        if pending:
+            return text, asked.text, dialogue
+        return text.removesuffix(usual) + asked.text, pending, dialogue
+
+
+def _written(act: CallAct) -> dict[str, str]:
+    match act:
+        case Transfer(destination):
+            return {"name": "transfer", "destination": destination}
+        case SwitchLanguage(code):
+            return {"name": "switch_language", "language_code": code, "when": "NOW"}
+        case _:
+            return {"name": "hang_up"}
