@@ -27,6 +27,7 @@ from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
+_MOST_TOLD = 4  # free times in one sentence
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
@@ -245,7 +246,7 @@ class Answers:
         fitting = self._wishes.fitting(part.slots.when, now)
         if not fitting:
             return self._findings.said(words.say("free_no", times=every), dialogue, "free")
-        return self._findings.said(words.say("free_yes", times=words.all_of(fitting)), dialogue, "free")
+        return self._findings.said(words.say("free_yes", times=words.all_of(fitting[:_MOST_TOLD])), dialogue, "free")
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         if self._is_strange(part) and not self._has_own_word(part):

@@ -37,6 +37,7 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    greetings: tuple[Words, ...]  # that name a part of the day
     oaths: tuple[Words, ...]  # swear words beside what is asked
     articles: frozenset[str]  # between these and the thing
     exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
@@ -59,10 +60,18 @@ class Asking:
     never_names: tuple[Words, ...]
     soonest: tuple[Words, ...]  # the first free time is wanted
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
+    later_one: tuple[Words, ...]  # of several times that were offered
+    earlier_one: tuple[Words, ...]
+    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see shifts.py
+    drops: tuple[Words, ...]  # behind a yes to a cancellation
+    stays_until: tuple[Words, ...]  # before the last day of a stay
+    moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
+    beside_yes: frozenset[str]  # words around a yes to what was read back
     reserves: tuple[Words, ...]  # with one of these it does not
+    refusing: Mapping[str, tuple[Words, ...]]  # words around what a caller does not want; see whole_turn.py
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
     evidence: Mapping[str, tuple[Words, ...]]  # words that speak for a kind, by the names of kind_rules.py
@@ -110,6 +119,7 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        greetings=listed("parts.greetings"),
         oaths=listed("parts.oaths"),
         articles=frozenset(word for words in listed("parts.articles") for word in words),
         exists=listed("parts.exists"),
@@ -134,10 +144,18 @@ def _read(language: str) -> Asking:
         never_names=listed("names.never"),
         soonest=listed("wishes.soonest"),
         sooner_than_own=listed("wishes.sooner_than_own"),
+        later_one=listed("wishes.later_one"),
+        earlier_one=listed("wishes.earlier_one"),
+        shifts={name: listed(f"shifts.{name}") for name in data.table(REFERENCE, FILE, "shifts")},
+        drops=listed("wishes.drops"),
+        stays_until=listed("wishes.stays_until"),
+        moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
+        beside_yes=frozenset(word for words in listed("wishes.beside_yes") for word in words),
         reserves=listed("wishes.reserves"),
+        refusing={name: listed(f"refusing.{name}") for name in data.table(REFERENCE, FILE, "refusing")},
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
         evidence={name: listed(f"evidence.{name}") for name in data.table(REFERENCE, FILE, "evidence")},

@@ -27,6 +27,7 @@ from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_st
 from services.nlu.agent.understanding import Guess, Understanding
 
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
+STATED = "stated"  # the sentences of a turn that say what is wanted of an open booking, taken together
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
@@ -38,6 +39,7 @@ _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
+_DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
@@ -63,7 +65,7 @@ _ABOUT = {
     "services": ("price", "duration", "offered", "book"),
     "people": ("who", "book"),
     "topics": ("who",),
-    "when": ("hours", "free", "book"),
+    "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
 
 
@@ -144,6 +146,8 @@ class Reader:
             bare_splits(sentence, finder.words.cues, language_code),
         )
         named = finder.find(sentence, now).services if joined or bare else ()
+        if (joined or bare) and (await self._understanding.understand(sentence, language_code))[0].kind == "change":
+            return (sentence,)  # "cancel Tuesday and book me for Friday instead" is one move
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
@@ -159,9 +163,9 @@ class Reader:
                     break
                 named = (*slots.services, *slots.people, *slots.topics)
                 asks = has_any(slots.words, finder.words.question_words) or not named
-                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+                if not asks and first.kind not in _DEEDS and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
                     break  # "and a check-up": one more thing of the same question
-                if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
+                if _is_moment_to_book(first, slots, finder):
                     break
                 if (left, right) in bare and not self._asks_for_a_fact(first):
                     break
@@ -266,7 +270,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
         return "price"  # "and for three nights?"
     if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
         return "hello"  # "evening!"
-    is_long = not lead and len(words) > _SHORT and not slots.is_beside
+    n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
+    is_long = (not lead and len(words) > _SHORT and not slots.is_beside) or (bool(lead) and n_beside > _SHORT)
     if not (named or slots.when) or is_long:
         return ""
     if has_any(words[len(lead) :], finder.words.question_words):
@@ -338,6 +343,11 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
     if first.score < _LEAST_SCORE:
         return UNKNOWN, ()
     return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
+
+
+def _is_moment_to_book(guess: Guess, slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether half a sentence only says for when to book: "and Friday at four"."""
+    return bool(slots.when) and guess.kind == "book" and not unexplained(slots, (), finder.words.common)
 
 
 def _lead(words: Words, phrases: Sequence[Words]) -> Words:

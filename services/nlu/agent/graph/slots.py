@@ -24,6 +24,7 @@ from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
 from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, places_of
+from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
 _LONGEST_HOUR = 12
@@ -60,6 +61,14 @@ class When:
     def has_day(self) -> bool:
         return bool(self.date or self.weekdays)
 
+    def is_on(self, moment: datetime) -> bool:
+        """Return whether a moment is on the day, and at the time, where one was said."""
+        if self.date:
+            on_day = self.date <= moment.date() <= (self.last_date or self.date)
+        else:
+            on_day = not self.weekdays or moment.weekday() in self.weekdays
+        return on_day and self.trouble is None and (not self.times or moment.time() in self.times)
+
     def first_day(self, today: Date) -> Date | None:
         """The first day that is meant; None: none was said."""
         if self.date or not self.weekdays:
@@ -86,6 +95,8 @@ class Slots:
     n_bare: int = 0  # a number of the thing spoken of before: "times three?"; 0: none
     n_people: int = 0  # for how many people something is asked; 0: that is not said
     is_of_hours: bool = False  # names that part of the house which the hours are of
+    refused: tuple[When, ...] = ()  # days and times that are not wanted; see whole_turn.py
+    refused_things: frozenset[str] = frozenset()  # ids of services and people that are not
 
 
 class SlotFinder:
@@ -94,6 +105,7 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = self.language_code = language_code
         self.words: Asking = asking(language_code)
+        self._greetings = phrase_pattern(self.words.greetings, language_code)
         self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
         self._shared_words = self._words_of_several(facts)
         self._per = {each.id: each.per for each in facts.services if each.per}
@@ -145,6 +157,8 @@ class SlotFinder:
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
         when, digits, places = self._values(self._without_stand_ins(text), now)
+        if when.part and not when.times and not self._part_without_greeting(text, now):
+            when = replace(when, part="")
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
         if holidays and not (
@@ -280,6 +294,11 @@ class SlotFinder:
         if when.has_day:
             when = replace(when, day_relation=self._day_relation(reading), since=now.date())
         return when, digits, frozenset(places)
+
+    def _part_without_greeting(self, text: str, now: datetime) -> str:
+        """Return the part of day that a text says beside a greeting: "good morning" is no time."""
+        plain = self._greetings.sub(" ", text)
+        return self._values(self._without_stand_ins(plain), now)[0].part if plain != text else "said"
 
     def _without_stand_ins(self, text: str) -> str:
         """The text with a mark for each word that is no number where it stands: "one" of "the Friday one"."""
