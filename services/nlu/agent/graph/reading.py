@@ -8,23 +8,26 @@ from datetime import datetime
 
 from services.language.spelling import Spelling
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import TEXT_KIND, Words, refers
+from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.kind_rules import beside_time_clause, by_evidence, of_what_is_named
 from services.nlu.agent.graph.sentences import (
     bare_splits,
     phrase_pattern,
     sentences_of,
     splits,
+    tells_only_when,
     without_oaths,
     without_preamble,
+    without_time_clause,
 )
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
 from services.nlu.agent.understanding import Guess, Understanding
 
-UNKNOWN = "unknown"
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
+STATED = "stated"  # the sentences of a turn that say what is wanted of an open booking, taken together
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
@@ -34,9 +37,9 @@ _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
-_COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
+_DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _MAX_PARTS = 4
 _SHORT = 4  # words that may be no more than what was left out of the question before
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
@@ -49,6 +52,7 @@ _LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sent
 _OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
 _OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
+_OF_HOLIDAY = 0.12  # for the hours, where a holiday is named
 _YIELDS = 0.1  # by how much an unknown question may be likelier than one about a named thing
 _FITTING = 0.12  # for a kind that asks about what was named
 _FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
@@ -61,7 +65,7 @@ _ABOUT = {
     "services": ("price", "duration", "offered", "book"),
     "people": ("who", "book"),
     "topics": ("who",),
-    "when": ("hours", "free", "book"),
+    "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
 
 
@@ -142,9 +146,13 @@ class Reader:
             bare_splits(sentence, finder.words.cues, language_code),
         )
         named = finder.find(sentence, now).services if joined or bare else ()
+        if (joined or bare) and (await self._understanding.understand(sentence, language_code))[0].kind == "change":
+            return (sentence,)  # "cancel Tuesday and book me for Friday instead" is one move
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
+            if tells_only_when(left, sentence, finder.words, language_code):
+                continue  # "trả phòng rồi gửi vali lại được không" asks nothing of leaving
             kinds: list[str] = []
             for half in (left, right):
                 slots = finder.find(half, now)
@@ -155,9 +163,9 @@ class Reader:
                     break
                 named = (*slots.services, *slots.people, *slots.topics)
                 asks = has_any(slots.words, finder.words.question_words) or not named
-                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+                if not asks and first.kind not in _DEEDS and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
                     break  # "and a check-up": one more thing of the same question
-                if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
+                if _is_moment_to_book(first, slots, finder):
                     break
                 if (left, right) in bare and not self._asks_for_a_fact(first):
                     break
@@ -198,10 +206,16 @@ class Reader:
             kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
         if "price" in doubts and slots.services and slots.periods:
             kind, doubts = "price", ()  # "what do you want for a single for seven nights"
-        kind, doubts = _of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
-        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or slots.when.times)
+        kind, doubts = of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
+        rest = without_time_clause(asked, finder.words, language_code) if is_text(kind) else ""
+        of_rest = await self._understood(rest, language_code) if rest else ()
+        kind, doubts = beside_time_clause((kind, doubts), of_rest)
+        kind, doubts = by_evidence((kind, doubts), guesses, slots, finder, asked)
+        openings = (*finder.words.compares["opening"], *finder.words.compares["closing"])
+        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or has_any(slots.words, openings))
         if kind == "hours" and is_of_a_part and not slots.services:
-            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= _OWN_SCORE), kind)
+            least = _SURE_SCORE if slots.when.times else _OWN_SCORE
+            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
@@ -256,7 +270,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
         return "price"  # "and for three nights?"
     if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
         return "hello"  # "evening!"
-    is_long = not lead and len(words) > _SHORT and not slots.is_beside
+    n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
+    is_long = (not lead and len(words) > _SHORT and not slots.is_beside) or (bool(lead) and n_beside > _SHORT)
     if not (named or slots.when) or is_long:
         return ""
     if has_any(words[len(lead) :], finder.words.question_words):
@@ -309,6 +324,8 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
     if slots.is_of_hours and slots.when:
         weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
+    if slots.when.holiday:
+        weighed = [replace(one, score=one.score + _OF_HOLIDAY * (one.kind == "hours")) for one in weighed]
     if slots.is_of_address:
         weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
     weighed.sort(key=lambda one: -one.score)
@@ -328,30 +345,10 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
     return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
 
 
-def _of_what_is_named(
-    decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
-) -> tuple[str, tuple[str, ...]]:
-    """Return what is asked about a service that is named, by the words that say whether it is a time or a price.
-
-    "What time is breakfast?" asks for no price, though most questions about breakfast do.
-    """
-    (kind, doubts), lists, words = decided, finder.words, slots.words
-    if not slots.services or has_any(words, lists.price_words):
-        return kind, doubts
-    asks_time = has_any(words, lists.clock_questions) and not slots.is_of_hours
-    is_weak_text = is_text(kind) and likeliest.score < _CLEAR_SCORE
-    if asks_time and (kind in ("price", "offered") or is_weak_text or (kind not in _COMING and "hours" in doubts)):
-        return "hours", ()
-    is_question = text.rstrip().endswith(("?", "？"))
-    if doubts and "offered" in doubts[:2] and ("price" in doubts[:2] or ("book" in doubts[:2] and is_question)):
-        return "offered", ()
-    return kind, doubts
+def _is_moment_to_book(guess: Guess, slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether half a sentence only says for when to book: "and Friday at four"."""
+    return bool(slots.when) and guess.kind == "book" and not unexplained(slots, (), finder.words.common)
 
 
 def _lead(words: Words, phrases: Sequence[Words]) -> Words:
     return next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())
-
-
-def is_text(kind: str) -> bool:
-    """Tell if a kind is a text of the agent's file."""
-    return kind.startswith(TEXT_KIND)
