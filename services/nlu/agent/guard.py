@@ -101,17 +101,40 @@ class Guard:
         asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
         if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
+        ending = _ending_of(asked, grounds)  # its "không" is no zero
+        asked = replace(asked, values=tuple(value for value in asked.values if value.start < ending))
         claimed = ClauseForm(is_claim_of_caller=True)
         alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
         for rule in (self._deeds, self._values, self._words):
             if verdict := rule(asked, claimed, grounds, alone):
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
-        return None
+        denied = _denied_word(asked, grounds) if evidence.is_written_by_model else ""
+        return Verdict(False, "affirmed_denied", denied) if denied else None
 
 
 def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:
     reading = grounds.without_names(read(sentence, grounds.language_code))
     return form_of(sentence, reading, grounds).asks_yes_or_no
+
+
+def _ending_of(asked: Reading, grounds: Grounds) -> int:
+    """Return where the words begin that make a question of a sentence ("không", "吗"); its length: there are none."""
+    words = [at for at, token in enumerate(asked.tokens) if token.kind != "stop"]
+    endings = grounds.words.lists["asks_endings"]
+    starts = (at for n, at in enumerate(words) if endings.length(asked.texts, at) == len(words) - n)
+    return next(starts, len(asked.texts))
+
+
+def _denied_word(asked: Reading, grounds: Grounds) -> str:
+    """Return the thing of a question that a text of the facts denies: "can we bring our dog"; empty: there is none."""
+    words, texts = grounds.words, without_stops(asked)
+    n_ending = max(
+        (n for n in range(1, 3) if words.lists["asks_endings"].length(texts, len(texts) - n) == n), default=0
+    )
+    if words.lists["negations"].are_in(texts[: len(texts) - n_ending]):
+        return ""  # "no pets, right?" is affirmed by yes; the ending of "được không" denies nothing
+    named = (form for token in asked.tokens if token.kind == "word" for form in words.forms(token.text))
+    return next((word for word in named if word not in words.frame and grounds.is_denied(word)), "")
 
 
 def _names_topic(reading: Reading, grounds: Grounds) -> bool:
