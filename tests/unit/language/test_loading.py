@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import clauses, data, numerals, plain_toml
+from services.language import clauses, data, number_words, numerals, plain_toml
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
@@ -42,7 +42,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     load_farewells()
     clauses.load()
     normalizer.load()
-    numerals.load()
+    number_words.load()
     read, compile_ = plain_toml.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
     found: list[str] = []
     monkeypatch.setattr(plain_toml, "loads", lambda text: found.append(text[:40]) or read(text))
@@ -73,7 +73,7 @@ def test_a_call_reads_and_compiles_nothing(tag: str, done: list[str]) -> None:
 def test_made_up_tags_leave_nothing_behind() -> None:
     assert len({id(phrasebook_of(f"x{number}")) for number in range(100)}) == 1
     assert len({id(script_of(f"x{number}")) for number in range(100)}) == 1
-    assert len({id(numerals.number_words(f"x{number}")) for number in range(100)}) == 1
+    assert len({id(number_words.number_words(f"x{number}")) for number in range(100)}) == 1
     kept = normalizer._rules.cache_info().currsize  # type: ignore[attr-defined]  # of functools.cache
     for number in range(100):
         normalizer.Normalizer().speak("5 km", f"x{number}")

@@ -20,8 +20,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER
 from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.seen import covers
-from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.stated_wishes import StatedWishes
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wished_deeds import TOOLS
 from services.nlu.agent.graph.wishes import Taken
 

@@ -18,8 +18,9 @@ from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week

@@ -11,8 +11,8 @@ from services.nlu.agent.graph.bookings import Bookings
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.shifts import shift_in
-from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wish_times import fits
 
 

@@ -25,7 +25,7 @@ from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
 from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, places_of
 from services.nlu.agent.graph.sentences import phrase_pattern
-from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.graph.when import When
 
 _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
@@ -39,44 +39,6 @@ _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
 @dataclass(frozen=True, slots=True)
-class When:
-    """A day, a time, or both, as they were said."""
-
-    date: Date | None = None
-    last_date: Date | None = None  # of a stretch of days: "next week"
-    weekdays: tuple[int, ...] = ()  # where no date was said, nor which week
-    times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
-    part: str = ""  # of the day: a key of calendar_words.PARTS
-    trouble: Trouble | None = None  # it is no day that can be had
-    relation: str = ""  # "before" or "after" the time
-    day_relation: str = ""  # "sooner" or "later" than the day
-    since: Date | None = None  # the day on which it was said
-    holiday: Date | None = None  # an exception of the opening hours, by its name
-
-    def __bool__(self) -> bool:
-        """Tell if anything was said."""
-        return bool(self.date or self.weekdays or self.times or self.part or self.trouble)
-
-    @property
-    def has_day(self) -> bool:
-        return bool(self.date or self.weekdays)
-
-    def is_on(self, moment: datetime) -> bool:
-        """Return whether a moment is on the day, and at the time, where one was said."""
-        if self.date:
-            on_day = self.date <= moment.date() <= (self.last_date or self.date)
-        else:
-            on_day = not self.weekdays or moment.weekday() in self.weekdays
-        return on_day and self.trouble is None and (not self.times or moment.time() in self.times)
-
-    def first_day(self, today: Date) -> Date | None:
-        """The first day that is meant; None: none was said."""
-        if self.date or not self.weekdays:
-            return self.date
-        return today + timedelta(days=min((day - today.weekday()) % DAYS_IN_WEEK for day in self.weekdays))
-
-
-@dataclass(frozen=True, slots=True)
 class Slots:
     """Everything a sentence names."""
 
@@ -84,7 +46,7 @@ class Slots:
     services: tuple[Found, ...] = ()
     people: tuple[Found, ...] = ()
     topics: tuple[Found, ...] = ()
-    when: When = When()
+    when: When = field(default_factory=When)
     digits: str = ""  # a number to be dialled
     amount: Money | None = None  # of money; without a currency where none was said
     value_words: frozenset[int] = frozenset()  # places of the words that are days, times and numbers

@@ -21,8 +21,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
-from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.whose import is_same_name

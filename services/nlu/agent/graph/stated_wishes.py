@@ -12,8 +12,8 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER
 from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
-from services.nlu.agent.graph.slots import When
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})

@@ -18,9 +18,10 @@ from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
 from services.nlu.agent.graph.templates import StayTemplates
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile

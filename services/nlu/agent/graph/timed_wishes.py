@@ -14,8 +14,9 @@ from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.places import bare_hours, place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import WholeTurn
 from services.nlu.agent.graph.wish_times import fits
 from services.nlu.agent.graph.wished_deeds import deed_of

@@ -16,7 +16,8 @@ from services.language.words import normalise
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.sentences import phrase_pattern, sentences_of
-from services.nlu.agent.graph.slots import SlotFinder, Slots, When
+from services.nlu.agent.graph.slots import SlotFinder, Slots
+from services.nlu.agent.graph.when import When
 
 _STOP = re.compile(r"\s*[,;:，；：、]\s*|\s+[–—-]\s+")
 

@@ -8,8 +8,9 @@ from services.language.calendar_words import PARTS
 from services.language.dates import Moment
 from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 

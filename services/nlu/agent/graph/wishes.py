@@ -13,8 +13,9 @@ from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wish_times import WishTimes
 from services.nlu.agent.profile import AgentProfile
 
