@@ -23,7 +23,7 @@ from uuid import uuid4
 import aiohttp
 from prometheus_client import Counter
 
-from services.call_gateway.webhook_file import Kept, WebhookFile
+from services.call_gateway.webhook_file import DeliveryOutcome, Kept, WebhookFile
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 
@@ -40,15 +40,15 @@ _LOOK_S = 1.0  # between two looks at the file
 _AT_ONCE = 8  # deliveries of the file
 _LATER = frozenset({408, 425, 429})  # statuses of the fourth class that may be another at the next try
 _DELIVERIES = Counter("voice_webhook_deliveries_total", "Posts to the webhook, by how they ended.", ["outcome"])
-for _outcome in ("delivered", "refused", "given_up"):
-    _DELIVERIES.labels(_outcome)
+for _outcome in DeliveryOutcome:
+    _DELIVERIES.labels(_outcome.value)
 _metrics = StageMetrics("call")
 _metrics.queue_dropped_total("webhook")
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One post."""
+    """One POST to the webhook."""
 
     event: str  # "call_analysed", "hand_over", "callback_requested"
     body: bytes
@@ -165,19 +165,19 @@ class Webhook:
     async def _try_kept(self, session: aiohttp.ClientSession, file: WebhookFile, kept: Kept) -> None:
         status = await self._try(session, Delivery(kept.event, kept.body, kept.id))
         if 200 <= status < 300:
-            outcome = "delivered"
+            outcome = DeliveryOutcome.DELIVERED
         elif 300 <= status < 500 and status not in _LATER:
-            outcome = "refused"
+            outcome = DeliveryOutcome.REFUSED
             log.warning("webhook_refused", event_name=kept.event, status=status)
         elif self._clock() - kept.noted >= KEPT_LIMIT_S:
-            outcome = "given_up"
+            outcome = DeliveryOutcome.GIVEN_UP
             log.warning("webhook_given_up", event_name=kept.event, n_tries=kept.n_tries)
         else:
             log.info("webhook_put_off", event_name=kept.event, status=status, n_tries=kept.n_tries)
             wait_s = self._wait_s(kept.n_tries, longest_s=KEPT_LONGEST_WAIT_S)
             await file.put_off(kept.id, due=self._clock() + wait_s)
             return
-        _DELIVERIES.labels(outcome).inc()
+        _DELIVERIES.labels(outcome.value).inc()
         await file.end(kept.id, outcome)
 
     async def _work(self, session: aiohttp.ClientSession) -> None:
@@ -192,16 +192,16 @@ class Webhook:
         for n_tries in range(1, TRIES + 1):
             status = await self._try(session, delivery)
             if 200 <= status < 300:
-                _DELIVERIES.labels("delivered").inc()
+                _DELIVERIES.labels(DeliveryOutcome.DELIVERED.value).inc()
                 return
             if 300 <= status < 500 and status not in _LATER:
-                _DELIVERIES.labels("refused").inc()
+                _DELIVERIES.labels(DeliveryOutcome.REFUSED.value).inc()
                 log.warning("webhook_refused", event_name=delivery.event, status=status)
                 return
             log.info("webhook_put_off", event_name=delivery.event, status=status, n_tries=n_tries)
             if n_tries < TRIES:
                 await asyncio.sleep(self._wait_s(n_tries))
-        _DELIVERIES.labels("given_up").inc()
+        _DELIVERIES.labels(DeliveryOutcome.GIVEN_UP.value).inc()
         log.warning("webhook_given_up", event_name=delivery.event, n_tries=TRIES)
 
     async def _try(self, session: aiohttp.ClientSession, delivery: Delivery) -> int:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,14 @@ CREATE INDEX IF NOT EXISTS waiting_deliveries ON deliveries (due) WHERE ended = 
 """
 
 T = TypeVar("T")
+
+
+class DeliveryOutcome(Enum):
+    """The outcome of a delivery. The values stand in the file and in metrics."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"  # by the receiver, with a status that will not change
+    GIVEN_UP = "given_up"  # after the last try
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +137,13 @@ class WebhookFile:
             lambda: self._connection.execute("UPDATE deliveries SET due = ? WHERE id = ?", (due, delivery_id))
         )
 
-    async def end(self, delivery_id: str, outcome: str) -> None:
+    async def end(self, delivery_id: str, outcome: DeliveryOutcome) -> None:
         """End a delivery that succeeded or was given up: its body is erased from the file and from its log."""
 
         def end() -> None:
-            self._connection.execute("UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome, delivery_id))
+            self._connection.execute(
+                "UPDATE deliveries SET ended = ?, body = x'' WHERE id = ?", (outcome.value, delivery_id)
+            )
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()  # not now, where another one reads
 
         await self._run(end)

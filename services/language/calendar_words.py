@@ -76,7 +76,7 @@ PARTS = {  # of a day: its first hour, the hour behind it
 
 @dataclass(frozen=True, slots=True)
 class CalendarWords:
-    """One language."""
+    """Calendar words of one language."""
 
     lists: Mapping[str, PhraseSet]
     weekdays: PhraseTable[frozenset[int]]  # with groups of them, and "every day"

@@ -86,7 +86,7 @@ DEED_LISTS = (
 
 @dataclass(frozen=True, slots=True)
 class ClaimWords:
-    """One language. `deeds` are named by what is done: "booked"."""
+    """Claim words of one language. `deeds` are named by what is done: "booked"."""
 
     lists: Mapping[str, PhraseSet]
     time_verbs: PhraseTable[str]  # what is said of a time, by the name of its list

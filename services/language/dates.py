@@ -78,7 +78,7 @@ _Found = tuple[date | None, date | None, Trouble | None]  # the day, the last da
 
 @dataclass(slots=True)
 class _Finder:
-    """One text at work."""
+    """State of the reading of one text."""
 
     reading: Reading
     words: CalendarWords
@@ -193,7 +193,7 @@ class _Finder:
         return any(denies.length(texts, start - n) == n for n in (1, 2, 3) if start >= n)
 
     def _is_day_later(self, start: int, end: int) -> bool:
-        """Whether the day behind one that is not meant is: "not tomorrow, the day after"."""
+        """Return whether a day is meant that stands behind one that is not: "not tomorrow, the day after"."""
         texts, later = self.reading.texts, self.words.lists["day_later"]
         return self._is_denied(start) and any(later.length(texts, at) for at in range(end, len(texts)))
 

@@ -13,7 +13,7 @@ DEFAULT_TOKENS_PER_S = 14.0
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One language."""
+    """Script of one language."""
 
     language: str
     is_spaced: bool  # words stand apart, as they do not in Chinese

@@ -20,7 +20,7 @@ _KEPT_PATHS = 64
 
 
 class Spelling:
-    """One language's, as its sentences are written."""
+    """Spelling of one language's words, counted in sentences of that language."""
 
     def __init__(self, texts: Iterable[str], *, known: Iterable[str] = ()) -> None:
         """`known`: further words that are right as they are."""

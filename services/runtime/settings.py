@@ -166,6 +166,6 @@ def _complaints(kind: type[BaseSettings], error: ValidationError) -> list[str]:
 
 
 def _variable(prefix: str, name: str) -> str:
-    """The variable a setting was read from, as far as the environment shows it."""
+    """The variable a setting was read from, with the shared prefix where only that one is set."""
     own, shared = f"{prefix}{name.upper()}", f"{SHARED_PREFIX}{name.upper()}"
     return shared if own not in os.environ and shared in os.environ else own

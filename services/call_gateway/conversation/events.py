@@ -102,7 +102,7 @@ class SpeechStopped:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptHeard:
-    """The text of one utterance, as far as it is known."""
+    """The text of one utterance so far."""
 
     utterance_id: int
     stage: TextStage

@@ -23,7 +23,7 @@ SAME_KEY_S: Final = 1.0  # between two reports of one key: a PBX reports at its 
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _ReportedKey:
     """A key that was reported."""
 
     digit: str
@@ -37,7 +37,7 @@ class Keypad:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._digits = ""
-        self._told: deque[_Told] = deque(maxlen=MAX_KEYS)  # reported one way and not yet the other
+        self._reported: deque[_ReportedKey] = deque(maxlen=MAX_KEYS)  # reported one way and not yet the other
         self._whole_at: float | None = None  # on CallClock.now: when the keys so far are whole; None: no key waits
 
     @property
@@ -55,7 +55,7 @@ class Keypad:
         sound.
         """
         call = self._call
-        if self._is_told_twice(digit, is_in_band=is_in_band):
+        if self._is_reported_twice(digit, is_in_band=is_in_band):
             return
         if call.floor in (Floor.SPEAKING, Floor.PAUSED):
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY))
@@ -65,18 +65,18 @@ class Keypad:
         if digit == TERMINATOR or len(self._digits) >= (call.expected.length or MAX_KEYS):
             yield from self._take_turn()
 
-    def _is_told_twice(self, digit: str, *, is_in_band: bool) -> bool:
+    def _is_reported_twice(self, digit: str, *, is_in_band: bool) -> bool:
         """Return whether this key was reported the other way already: a PBX may report a key and let its tone pass.
         Each report is matched with one of the other way, so that a key pressed twice counts twice.
         """
         now = self._call.clock.now
-        while self._told and now - self._told[0].at > SAME_KEY_S:
-            self._told.popleft()
-        for told in self._told:
-            if told.digit == digit and told.is_in_band is not is_in_band:
-                self._told.remove(told)
+        while self._reported and now - self._reported[0].at > SAME_KEY_S:
+            self._reported.popleft()
+        for other in self._reported:
+            if other.digit == digit and other.is_in_band is not is_in_band:
+                self._reported.remove(other)
                 return True
-        self._told.append(_Told(digit, is_in_band, now))
+        self._reported.append(_ReportedKey(digit, is_in_band, now))
         return False
 
     def on_timer(self) -> Iterator[Decision]:

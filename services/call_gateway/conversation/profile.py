@@ -1,4 +1,4 @@
-"""The agent's profile, as far as the gateway needs it. The NLU stage sends the profile when its stream opens."""
+"""The part of an agent's profile that the gateway needs. The NLU stage sends the profile when its stream opens."""
 
 from dataclasses import dataclass
 

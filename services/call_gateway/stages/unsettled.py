@@ -10,7 +10,7 @@ MOST_KEPT = 16
 
 
 class Unsettled:
-    """One call, over all its streams."""
+    """Unsettled sound of one call, over all its streams."""
 
     def __init__(self) -> None:
         self.settled_sample = 0  # all before it is settled

@@ -86,9 +86,10 @@ class Lists:
         said = _without(words, self.whole_negations)
         n_noes = next((at for at, word in enumerate(said) if word != said[0]), len(said))  # "no, no, ..."
         return any(
-            _has_early(said[at + len(negation) :], self.endings)
+            begins_with(said[at + len(negation) + between :], self.endings)
             for negation in self.negations
             for at in _starts(said, negation)
+            for between in range(_NEGATED)
             if at >= n_noes or negation not in self.noes or begins_with(said[len(negation) :], self.endings)
         )
 
@@ -133,11 +134,6 @@ def ends_with(words: Words, phrases: Sequence[Words]) -> bool:
 
 def begins_with(words: Words, phrases: Sequence[Words]) -> bool:
     return any(words[: len(phrase)] == phrase for phrase in phrases)
-
-
-def _has_early(words: Words, phrases: Sequence[Words]) -> bool:
-    """Return whether one of the phrases begins among the first words, near enough for a negation before them."""
-    return any(begins_with(words[at:], phrases) for at in range(_NEGATED))
 
 
 def _without(words: Words, phrases: Sequence[Words]) -> Words:

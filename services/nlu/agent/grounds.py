@@ -114,8 +114,8 @@ class Grounds:
         return any(word == key or (len(key) >= _STEM and word[:_STEM] == key[:_STEM]) for key in self._keys)
 
     def with_nights(self, reading: Reading) -> Reading:
-        """The reading with nights of a stay as numbers, where rooms are let by the night: nobody
-        says "two nights" and means two in the morning.
+        """The reading with nights of a stay as numbers, where rooms are let by the night:
+        "two nights" never means two in the morning.
         """
         if not any(each.per == "night" for each in self.facts.services):
             return reading

@@ -92,7 +92,7 @@ class NumberRules:
         return price.start in ends or any(start == price.end for start, _, _ in found)
 
     def _gaps(self, services: Sequence[tuple[int, int, Service]]) -> frozenset[Decimal]:
-        """What the prices of the services that the clause and the caller name are apart."""
+        """Return the differences between the prices of the services that the clause and the caller name."""
         asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
         named = {each[2].id: self._grounds.price(each[2]) for each in (*services, *asked)}
         known = [price.amount for price in named.values() if price is not None]

@@ -11,12 +11,12 @@ from services.language.value import Value
 from services.nlu.agent.grounds import BookableTime, Grounds
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
 
-_DAY_BEGINS_MIN = 6 * 60
+_DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Weekdays of any week, or single dates; `is_unknown`: a date that nobody can tell."""
+    """Weekdays of any week, or single dates; `is_unknown`: a date that could not be read."""
 
     weekdays: frozenset[int] = frozenset()
     dates: tuple[date, ...] = ()
@@ -83,7 +83,7 @@ class Schedule:
         hours = self.hours_of(days)
         return bool(hours) and all(
             any(
-                a < b and _is_by_day(a) and all(b <= each.opens_min or a >= each.closes_min for each in day)
+                a < b and a >= _DAY_BEGINS_MIN and all(b <= each.opens_min or a >= each.closes_min for each in day)
                 for a in first.minutes
                 for b in last.minutes
             )
@@ -132,11 +132,6 @@ class Schedule:
         singles = [Days(weekdays=frozenset({day})) for day in days.weekdays]
         singles += [Days(dates=(day,)) for day in days.dates]
         return bool(singles) and all(self.free(day, None, day_parts) for day in singles)
-
-
-def _is_by_day(minute: int) -> bool:
-    """Return whether a time is one that people mean where they leave out the half of the day."""
-    return minute >= _DAY_BEGINS_MIN
 
 
 def _is_on(slot: BookableTime, day: date) -> bool:

@@ -108,7 +108,7 @@ def _begins_part(part: DayClaim, reading: Reading, at: int, grounds: Grounds) ->
 
 
 def _opposite(part: DayClaim) -> DayClaim:
-    """What stands behind "but", where it has no verb of its own: free, where the part before is taken."""
+    """The claim behind "but", where it has no verb of its own: free, where the part before is taken."""
     is_so = part.verb in (Verb.OPEN, Verb.FREE) and not part.is_negated
     opposites = {Verb.FREE: (Verb.FREE, Verb.TAKEN), Verb.TAKEN: (Verb.FREE, Verb.TAKEN)}
     opposites |= {Verb.OPEN: (Verb.OPEN, Verb.CLOSED), Verb.CLOSED: (Verb.OPEN, Verb.CLOSED)}

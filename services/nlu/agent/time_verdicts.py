@@ -16,7 +16,7 @@ VERDICTS = ("too_late", "too_early", "suits")  # lists of claims.toml
 
 
 class TimeVerdicts:
-    """What one sentence says of the times that the caller asked about."""
+    """Statements of one sentence on the times that the caller asked about."""
 
     def __init__(self, grounds: Grounds, schedule: Schedule, caller: Sequence[Reading], *, asked: Verb | None) -> None:
         """`asked`: what the caller's question says of the times."""

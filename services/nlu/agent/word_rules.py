@@ -176,7 +176,7 @@ class WordRules:
         return None
 
     def _is_staff_unknown(self, reading: Reading, at: int) -> bool:
-        """Return whether a name behind a title of staff is nobody's here."""
+        """Return whether a name behind a title of staff is that of no person in the facts."""
         staff = self._grounds.words.lists["staff"]
         is_staff = any(staff.length(reading.texts, at - n) == n for n in (1, 2) if at >= n)
         people = self._grounds.people.find(reading.texts)
@@ -187,7 +187,7 @@ class WordRules:
         return any(value.start <= at < value.end and value.kind in kinds for value in reading.values)
 
     def _check_people(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """A person beside what they do not do; a person named for what nobody is known to do."""
+        """Check a person beside what they do not do, and a person named for what no person in the facts does."""
         texts = reading.texts
         people = self._grounds.people.find(texts)
         if not people or form.is_question or form.is_ignorance:

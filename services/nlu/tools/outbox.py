@@ -244,8 +244,8 @@ class OutboxTool:
         return _told(decided)
 
     async def standing(self, *, idempotency_key: str) -> str:
-        """Return how a deed stands whose result is late: it goes on, or is tried again, so nobody may say that it
-        failed.
+        """Return how a deed stands whose result is late: it goes on, or is tried again, so the agent may not say
+        that it failed.
 
         Raises NotReached where that cannot be read, ToolRefused where it was refused.
         """

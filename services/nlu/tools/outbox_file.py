@@ -104,8 +104,8 @@ class OutboxFile:
         self._connection.execute("UPDATE promises SET is_kept = 1 WHERE key = ?", (key,))
 
     def ended_before(self, moment: float, *, limit: int) -> list[str]:
-        """The keys of deeds that ended, were last due before `moment` (seconds since 1970), of which nobody is to be
-        told any more. A pending deed is never among them.
+        """The keys of deeds that ended, were last due before `moment` (seconds since 1970), of which no caller is
+        to be told any more. A pending deed is never among them.
         """
         rows = self._connection.execute(
             "SELECT key FROM deeds WHERE state != 'pending' AND due < ? AND NOT EXISTS"

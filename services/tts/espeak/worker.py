@@ -183,7 +183,7 @@ class Espeak:
 
 
 def _scaled(semitones: float) -> int:
-    """espeak-ng's own scale, as far as it goes."""
+    """Return the pitch on espeak-ng's own scale, which ends at 0 and 100."""
     return min(100, max(0, round(OWN_PITCH + semitones * PITCH_A_SEMITONE)))
 
 

@@ -1,4 +1,4 @@
-"""What `make call` refuses before it calls anybody."""
+"""Settings that `make call` refuses before it calls."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""Whether a scenario was seen, from what was told and recorded."""
+"""Verdicts on scenarios, from the events and the recording."""
 
 from pathlib import Path
 

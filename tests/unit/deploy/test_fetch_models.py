@@ -1,4 +1,4 @@
-"""Where models come from: sources in order, whole or not at all."""
+"""Sources of models: sources in order, whole or not at all."""
 
 import hashlib
 from pathlib import Path

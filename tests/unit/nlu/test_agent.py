@@ -1,4 +1,4 @@
-"""What the agent makes of a turn."""
+"""Replies of the agent to a turn."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a model writes, made speakable."""
+"""Plain speech: a model's text, made speakable."""
 
 import pytest
 from hypothesis import given

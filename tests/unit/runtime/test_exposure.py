@@ -1,4 +1,4 @@
-"""What leaves loopback is protected, or the process does not start."""
+"""Exposure: a listener off loopback is protected, or the process does not start."""
 
 import asyncio
 from pathlib import Path

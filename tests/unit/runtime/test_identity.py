@@ -1,4 +1,4 @@
-"""Who may call for whom."""
+"""Identity: which token may call for which tenant."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""Where a setting comes from, and what a wrong one says."""
+"""Sources of a setting, and the errors of a wrong one."""
 
 from pathlib import Path
 

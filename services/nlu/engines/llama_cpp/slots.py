@@ -129,7 +129,7 @@ class CacheSlots:
 
 
 def _may_share(slot: CacheSlot, conversation: str) -> bool:
-    """Ids of conversations are "tenant.conversation", as far as there is a dot."""
+    """Return whether a conversation may use the slot's cache: its id ("tenant.conversation") names the same tenant."""
     return slot.is_pinned or slot.conversation.rpartition(".")[0] == conversation.rpartition(".")[0]
 
 

@@ -90,7 +90,7 @@ class Times:
         return self._clock().replace(tzinfo=None)
 
     def all(self) -> list[datetime]:
-        """From now on as far as appointments are given."""
+        """Return the times of appointments from now until the last that is given."""
         now = self.now()
         found = {moment for day in _days(now.date()) for moment in self._on(day) if now < moment <= now + AHEAD}
         return sorted(found)

@@ -1,4 +1,4 @@
-"""What the Asterisk edge can be told."""
+"""Settings of the Asterisk edge."""
 
 import ssl
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""How acts on the call went, and that the caller hears of it from the agent."""
+"""Outcomes of acts on the call, of which the caller hears from the agent."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Nobody is hung up on who speaks as the last words end."""
+"""Hang-up: a caller who speaks as the last words end is not hung up on."""
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev

@@ -1,4 +1,4 @@
-"""The plain energy detector that stands in while the STT stage's stream is opened anew."""
+"""The plain energy detector that stands in while the STT stage's stream is opened again."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""An STT stage that dies or stalls: opened anew, and missed only when the caller has said something."""
+"""An STT stage that dies or stalls: opened again, and missed only when the caller has said something."""
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev

@@ -1,4 +1,4 @@
-"""When the caller's turn is over, and what its words were."""
+"""The end of the caller's turn, and the words of the turn."""
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev

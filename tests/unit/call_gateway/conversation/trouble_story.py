@@ -1,4 +1,4 @@
-"""What the caller hears while stages are in trouble."""
+"""Story of a call whose stages are in trouble, as the caller hears it."""
 
 from services.call_gateway.conversation import commands as cmd
 from tests.unit.call_gateway.conversation.driver import Call

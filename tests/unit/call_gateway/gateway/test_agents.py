@@ -1,4 +1,4 @@
-"""What a call may know of its agent beforehand."""
+"""Knowledge of a call of its agent before the NLU stage has sent it."""
 
 import grpc
 import pytest

@@ -1,4 +1,4 @@
-"""What the gateway can say when every stage is down."""
+"""Prompts: the gateway's words when every stage is down."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""How many calls a tenant and a caller may have at once."""
+"""Quotas: the calls that a tenant and a caller may have at once."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What an operator sets reaches every conversation."""
+"""Settings of an operator reach every conversation."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a call counts reaches Prometheus once."""
+"""Counters of a call reach Prometheus once."""
 
 from prometheus_client import REGISTRY
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.call_gateway import webhook_file
 from services.call_gateway.webhook import Webhook, delivery_id
-from services.call_gateway.webhook_file import KEPT_S, Kept, KeptAnalysis, WebhookFile
+from services.call_gateway.webhook_file import KEPT_S, DeliveryOutcome, Kept, KeptAnalysis, WebhookFile
 from services.runtime.errors import StartupError
 
 NOW = 1_000_000.0
@@ -59,7 +59,7 @@ async def test_the_body_of_one_that_has_ended_is_gone_and_its_id_is_not(tmp_path
     path = tmp_path / "webhook.sqlite"
     file = WebhookFile(path)
     await file.put("a", "hand_over", b"what a caller said", now=NOW)
-    await file.end("a", "delivered")
+    await file.end("a", DeliveryOutcome.DELIVERED)
     await file.put("a", "hand_over", b"again", now=NOW + 60)
     assert await claimed(file, NOW + 60) == []
     with sqlite3.connect(path) as connection:
@@ -76,7 +76,7 @@ async def test_nothing_of_a_body_is_left_on_the_disk(tmp_path: Path) -> None:
         await file.put(f"a{n}", "hand_over", b"what a caller said" * 1000, now=NOW)
     assert said_in(tmp_path)
     for n in range(20):
-        await file.end(f"a{n}", "delivered")
+        await file.end(f"a{n}", DeliveryOutcome.DELIVERED)
     assert said_in(tmp_path) == []
 
 

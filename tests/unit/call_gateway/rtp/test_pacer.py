@@ -1,4 +1,4 @@
-"""When legs send."""
+"""Pacer: the ticks at which legs send."""
 
 from services.call_gateway.rtp.pacer import SlotTable, TickClock
 from services.call_gateway.rtp.packet import parse_packet

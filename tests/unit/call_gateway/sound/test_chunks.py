@@ -1,4 +1,4 @@
-"""How the caller's sound is cut and kept on its way to the STT stage."""
+"""Chunks of the caller's sound, and those kept on the way to the STT stage."""
 
 import numpy as np
 import pytest

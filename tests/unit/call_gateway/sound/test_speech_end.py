@@ -1,4 +1,4 @@
-"""Where a voice ended, looked up in the sound itself."""
+"""End of speech, looked up in the sound itself."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What waits for a stage: nothing is lost but the oldest sound."""
+"""Outbox of a stage: nothing is lost but the oldest sound."""
 
 import pytest
 

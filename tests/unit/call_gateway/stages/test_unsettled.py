@@ -1,4 +1,4 @@
-"""What a fresh STT stream must hear again."""
+"""Unsettled sound, which a fresh STT stream must hear again."""
 
 from services.call_gateway.conversation.commands import DiscardUtterance
 from services.call_gateway.stages.unsettled import MOST_KEPT, Unsettled
