@@ -17,6 +17,8 @@ LANGUAGES ?=
 ONE_PROCESS ?=
 WORKERS ?= 2
 RULE_WORKERS ?= 3
+# The second model whose sizes the planner is held to, beside the default one.
+PLANNED_MODEL := qwen2.5-1.5b-instruct
 CALL_WORKERS ?= 4
 # Calls in real time share the cores: what fails is made once more, and the summary names it. Unit tests never are.
 AGAIN := --reruns 1 --reruns-delay 1 -rR
@@ -48,7 +50,7 @@ models: env-stack ## Fetch the embedded models and verify every byte: MODELS="na
 	@$(PYTHON) -m deploy.fetch_models --verify $(MODELS)
 
 test: check ## Everything that can fail: make check, then the unit, conformance and integration tests
-	@$(PYTHON) -m deploy.fetch_models
+	@$(PYTHON) -m deploy.fetch_models && $(PYTHON) -m deploy.fetch_models $(PLANNED_MODEL)
 	@echo "== unit tests"
 	@failed=0; $(PYTHON) -m pytest -n $(WORKERS) tests/unit || failed=1; \
 	echo "== conformance tests"; \

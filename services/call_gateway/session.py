@@ -163,7 +163,7 @@ class Session:
 
     @property
     def agent_id(self) -> str:
-        """The agent who answers, as far as it is known."""
+        """The agent who answers; empty where that is not known yet."""
         return self._profile.agent_id or self.call.agent_id
 
     def close(self, cause: EndCause, message: str = "") -> None:
@@ -300,7 +300,7 @@ class Session:
         if await self._stages.is_alive(stage):
             self._tell(StageAlive(stage))
 
-    # -- beginnings ----------------------------------------------------------------------------------------------------
+    # -- the stages ----------------------------------------------------------------------------------------------------
 
     def _open_stages(self, tasks: asyncio.TaskGroup) -> Stages:
         call = self.call

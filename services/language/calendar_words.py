@@ -45,6 +45,9 @@ LISTS = (
         "bare_day_openings",
         "range_openings",
         "counted_from",
+        "coming_behind",
+        "day_later",
+        "dated_parts",
     ),
 )
 _OPENINGS = (

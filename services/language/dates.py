@@ -155,18 +155,23 @@ class _Finder:
             day, last, trouble = self._dated(dated)
             shift = self._days_from(dated)
             shifted = day + timedelta(days=shift) if day and shift else day
+            if day and not shift and (beside := self._weekday_beside(day, dated, weekdays)):
+                return beside, None, None
             return self._with_weekday(shifted, last, trouble, weekdays)
         if ahead is not None:
             return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
         if relative:
-            start, _, days = relative[0]
-            return self._with_weekday(today + timedelta(days=days + self._counted_from(start)), None, None, weekdays)
+            start, end, days = relative[0]
+            days += self._counted_from(start) + self._is_day_later(start, end)
+            return self._with_weekday(today + timedelta(days=days), None, None, weekdays)
         if self.words.lists["end_of_month"].are_in(texts) and not any(v.kind is Kind.MONTH for v in values):
             return _end_of_month(_months_on(today.replace(day=1), self._offset("month_words") or 0)), None, None
         if self.words.lists["end_of_year"].are_in(texts):
             return today.replace(month=MONTHS_IN_YEAR, day=31), None, None
         if weekdays:
-            return self._weekday(weekdays[0])
+            day, last, trouble = self._weekday(weekdays[0])
+            shift = self._days_from(weekdays[0]) if day and not last else 0  # "the day after Thursday"
+            return (day + timedelta(days=shift), None, trouble) if day and shift else (day, last, trouble)
         return self._week_or_month()
 
     def _weekdays(self) -> list[Value]:
@@ -177,6 +182,8 @@ class _Finder:
     def _relative_days(self) -> list[tuple[int, int, int]]:
         """The days named by their distance; not those that are not meant: "not tomorrow but Friday"."""
         named = self.words.relative_days.find(self.reading.texts)
+        if later := [hit for hit in named if self._is_day_later(hit[0], hit[1])]:
+            return later
         meant = [hit for hit in named if not self._is_denied(hit[0])]
         others = any(v.kind in (Kind.WEEKDAYS, Kind.DATE) for v in self.reading.values)
         return meant if meant or others else named
@@ -184,6 +191,11 @@ class _Finder:
     def _is_denied(self, start: int) -> bool:
         texts, denies = self.reading.texts, self.words.lists["not_words"]
         return any(denies.length(texts, start - n) == n for n in (1, 2, 3) if start >= n)
+
+    def _is_day_later(self, start: int, end: int) -> bool:
+        """Whether the day behind one that is not meant is: "not tomorrow, the day after"."""
+        texts, later = self.reading.texts, self.words.lists["day_later"]
+        return self._is_denied(start) and any(later.length(texts, at) for at in range(end, len(texts)))
 
     def _counted_from(self, start: int) -> int:
         """The days counted up to a day that is named by its distance: "two weeks from tomorrow"; 0: none."""
@@ -273,6 +285,8 @@ class _Finder:
             coming = today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK)
             return coming + timedelta(days=DAYS_IN_WEEK), None, None
         is_coming = offset == 0 and self._offset("week_words") is None  # "this Wednesday", said on a Sunday
+        if self.words.length("coming_behind", self.reading.texts, value.end):  # "thứ bảy tới"; today is not to come
+            return today + timedelta(days=(day - today.weekday() - 1) % DAYS_IN_WEEK + 1), None, None
         if offset is None or is_coming:
             return today + timedelta(days=(day - today.weekday()) % DAYS_IN_WEEK), None, None
         return monday + timedelta(days=offset * DAYS_IN_WEEK + day), None, None
@@ -408,6 +422,18 @@ class _Finder:
             if length := self.words.length(name, texts, value.end):
                 return sign * self._days_beginning(value.end + length)
         return 0
+
+    def _weekday_beside(self, day: date, dated: Value, weekdays: Sequence[Value]) -> date | None:
+        """The weekday before or behind a date: "the Tuesday before Christmas"; None: none is told so."""
+        texts = self.reading.texts
+        for name, sign in (("days_before", -1), ("days_after", 1)):
+            is_told = any(self.words.length(name, texts, dated.start - n) == n for n in (1, 2) if dated.start >= n)
+            named = [value.days for value in weekdays if value.end <= dated.start and len(value.days) == 1]
+            if is_told and named:
+                weekday = next(iter(named[0]))
+                n_days = (sign * (weekday - day.weekday()) - 1) % DAYS_IN_WEEK + 1
+                return day + timedelta(days=sign * n_days)
+        return None
 
     def _days_ending(self, end: int) -> int:
         """The days counted right before a place: "two days", "the day"; 0: none."""

@@ -210,7 +210,12 @@ class _Combining:
         return Value(Kind.DATE, day.start, ones.end, number=Decimal(number), date=(None, None, number))
 
     def _is_bare_day(self, day: Value) -> bool:
-        """Return whether an ordinal that stands alone is a day of the month: "двадцать первого", "по двенадцатое"."""
+        """Return whether an ordinal that stands alone is a day of the month, or a number behind a part of the day:
+        "двадцать первого", "по двенадцатое", "đêm mười tám".
+        """
+        if self._before("dated_parts", day.start):  # "đêm mười tám": no hour has such a number without its word
+            is_hour = self._is("hour_words", day.end) or self._is_time_unit(day)
+            return day.number > HALF_DAY // _HOUR and not is_hour
         if day.kind is not Kind.ORDINAL or not self.words.day_endings:
             return False
         return self._before("bare_day_openings", day.start) or self.texts[day.end - 1].endswith(self.words.day_endings)

@@ -86,7 +86,6 @@ class ChainedReply:
     limits: ChainLimits
     clock: Callable[[], float]
     _said: str = ""
-    _has_begun: bool = False
     _has_asked_tool: bool = False
     _tried: set[str] = field(default_factory=set)
     _live: list[_Attempt] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The domain's errors, and the one place that turns it into a gRPC status and back."""
+"""The domain's errors, and the one place that turns them into a gRPC status and back."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn

@@ -1,4 +1,4 @@
-"""The test of loopback addresses, and the warning of a process that was allowed to leave it unprotected."""
+"""The test of loopback addresses, and the warning of a process that listens on others unprotected."""
 
 import asyncio
 import ipaddress

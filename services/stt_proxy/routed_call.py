@@ -352,5 +352,9 @@ class RoutedCall:
 
     def _drop(self, request_id: int) -> None:
         asked = self._asked.pop(request_id, None)
-        if asked is not None and asked.limit is not None:
+        if asked is None:
+            return
+        if asked.limit is not None:
             asked.limit.cancel()
+        if asked.is_final:
+            self._give_back_if_idle()

@@ -19,6 +19,7 @@ _RUN = re.compile(r"[^\W_]+(?:(?:[^\w\s]|_)*[^\W_]+)*")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")  # "U.S.A": the dots are no signs of it
 _GROUPS = re.compile(r"[^\W_]+(?:-[^\W_]+)*")  # "AB-12": what parts the groups of a code is not said
 _DIGITS = re.compile(r"\d+")
+_PARTED = re.compile(r"\d+(?:[.,]\d+)*")  # "4.000": a mark with a word on either side would be read as "dot"
 _NUMBER = re.compile(r"\+?\(?\d[\d\s().\-/]*\d|\d")
 
 
@@ -61,7 +62,7 @@ def read_as(text: str, language_code: str, say_as: SayAs, normalizer: Normalizer
     numbers = Numbers(language, words)
     phone_numbers = numbers.with_digits(words.get("phone_digits", words["digits"]))
     ways: dict[SayAs, tuple[re.Pattern[str], Callable[[str], str]]] = {
-        SayAs.DIGITS: (_DIGITS, numbers.digits),
+        SayAs.DIGITS: (_PARTED, lambda found: ", ".join(map(numbers.digits, _DIGITS.findall(found)))),
         SayAs.SPELLING: (_RUN, _letters(numbers, words["address_signs"])),
         SayAs.TELEPHONE: (_NUMBER, _telephone(words, phone_numbers)),
     }

@@ -281,6 +281,13 @@ async def test_it_is_known_by_an_answer_too_of_which_nobody_wants_the_rest() -> 
         await until_awaited(begins_with_the_answer, 5)
 
 
+async def test_it_is_known_by_an_answer_that_comes_whole_too() -> None:
+    content = "The caller may mean it.</think>\n\nYes, we do."
+    async with engine_of(SSE, json.dumps({"choices": [{"message": {"content": content}}]}).encode()) as engine:
+        assert (await first_words(engine)).startswith("The caller")
+        assert (await first_words(engine)).strip().startswith("Yes,")
+
+
 async def test_the_rest_of_an_answer_is_read_only_until_the_server_is_known() -> None:
     async with engine_of(SSE, event({"content": "Yes, "}), event({"content": "we do."}, "stop"), DONE) as engine:
         assert text_of([part async for part in engine.reply(REQUEST)]) == "Yes, we do."

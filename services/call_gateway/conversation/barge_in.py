@@ -19,7 +19,7 @@ from services.language import data
 from services.language.words import normalise
 
 ECHO_LOOKS_MS = (100, 140, 180, 240, 300, 360)
-"""Of sound, to look again: its first moment may be too short to tell an echo."""
+"""Lengths of a sound at which it is compared with the agent's voice again: its beginning may be too short to tell."""
 QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -33,7 +33,7 @@ def backchannels() -> frozenset[tuple[str, ...]]:
 
 
 class BargeIn:
-    """The policy from the sound that pauses the agent to the verdict on it."""
+    """Policy of barge-in: from the sound that pauses the agent to the verdict on that sound."""
 
     def __init__(self, call: Call, *, is_echo: Callable[[int, int], bool]) -> None:
         self._call = call

@@ -321,7 +321,7 @@ class Conversation:
         self._hang_up.review()
         self._apply(self._silence.review())
 
-    # -- the call's own story ------------------------------------------------------------------------------------------
+    # -- the beginning, and holds --------------------------------------------------------------------------------------
 
     def _open(self, *, is_recovered: bool) -> Iterator[Decision]:
         """Media flow: the agent greets, or the gateway apologises for the interruption of a recovered call."""
@@ -335,8 +335,8 @@ class Conversation:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
     def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
-        """The call is put on hold or taken back. On hold nothing is played and no limit runs. A sound of the caller
-        that is still being judged counts as a false alarm, since it cannot be judged on hold.
+        """The call is put on hold or taken back. On hold nothing is played, and no limit runs but that of the longest
+        call. A sound that is still being judged counts as a false alarm, since it cannot be judged on hold.
         """
         call = self._call
         if is_held and call.floor is not Floor.HELD:

@@ -18,18 +18,20 @@ FAST_FEED_MS = 1000
 counts.
 """
 WINDOW_MS = 40
-"""A detector listens in windows: speech that goes on beyond a forgotten stretch is told from one before its end on."""
+"""Length of a detector's window. The detector may report speech that goes on beyond a forgotten stretch as
+begun up to one window before the end of that stretch.
+"""
 
 NO_TEXT = "NO_TEXT"
-"""The STT stage predicts so where it expects no words of the sound (protos/README.md)."""
+"""The reason of a prediction where the STT stage expects no words of the sound (protos/README.md)."""
 
 HOLD_NEWS_MS = 300
-"""The report of a hold comes at most so long after its music began."""
+"""Limit on the delay of the report of a hold behind the beginning of its music."""
 
 
 @dataclass(frozen=True, slots=True)
 class TurnEnd:
-    """The caller's turn is over."""
+    """The end of the caller's turn."""
 
     end_sample: int
     reason: EndReason | StageReason

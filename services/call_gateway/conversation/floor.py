@@ -37,16 +37,16 @@ class Move(Enum):
     REPLY_LOST = "reply_lost"  # the reply cannot be made, nor be tried again
     REPLY_BROKEN = "answer_broken"  # a stage failed in mid-reply: it is made again
     TEXT_REVISED = "text_revised"  # a better text of the turn that is being answered has another meaning
-    CALLER_SPOKE = "caller_sounded"
-    FALSE_ALARM = "false_alarm"  # a cough, a backchannel, the agent's own echo
-    CALLER_INTERRUPTED = "caller_insisted"
+    CALLER_SPOKE = "caller_sounded"  # the caller makes a sound; on THINKING and SPEAKING it is judged
+    FALSE_ALARM = "false_alarm"  # the sound was a cough, a backchannel or the agent's own echo
+    CALLER_INTERRUPTED = "caller_insisted"  # the sound was an interruption, or keys were pressed
     PUT_ON_HOLD = "put_on_hold"
     TAKEN_BACK = "taken_back"
     CLOSED = "closed"  # only the last words from here on
 
     @property
     def cause(self) -> str:
-        """The name in logs and metrics."""
+        """The name in logs and metrics, where some moves share the name of another."""
         return _CAUSES.get(self, self).value
 
 

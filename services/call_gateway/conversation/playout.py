@@ -29,8 +29,8 @@ class Pulled(NamedTuple):
     """One frame for the line."""
 
     content: bytes | None  # None: comfort silence
-    began: Voice | None = None  # its first sound is in this frame
-    finished: tuple[Voice, ...] = ()  # heard to their end before this frame
+    began: Voice | None = None  # the voice whose first sound is in this frame
+    finished: tuple[Voice, ...] = ()  # the voices heard to their end before this frame
 
 
 class Playout:
@@ -88,7 +88,7 @@ class Playout:
             self.pass_silence()
             return Pulled(None, finished=tuple(finished))
         if self._far_side is not None:
-            self._note(voice, start, voice.position - start)
+            self._record_span(voice, start, voice.position - start)
         self._line_sample += self._frame
         return Pulled(content, began=voice if start == 0 else None, finished=tuple(finished))
 
@@ -106,7 +106,7 @@ class Playout:
 
     # -- what was heard ------------------------------------------------------------------------------------------------
 
-    def _note(self, voice: Voice, first_sample: int, n_samples: int) -> None:
+    def _record_span(self, voice: Voice, first_sample: int, n_samples: int) -> None:
         last = self._spans[-1] if self._spans else None
         if (
             last is not None
@@ -123,7 +123,7 @@ class Playout:
         """The far side has played everything before that sample of the line's clock."""
         line_sample = min(line_sample, self._line_sample)
         if self._far_side is None:
-            self._begin_to_tell(line_sample)
+            self._on_first_report(line_sample)
         elif line_sample <= self._far_side:
             return
         before, self._far_side = self._far_side or 0, line_sample
@@ -138,7 +138,7 @@ class Playout:
         while self._spans and self._spans[0].line_sample + self._spans[0].n_samples <= line_sample:
             self._spans.popleft()
 
-    def _begin_to_tell(self, line_sample: int) -> None:
+    def _on_first_report(self, line_sample: int) -> None:
         """Take the first report of a far side: frames sent before count as played from here on."""
         voice = self.current
         if voice is not None and voice.position > 0:

@@ -270,7 +270,7 @@ def stop_making(call: Call) -> None:
         call.command(CancelTurn(call.reply.turn_id), StopSpeech(call.reply.turn_id))
 
 
-# -- made again --------------------------------------------------------------------------------------------------------
+# -- tried again -------------------------------------------------------------------------------------------------------
 
 
 def begin_text_again(call: Call, reply: Reply) -> bool:

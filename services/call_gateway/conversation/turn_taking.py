@@ -110,9 +110,9 @@ class TurnTaking:
             yield from self._barge_in.on_words(event)
 
     def _spans_awaited_end(self, event: TranscriptHeard) -> bool:
-        """A fresh STT stream that hears again what was missed has made one utterance of an ended turn and of what was
-        said later: the words of the turn would come twice. It tells them apart once it has come to that end.
-        """
+        """Return whether the text spans the end of a turn whose words are awaited."""
+        # A fresh STT stream that hears again what was missed may make one utterance of the ended turn and of later
+        # speech, until it has reached that end. The words of the turn would come twice.
         end_sample = self._turn.awaited_end
         margin = self._call.clock.samples(WINDOW_MS)
         return end_sample is not None and event.start_sample + margin < end_sample < event.end_sample
@@ -181,7 +181,7 @@ class TurnTaking:
             if end is not None:
                 unheard = self._turn.unheard
                 if unheard is not None and unheard.wait is Wait.ASKED_AGAIN:
-                    self._turn.forget_unheard()  # they have said it once more
+                    self._turn.forget_unheard()  # the caller has said it once more
                 yield Decision(Move.TURN_ENDED, end)
                 yield from self._take_turn()
 
@@ -192,7 +192,7 @@ class TurnTaking:
 
     def _decide_on_words(self, ended: EndedTurn, text: str) -> Decision:
         if ended.wait is Wait.ASKED_AGAIN and not normalise(text):
-            return Decision(Move.NOTHING_SAID)  # and what they had said before is kept
+            return Decision(Move.NOTHING_SAID)  # the words of the caller from before are kept
         if self._turn.prefix:
             return Decision(Move.WORDS_KNOWN)
         if not normalise(text):

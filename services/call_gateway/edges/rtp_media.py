@@ -20,7 +20,7 @@ from services.runtime.logs import get_logger
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1)
 _TICKS_PER_S: Final = 8000  # of the RTP clock
 _REPORT_EVERY_TICKS: Final = 50  # of the pacer: once a second
-_DEAF_AFTER_TICKS: Final = 150  # of the pacer: three seconds
+_NO_PACKETS_AFTER_TICKS: Final = 150  # of the pacer: three seconds
 
 _MALFORMED = Counter("voice_rtp_malformed_packets_total", "Datagrams of a call's own source that are no RTP.")
 _RECEIVED = Counter("voice_rtp_received_packets_total", "Packets of callers' sound.")
@@ -48,7 +48,7 @@ class _Totals:
 
 
 class RtpMedia:
-    """Holds a port from the beginning, is silent and deaf until opened, and is spent once closed."""
+    """Media of one call. It holds a port from the beginning, and sends and receives packets from `open` to `close`."""
 
     def __init__(
         self, codec: PayloadCodec, pacer: Pacer, *, host: str, first_port: int = 0, last_port: int = 0
@@ -80,10 +80,10 @@ class RtpMedia:
         on_failure: Callable[[Exception], None],
         advertised: Address | None = None,
     ) -> None:
-        """Sample 0 is now; from the next slot on a frame leaves every 20 ms. `advertised`: where the far side was told
-        to send, when it is not the local address.
+        """Begin: sample 0 is now, and from the next slot on a frame leaves every 20 ms. `advertised`: where the far
+        side was told to send, when it is not the local address.
 
-        `on_failure` is told when the listener raises, and then nothing more is heard or sent.
+        `on_failure` is told when the listener raises, and then nothing more is received or sent.
         """
         self._listener, self._on_failure = listener, on_failure
         self._source, self._advertised = source, advertised or self.local_address
@@ -93,11 +93,11 @@ class RtpMedia:
             self._pacer.add(self._tick, on_failure=self._fail, on_skip=self._skip)
 
     def set_held(self, is_held: bool) -> None:
-        """Tell holes in the caller's sound by their name."""
+        """Give holes in the caller's sound the hold as their cause from now on, or no longer."""
         self._receiver.set_held(is_held)
 
     def close(self) -> None:
-        """Silent and deaf. May be called twice."""
+        """Send and receive no more. May be called twice."""
         was_open, self._listener = self._listener is not None, None
         self._pacer.remove(self._tick)
         self._socket.close()
@@ -114,14 +114,14 @@ class RtpMedia:
             self._fail(error)
 
     def _tick(self) -> None:
-        """Let the caller's clock go on, then send what the agent says now."""
+        """Let the caller's clock go on, then send the frame that is due."""
         if events := self._receiver.on_timer(time.monotonic()):
             self._deliver(events)
         self._n_ticks += 1
         if self._n_ticks % _REPORT_EVERY_TICKS == 0:
             self._count()
-        if self._n_ticks == _DEAF_AFTER_TICKS and not self._receiver.counts.packets:
-            self._say_deaf()
+        if self._n_ticks == _NO_PACKETS_AFTER_TICKS and not self._receiver.counts.packets:
+            self._warn_of_no_packets()
         if self._listener is None:
             return
         frame = self._listener.next_frame()
@@ -159,8 +159,8 @@ class RtpMedia:
         if (delay_s := self._receiver.take_worst_delay()) is not None:
             _DELAY.observe(delay_s)
 
-    def _say_deaf(self) -> None:
-        """Most often a firewall, or NAT and no address that reaches through it."""
+    def _warn_of_no_packets(self) -> None:
+        """Log that no packet has come. The usual cause is a firewall, or NAT and no address that reaches through it."""
         log.warning(
             "rtp_no_packets",
             listening_on=written(self.local_address),

@@ -1,4 +1,4 @@
-"""The pacer of RTP sending for all legs of a process: one clock, four slots of 5 ms in every 20 ms.
+"""Pacer of RTP sending for all legs of a process: one clock, four slots of 5 ms in every 20 ms.
 
 Legs are spread over the slots, so that a hundred calls do not all send in the same millisecond. The clock is ticked by
 one task for all of them; a tick that comes late is caught up at once, as far as a caller's jitter buffer would take it.
@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeVar
 SLOTS: Final = 4
 SLOT_S: Final = 0.005
 MAX_CATCH_UP_SLOTS: Final = 12
-"""60 ms of late frames are sent at once; what is later still is skipped, for no jitter buffer would play it."""
+"""Late frames of up to 60 ms are sent at once. Later ones are skipped, since no jitter buffer would play them."""
 
 Leg = TypeVar("Leg")
 

@@ -49,7 +49,7 @@ class ReceiverCounts:
 class MediaReceiver:
     """One caller's incoming RTP. Call `start` first, then `receive` and `on_timer`; each gives events in order.
 
-    The sender may change to another payload we know; what is told keeps the format of the first.
+    The sender may change to another payload we know; the events keep the format of the first.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class MediaReceiver:
         self._clock = ArrivalClock(RTP_CLOCK_HERTZ)
         self._keypad = TelephoneEventDecoder()
         self._concealer = Concealer(codec.audio_format.sample_rate_hertz)
-        self._unheard: deque[bytes] = deque(maxlen=3)  # last contents, which the concealer hears only when needed
-        self._next_tick = 0  # the call's clock: what was told ends here
+        self._recent_contents: deque[bytes] = deque(maxlen=3)  # fed to the concealer when a packet is missing
+        self._next_tick = 0  # the call's clock: the events given out end here
         self._true_tick = 0  # the sender's clock on the same scale; behind _next_tick when packets came late
         self._next_timestamp: int | None = None
         self._steps_wrong = False  # the sender's last step was wrong
@@ -75,7 +75,7 @@ class MediaReceiver:
         self._packet_ticks = FRAME_TICKS
         self._lost_packets = 0  # given up since the last sound
         self._transit: float | None = None
-        self._is_idle = False  # what was told last is a hole
+        self._is_idle = False  # the last event given out is a hole
         self._idle_cause = IdleReason.UNKNOWN  # of that hole
         self._is_held = False
         self._key_until_tick = 0
@@ -98,8 +98,8 @@ class MediaReceiver:
         return self._next_tick * self._samples_per_tick
 
     def take_worst_delay(self) -> float | None:
-        """By how much the sound given out since the last call lay behind its sender's pace, at worst, in seconds: what
-        the network held it up, and what it waited for a missing packet. None: there was none.
+        """Return the worst delay of sound given out since the last call behind its sender's pace, in seconds: in the
+        network, and for a missing packet. None: no sound was given out.
         """
         worst, self._worst_delay_s = self._worst_delay_s, None
         return worst
@@ -154,7 +154,7 @@ class MediaReceiver:
             if payload_type == self._event_payload_type:
                 self._key_until_tick = self._clock.tick_at(placed.arrival) + _KEY_REPORT_TICKS
                 event = parse_event(placed.packet.payload)
-                events += map(_key_sound, self._keypad.on_event(event, timestamp=placed.packet.timestamp))
+                events += map(_key_event, self._keypad.on_event(event, timestamp=placed.packet.timestamp))
             elif (codec := self._codec_of(payload_type)) is not None:
                 events += self._take_sound(placed, codec)
             else:
@@ -191,10 +191,10 @@ class MediaReceiver:
             self._begin_epoch(self._next_tick, ticks, placed.arrival)
         self._is_idle = False
         if self._keypad.is_down:
-            events += map(_key_sound, self._keypad.release())
+            events += map(_key_event, self._keypad.release())
         content = codec.decode(payload)
         events += self._chunks(content, concealed=False)
-        self._unheard.append(content)
+        self._recent_contents.append(content)
         self._next_timestamp = (placed.packet.timestamp + ticks) % (1 << 32)
         self._true_tick += ticks
         self._packet_ticks = min(ticks, _LONGEST_PACKET_TICKS)
@@ -227,7 +227,7 @@ class MediaReceiver:
         self._begin_epoch(begin, ticks, placed.arrival)
 
     def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Return whether sequence and arrival agree with the payload's length against the timestamps.
+        """Return whether sequence, arrival and payload length agree against the timestamps.
 
         Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
         was wrong, the sender is believed again from its first right step on.
@@ -237,7 +237,7 @@ class MediaReceiver:
         return not self._lost_packets and (gap_ticks < 0 or 2 * waited_ticks < gap_ticks)
 
     def _gap_without_timestamps(self, waited_ticks: int) -> int:
-        """Return what lies between two packets, told from those lost and from the time that passed.
+        """Return the gap between two packets in ticks, from the packets lost and the time that passed.
 
         A packet that seems to follow a pause may only be late. As much of the pause as the packets after it come too
         early for is taken back, or jitter would add up.
@@ -283,9 +283,9 @@ class MediaReceiver:
 
     def _conceal(self, ticks: int) -> list[LegEvent]:
         audio_format = self._audio_format
-        if self._unheard:
-            self._concealer.feed(decode(audio_format, b"".join(self._unheard)))
-            self._unheard.clear()
+        if self._recent_contents:
+            self._concealer.feed(decode(audio_format, b"".join(self._recent_contents)))
+            self._recent_contents.clear()
         self.counts.concealed_ticks += ticks
         content = encode(audio_format, self._concealer.conceal(ticks * self._samples_per_tick))
         return self._chunks(content, concealed=True)
@@ -327,5 +327,5 @@ class MediaReceiver:
         self._transit = transit
 
 
-def _key_sound(key: Key) -> KeyPressed:
+def _key_event(key: Key) -> KeyPressed:
     return KeyPressed(key.digit, key.duration_ticks // _TICKS_PER_MS)

@@ -84,7 +84,8 @@ class Reorderer:
         if not (packet.ssrc == self._ssrc or self._draws_ssrcs) or not self._goes_on(packet, distance):
             return ordered + self._audition(arrived)
         self._candidates = []  # the source we know goes on
-        self._ssrc, self._draws_ssrcs = packet.ssrc, packet.ssrc != self._ssrc
+        if distance >= 0:  # a packet that comes twice or late has no SSRC to go by
+            self._ssrc, self._draws_ssrcs = packet.ssrc, packet.ssrc != self._ssrc
         if distance == 0:
             ordered.append(arrived)
             self._advance(packet)
@@ -154,6 +155,8 @@ class Reorderer:
         """
         self.counts.stray += 1
         before = self._candidates[-1] if self._candidates else None
+        if before is not None and _is_copy(arrived, before):
+            return []
         if before is None or not _follows(arrived, before):
             self._candidates = [arrived]
             return []
@@ -184,6 +187,12 @@ class Reorderer:
     def _advance(self, packet: RtpPacket) -> None:
         self._last_timestamp = packet.timestamp
         self._next_sequence = (self._next_sequence + 1) % SEQUENCE_MODULUS
+
+
+def _is_copy(later: OrderedPacket, earlier: OrderedPacket) -> bool:
+    """Return whether the network delivered one packet twice."""
+    one, other = later.packet, earlier.packet
+    return (one.ssrc, one.sequence, one.timestamp) == (other.ssrc, other.sequence, other.timestamp)
 
 
 def _follows(later: OrderedPacket, earlier: OrderedPacket) -> bool:

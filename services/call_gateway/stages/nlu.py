@@ -44,14 +44,14 @@ from services.call_gateway.stages.stream import StreamLimits
 NluCommand = AskAgent | CommitTurn | CancelTurn | CorrectTurn | ReportPlayout | ReportAction
 
 DRAFTS = "commit"
-"""The feature without which a server takes no drafts."""
+"""The feature of servers that take drafts."""
 OUTCOMES = "action_ended"
-"""The feature without which a server does not say how an act on the call went."""
+"""The feature of servers that take the outcome of an act on the call as the input of a turn."""
 OPTIONAL_KINDS = frozenset({DRAFTS, "playout_report", "transcript_correction", "call_action_result"})
 
 
 class NluStage:
-    """Sends the caller's turns to the NLU server and hears the replies."""
+    """Sends the caller's turns to the NLU server and receives the replies."""
 
     def __init__(
         self,

@@ -20,7 +20,9 @@ TtsCommand = Speak | EndSpeech | StopSpeech
 
 OPTIONAL_KINDS: frozenset[str] = frozenset()
 LONGEST_CHUNK_MS = 400
-"""Speech is kept until it is played: few large messages cost less, and what is not made yet is not waited for."""
+"""Limit on the speech in one message. Speech is kept until it is played, so that few large messages cost less; the TTS
+stage sends a shorter one rather than wait for speech that is not made yet.
+"""
 
 
 class TtsStage:

@@ -35,7 +35,7 @@ class Service:
     names: Names
     price: Mapping[str, Money] = field(default_factory=dict)  # by language; empty: not known
     minutes: int | None = None  # how long it takes
-    per: str = ""  # what the price is for one of: night, day, hour, person; empty: the service itself
+    per: str = ""  # what the price is for one of: night, day, hour, person, trip; empty: the service itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class _Service(_Named):
     names: _Names
     price: dict[str, _Money] = {}
     minutes: Annotated[int, Field(gt=0, le=MINUTES_IN_DAY, strict=True)] | None = None
-    per: Literal["", "night", "day", "hour", "person"] = ""
+    per: Literal["", "night", "day", "hour", "person", "trip"] = ""
 
 
 class _Topic(_Named):

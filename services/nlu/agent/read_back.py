@@ -16,7 +16,13 @@ from services.language.phrases import words_of
 from services.language.words import has_words, normalise
 from services.nlu.agent.clause_form import sentences_of
 from services.nlu.agent.confirmation import ASK, Confirmation
-from services.nlu.agent.graph.agreement import behind_agreements, has_phrase, is_all_agreement
+from services.nlu.agent.graph.agreement import (
+    behind_agreements,
+    deed_words,
+    has_phrase,
+    is_all_agreement,
+    own_deeds,
+)
 from services.nlu.agent.graph.asking import Asking, asking
 from services.nlu.agent.heard_values import HeardText, as_moment, heard_in, is_email, is_phone
 from services.nlu.agent.profile import AgentProfile
@@ -75,7 +81,7 @@ def _not_agreed(given: Confirmation, heard: str, tool: str) -> str:
         return "the caller was not heard clearly"
     asked = normalise(heard)
     for code in given.language_codes:
-        known = frozenset(asked) | _verb_words(tool, code)
+        known = frozenset(asked) | deed_words(tool, code)
         for lists in _lists((code,)):
             if is_all_agreement(given.input.text, lists, asked=known) and not _asks(given.input.text, lists, code):
                 return ""
@@ -94,17 +100,6 @@ def _lists(language_codes: Sequence[str]) -> Iterator[Asking]:
             yield asking(code)
         except LanguageDataError:
             continue
-
-
-def _own_deeds(tool: str, claims: ClaimWords) -> set[str]:
-    """The deeds that a tool's name speaks of."""
-    return {deed for deed, acts in claims.acts.items() if any(part in tool.lower() for part in acts)}
-
-
-def _verb_words(tool: str, language_code: str) -> frozenset[str]:
-    """Words in which a caller says what a tool is to do: "yes, book it"."""
-    claims = claim_words(language_code)
-    return claims.verbs.single_words(_own_deeds(tool, claims))
 
 
 def _defaults(parameters_json: str) -> dict[str, object]:
@@ -159,7 +154,7 @@ class _Reading:
     def _question_fault(self, *, has_all: bool) -> str:
         """Return whether the last sentence asks for a yes to this deed."""
         texts, lists = words_of(self._last.text), self._lists
-        own = _own_deeds(self._tool, self._claims)
+        own = own_deeds(self._tool, self._code)
         named = {hit[1] for at in range(len(texts)) if (hit := self._claims.verbs.at(texts, at))}
         if own and named and not own & named:
             return "the question asked for something else than this tool does"

@@ -21,6 +21,7 @@ from services.runtime.errors import StartupError
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 _LONGEST_LIST = 4096  # of numbers, one a layer; longer ones belong to the tokenizer
+_MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp
 _REPACKED = frozenset({GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q4_K, GGMLQuantizationType.IQ4_NL})
 
 
@@ -158,6 +159,8 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
 
     tensors = [tensor for reader in readers for tensor in reader.tensors]
     n_layers = int(value("block_count"))
+    if not 1 <= n_layers <= _MOST_LAYERS:
+        raise ValueError(f"{architecture}.block_count is {n_layers}; llama.cpp takes 1 to {_MOST_LAYERS}")
     n_heads = _most(value("attention.head_count"))
     n_embd = int(value("embedding_length"))
     head_length = n_embd // max(n_heads, 1)
@@ -170,10 +173,14 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
             named[tensor.name] = int(tensor.n_bytes)
     if "token_embd.weight" not in named:
         raise KeyError("token_embd.weight")
+    if empty := [layer for layer in range(n_layers) if not layer_bytes[layer]]:
+        raise ValueError(f"{architecture}.block_count is {n_layers}, but block {empty[0]} has no tensor")
     input_bytes = named.pop("token_embd.weight")
     is_tied = "output.weight" not in named
     output_bytes = sum(named.values()) + (input_bytes if is_tied else 0)
     vocabulary = next(tensor for tensor in tensors if tensor.name == "token_embd.weight")
+    if n_embd not in map(int, vocabulary.shape):
+        raise ValueError(f"{architecture}.embedding_length is {n_embd}, but token_embd.weight has another")
     n_used = int(value("expert_used_count", 0))
     widths = [_most(value("feed_forward_length", 0)), int(value("expert_feed_forward_length", 0)) * max(n_used, 1)]
     repacked = sum(

@@ -1,8 +1,8 @@
 """The predictor of the end of a turn: evidence in, one probability out.
 
 `SumOfLogOdds` adds what each member says, so that every kind of evidence moves the same probability and none has a
-threshold of its own. The words are weighed by weights that were learnt; what the other members add is set, since no
-there are recorded dialogues to learn it from.
+threshold of its own. The words are weighed by weights that were learnt; what the other members add is set, since
+there are no recorded dialogues to learn it from.
 
 The model of endings knows the caller's words alone, and to it "Tuesday" looks like the beginning of a sentence; so the
 dialogue counts too. Its amounts take the shortest whole answers for whole, and leave words that lead on where they are.

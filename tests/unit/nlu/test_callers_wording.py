@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.follow_ups import follow_up_kind
 from services.nlu.agent.graph.naming import places_of
-from services.nlu.agent.graph.reading import follow_up_kind
 from services.nlu.agent.graph.sentences import splits, without_oaths, without_preamble
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger

@@ -166,6 +166,18 @@ def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
         read_shape(tmp_path / "foreign.gguf")
 
 
+@pytest.mark.parametrize("key", ["block_count", "embedding_length"])
+@pytest.mark.parametrize("count", [0, 5, 2**32 - 1])
+def test_a_count_that_is_not_that_of_the_tensors_is_refused(tmp_path: Path, key: str, count: int) -> None:
+    path = write_tiny_llama4(tmp_path / "tiny.gguf")
+    content, named = bytearray(path.read_bytes()), f"llama4.{key}".encode()
+    place = content.index(named) + len(named) + 4  # behind the type of the value
+    content[place : place + 4] = count.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(StartupError, match=f"{key} is {count}"):
+        read_shape(path)
+
+
 @pytest.mark.models
 @pytest.mark.parametrize("name", ["qwen2.5-0.5b-instruct", "qwen2.5-1.5b-instruct"])
 @pytest.mark.parametrize(

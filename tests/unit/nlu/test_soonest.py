@@ -11,8 +11,8 @@ from services.language.values import read_values
 from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.graph.asking import asking
-from services.nlu.agent.graph.bookings import place_in
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.places import place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.stays import Rooms, Stays

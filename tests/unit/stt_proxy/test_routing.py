@@ -420,6 +420,23 @@ async def test_a_silent_caller_keeps_no_probe():
     silent.close()
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_an_utterance_whose_words_do_not_come_keeps_no_probe(is_late: bool):
+    rig = await started()
+    rig.board.trip("first", 1000, is_allowed=True)
+    rig.clock.now += 2
+    rig.listen("en")
+    rig.say(1, 1000, 2000)
+    rig.ask(1, 1, 1000, 2000)
+    rig.engine_call.end(1, 3000)
+    assert rig.board["first"].admit() is None, "its words are awaited"
+    if is_late:
+        rig.engine_call.cancel(1)
+    else:
+        rig.engine_calls("first")[-1].refuse("OVERLOADED")
+    assert rig.board["first"].admit() is not None, "the caller may be silent for long"
+
+
 async def test_an_engine_that_cannot_listen_keeps_no_probe(monkeypatch: pytest.MonkeyPatch):
     rig = await started()
     rig.board.trip("first", 1000, is_allowed=True)

@@ -34,6 +34,8 @@ def said(text: str, language_code: str, say_as: SayAs) -> str:
         ("vi-VN", SayAs.DIGITS, "305", "ba không năm"),
         ("en-US", SayAs.DIGITS, "room 4-07B", "room four-zero seven B"),
         ("en-US", SayAs.DIGITS, "A19", "A one nine"),
+        ("en-US", SayAs.DIGITS, "4,000.", "four, zero zero zero."),
+        ("vi-VN", SayAs.DIGITS, "12.5", "một hai, năm"),
         ("zh-CN", SayAs.DIGITS, "房间208号", "房间二零八号"),
         ("ru-RU", SayAs.TELEPHONE, "тел8 (495) 123", "тел восемь, четыре девять пять, один два три"),
         ("en-US", SayAs.SPELLING, "Linh", "L, I, N, H"),

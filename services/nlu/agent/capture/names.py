@@ -44,6 +44,10 @@ class NameFinder:
             if found is not None and (is_asked or len(lead) > 1):
                 start = found + len(lead)
                 break
+        while start and (
+            lead := next((one for one in lists.name_leads if tuple(plain[start : start + len(one)]) == one), ())
+        ):
+            start += len(lead)  # "it's for Ann"
         if not start and not is_asked:
             return ""
         kept: list[str] = []

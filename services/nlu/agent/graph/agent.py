@@ -20,19 +20,20 @@ from langgraph.types import Command
 from services.language.data import LanguageDataError
 from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.graph.answers import Answers
-from services.nlu.agent.graph.asking import TEXT_KIND, examples_of, spelling_of
-from services.nlu.agent.graph.bookings import is_owed, seen_by
+from services.nlu.agent.graph.asking import TEXT_KIND, UNKNOWN, examples_of, spelling_of
 from services.nlu.agent.graph.captures import captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Next
 from services.nlu.agent.graph.house import house_of
-from services.nlu.agent.graph.reading import COURTESIES, UNKNOWN, Reader
+from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.seen import seen_by
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.stays import Stays
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
@@ -231,10 +232,21 @@ class GraphAgent:
         if reference := reference_of(call.result):
             state = "promised" if await self._is_promised(work, reference) else "noted"
         text, question, work.dialogue = bookings.told(state, work.dialogue)
+        if work.dialogue.later and not bookings.is_open(work.dialogue):
+            question = await self._later(work)
         yield Say(text + " ")
-        yield Say(question + " ")
+        yield Say(question + " ", looked_up=(*bookings.shown, *bookings.shown_of(work.dialogue.wish)))
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
+
+    async def _later(self, work: Work) -> str:
+        """Begin the second request of a turn, once the first is done, and return what is said of it."""
+        later, work.dialogue = work.dialogue.later, replace(work.dialogue, later="")
+        part, *_ = await self._reader.read(later, work.language_code, work.dialogue, work.now)
+        await self._see(work, part.slots.digits or work.dialogue.wish.phone)
+        finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
+        work.dialogue = finding.dialogue
+        return finding.text
 
     async def _is_promised(self, work: Work, reference: str) -> bool:
         """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
@@ -283,6 +295,9 @@ class GraphAgent:
         if bookings := self._bookings.get(work.language_code):
             await self._see(work, "")
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
+            if not bookings.is_open(work.dialogue):
+                work.parts, later = bookings.in_turn(work.parts)
+                work.dialogue = replace(work.dialogue, later=later)
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
             heard, bookings = (

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from services.language.claims import claim_words
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import Asking, Words
 
@@ -30,6 +31,18 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str]) -> boo
         return False
     known = lists.yes_words | frozenset(asked) | {word for phrase in lists.agreements for word in phrase}
     return all(word in known for word in words)
+
+
+def own_deeds(tool: str, language_code: str) -> set[str]:
+    """The deeds that a tool's name speaks of."""
+    return {
+        deed for deed, acts in claim_words(language_code).acts.items() if any(part in tool.lower() for part in acts)
+    }
+
+
+def deed_words(tool: str, language_code: str) -> frozenset[str]:
+    """Words in which a caller says what a tool is to do: "yes, book it"."""
+    return claim_words(language_code).verbs.single_words(own_deeds(tool, language_code))
 
 
 def behind_agreements(words: Words, lists: Asking) -> Words:

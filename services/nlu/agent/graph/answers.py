@@ -12,14 +12,14 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
-from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking
+from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking, is_text
 from services.nlu.agent.graph.comparing import Comparing
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings, Next, speaking_of
 from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
-from services.nlu.agent.graph.reading import MISHEARD, Part, is_text
+from services.nlu.agent.graph.reading import MISHEARD, Part
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
@@ -27,6 +27,7 @@ from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
+_MOST_TOLD = 4  # free times in one sentence
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
@@ -111,7 +112,12 @@ class Answers:
         """The words that the questions of each kind have."""
         lists = self._finder.words
         shared = lists.common.union(
-            (word for words in lists.sums for word in words),
+            (
+                word
+                for phrases in (lists.sums, lists.left_out, lists.left_out_behind)
+                for words in phrases
+                for word in words
+            ),
             (word for listed in lists.compares.values() for words in listed for word in words),
         )
         kinds = ("price", "duration", "offered", "who", "hours", "free")
@@ -240,7 +246,7 @@ class Answers:
         fitting = self._wishes.fitting(part.slots.when, now)
         if not fitting:
             return self._findings.said(words.say("free_no", times=every), dialogue, "free")
-        return self._findings.said(words.say("free_yes", times=words.all_of(fitting)), dialogue, "free")
+        return self._findings.said(words.say("free_yes", times=words.all_of(fitting[:_MOST_TOLD])), dialogue, "free")
 
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         if self._is_strange(part) and not self._has_own_word(part):
@@ -265,8 +271,12 @@ class Answers:
         wanted = next((code for code, name in names.items() if " ".join(normalise(name)) in said), "")
         if wanted in spoken:
             text = self._words.say("language_yes", language=names[wanted])
+            found = self._findings.said(text, dialogue, "language")
+            lists = self._finder.words
+            if wanted != primary(self._language) and has_any(part.slots.words, lists.evidence["speakers"]):
+                return found  # whether anybody speaks it: the caller may go on in this one
             act = SwitchLanguage(spoken[wanted])  # asked in it too: the recogniser may still listen for another
-            return replace(self._findings.said(text, dialogue, "language"), act=act)
+            return replace(found, act=act)
         languages = self._words.all_of(names[code] for code in spoken if code in names)
         return self._findings.said(self._words.say("language_no", languages=languages), dialogue, "language")
 

@@ -15,6 +15,7 @@ from services.nlu.agent.profile import AgentProfile
 FILE = "asking"
 REFERENCE = "en"  # the language whose kinds of questions every other has too
 TEXT_KIND = "text:"  # and the id of a text of the agent's file
+UNKNOWN = "unknown"  # the kind of what businesses mostly do not know
 _SLOTS = ("service", "person", "topic")
 _LAST_WORDS = 2
 _NAMES_A_SLOT = 2  # of the agent's, in each example with a slot
@@ -36,6 +37,7 @@ class Asking:
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
     preambles: tuple[Words, ...]  # begin any question: "I'd like to know"
+    greetings: tuple[Words, ...]  # that name a part of the day
     oaths: tuple[Words, ...]  # swear words beside what is asked
     articles: frozenset[str]  # between these and the thing
     exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
@@ -43,8 +45,14 @@ class Asking:
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
+    joins: tuple[Words, ...]  # between things of which one price may be wanted
+    left_out: tuple[Words, ...]  # before a thing that is no part of what is asked: "without breakfast"
+    left_out_beside: tuple[Words, ...]  # the same, where another thing is named
+    left_out_behind: tuple[Words, ...]  # behind such a thing
+    left_out_unless: tuple[Words, ...]  # with one of these before it, such a word only asks: "có ... không"
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
+    people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
     titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
@@ -52,12 +60,21 @@ class Asking:
     never_names: tuple[Words, ...]
     soonest: tuple[Words, ...]  # the first free time is wanted
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
+    later_one: tuple[Words, ...]  # of several times that were offered
+    earlier_one: tuple[Words, ...]
+    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see shifts.py
+    drops: tuple[Words, ...]  # behind a yes to a cancellation
+    stays_until: tuple[Words, ...]  # before the last day of a stay
+    moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
+    beside_yes: frozenset[str]  # words around a yes to what was read back
     reserves: tuple[Words, ...]  # with one of these it does not
+    refusing: Mapping[str, tuple[Words, ...]]  # words around what a caller does not want; see whole_turn.py
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
     yes_words: frozenset[str]  # of all the ways to say yes
+    evidence: Mapping[str, tuple[Words, ...]]  # words that speak for a kind, by the names of kind_rules.py
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
     determiners: frozenset[str]
@@ -102,6 +119,7 @@ def _read(language: str) -> Asking:
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
         preambles=listed("parts.preambles"),
+        greetings=listed("parts.greetings"),
         oaths=listed("parts.oaths"),
         articles=frozenset(word for words in listed("parts.articles") for word in words),
         exists=listed("parts.exists"),
@@ -109,8 +127,16 @@ def _read(language: str) -> Asking:
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
+        joins=listed("sum.joins"),
+        left_out=listed("sum.left_out"),
+        left_out_beside=listed("sum.left_out_beside"),
+        left_out_behind=listed("sum.left_out_behind"),
+        left_out_unless=listed("sum.left_out_unless"),
         periods={name: listed(f"periods.{name}") for name in data.table(REFERENCE, FILE, "periods")},
         people={name: listed(f"people.{name}") for name in data.table(REFERENCE, FILE, "people")},
+        people_counted={
+            normalise(text): number for text, number in data.numbers(language, FILE, "people_counted", least=2).items()
+        },
         titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
@@ -118,12 +144,21 @@ def _read(language: str) -> Asking:
         never_names=listed("names.never"),
         soonest=listed("wishes.soonest"),
         sooner_than_own=listed("wishes.sooner_than_own"),
+        later_one=listed("wishes.later_one"),
+        earlier_one=listed("wishes.earlier_one"),
+        shifts={name: listed(f"shifts.{name}") for name in data.table(REFERENCE, FILE, "shifts")},
+        drops=listed("wishes.drops"),
+        stays_until=listed("wishes.stays_until"),
+        moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
+        beside_yes=frozenset(word for words in listed("wishes.beside_yes") for word in words),
         reserves=listed("wishes.reserves"),
+        refusing={name: listed(f"refusing.{name}") for name in data.table(REFERENCE, FILE, "refusing")},
         confirms=listed("wishes.confirms"),
         yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
+        evidence={name: listed(f"evidence.{name}") for name in data.table(REFERENCE, FILE, "evidence")},
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),
         determiners=frozenset(data.words(language, FILE, "words.determiners")),
@@ -138,6 +173,11 @@ def _read(language: str) -> Asking:
         price_words=listed("words.price_words"),
         common=frozenset(word for words in listed("words.common") for word in words),
     )
+
+
+def is_text(kind: str) -> bool:
+    """Tell if a kind is a text of the agent's file."""
+    return kind.startswith(TEXT_KIND)
 
 
 def refers(words: Words, asking: Asking) -> bool:

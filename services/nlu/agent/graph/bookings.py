@@ -4,71 +4,40 @@ what the caller says yes to once they have heard that question to its end. Sans-
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from services.language.calendar_words import calendar_words
-from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
-from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
-from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.agreement import (
+    deed_words,
+    is_all_agreement,
+    opens_with_agreement,
+)
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.given_names import WHOLE_NUMBER, GivenNames
-from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import SlotFinder, When
-from services.nlu.agent.graph.templates import Templates
-from services.nlu.agent.graph.wishes import Taken, Wishes, fits
-from services.nlu.agent.profile import AgentProfile
-from services.nlu.history import Entry
-from services.nlu.tools.clinic.diary import Appointment
+from services.nlu.agent.graph.given_names import WHOLE_NUMBER
+from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.seen import covers
+from services.nlu.agent.graph.stated_wishes import StatedWishes
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wished_deeds import TOOLS
+from services.nlu.agent.graph.wishes import Taken
 
-TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
-"""What does a wish, by its kind."""
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _UNDOING = frozenset({"no", "change", "cancel", "book"})  # kinds that take a yes back in the same breath
 _FREE_OR_BOOK = frozenset({"free", "book"})
-_BARE_NAMES = frozenset({UNKNOWN, "name", "private", "who"})  # what a name alone sounds like
-_ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered"})
+_COMING = frozenset({"free", "book", "hours"})  # what a sentence with a time may ask of a visit
+_ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered", "change"})
 _NO_TIMES = frozenset({"price", "duration", "address", "who", "handover", "callback", "language", "complaint", "robot"})
 _PARTING = frozenset({"bye", "thanks", "hours"})
-_LONGEST_PLACE = 6  # words of "I would take the first one"
 _TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one turn sees beside its words."""
-
-    free: tuple[datetime, ...] = ()  # times that can be had; empty: none, or the diary cannot be read
-    heard: str = ""  # what the agent said last, as far as it was heard
-    said: str = ""  # the whole turn, and the parts of it that matter
-    parts: tuple[Part, ...] = ()
-    own: tuple[Appointment, ...] | None = None  # of the number that calls; None: the diary cannot be read
-    found: tuple[Appointment, ...] = ()  # of the number that was said, whoever's name they have
-    now: datetime = datetime.min  # in the tenant's zone
-    phone: str = ""  # the number that `found` is of
-
-
-class Bookings(Wishes):
+class Bookings(StatedWishes):
     """Wishes that can be fulfilled. Without a free time it takes them down as the others do."""
-
-    _seen = Seen()
-
-    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
-        super().__init__(profile, language_code, finder, templates)
-        self._given = GivenNames(language_code, finder, self._names)
-
-    def see(self, seen: Seen) -> None:
-        """What holds for the calls that follow; set anew for every turn, just before them."""
-        self._seen = seen
-
-    def is_open(self, dialogue: Dialogue) -> bool:
-        return super().is_open(dialogue) and not dialogue.wish.is_confirmed
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
         """Return how the deed stands, what is asked behind that, and the dialogue then. `state`: done, taken, failed,
@@ -84,10 +53,6 @@ class Bookings(Wishes):
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
-    def deed_of(self, wish: Wish) -> tuple[str, str]:
-        """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
-        return deed_of(wish)
-
     def shown_of(self, wish: Wish) -> tuple[str, ...]:
         """Return what of a wish was looked up, as JSON for the guard."""
         return ()
@@ -100,15 +65,9 @@ class Bookings(Wishes):
         key = {TOOLS["book"]: "booked", TOOLS["change"]: "moved", TOOLS["cancel"]: "cancelled"}[tool]
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
-    def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
-        """The next free one of each weekday and time of day."""
-        return [(self._free_text(free), free) for free in _first_of_each(_as_free(self._seen.free))]
-
-    def fitting(self, when: When, now: datetime) -> list[str]:
-        fitting = [free for free in _as_free(self._seen.free) if fits(free, when)]
-        return [self._free_text(free) for free in _first_of_each(fitting)]
-
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.kind == STATED:
+            return self._take_stated(part, dialogue, now)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first
@@ -150,9 +109,6 @@ class Bookings(Wishes):
         """Return whether a sentence surely asks for something else than a time."""
         return part.kind in _NO_TIMES and not part.doubts
 
-    def _is_fitting(self, moment: datetime, when: When) -> bool:
-        return fits(FreeTime(moment.time(), date=moment.date()), when)
-
     def _another(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """One more booking behind one that is done, for somebody who is named or for another service: "and one on
         Friday for my wife". The number is kept, and read back; a question about other people begins none.
@@ -162,29 +118,28 @@ class Bookings(Wishes):
         if before.kind != "book" or not before.is_noted or not before.at or not slots.when or is_question:
             return None
         name = self.name_in(part.text, is_asked=False) or self._given.beside_person(part.text, now)
+        if part.kind == "change" and not name:
+            return None
         if part.kind not in _ANOTHER or not (name or slots.services):
             return None
         return self._begin(self._filled(Wish("book", name=name, phone=before.phone), part, now), dialogue, now, part)
 
     def _without_doubt(self, part: Part, dialogue: Dialogue) -> Part:
-        """A sentence with a time that asks whether it is free or wants it: behind free times that were told, and in
-        an open wish, it wants it. The other is answered with the offer to book.
+        """A sentence with a time that asks whether it is free or wants it, not after the hours of the house: behind
+        free times that were told, and in an open wish, it wants it. The other is answered with the offer to book.
         """
-        if not part.doubts or not part.slots.when or not _FREE_OR_BOOK.issuperset(part.doubts[:2]):
+        likeliest, lists = part.doubts[:2], self._finder.words
+        is_of_hours = has_any(part.slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
+        is_of_times = _FREE_OR_BOOK.issuperset(likeliest) or (_COMING.issuperset(likeliest) and not is_of_hours)
+        is_of_times = is_of_times or (bool(_FREE_OR_BOOK.intersection(part.doubts)) and self._names_booking(part))
+        if not part.doubts or not part.slots.when or not is_of_times:
             return part
-        wants = dialogue.kind == "free" or self.is_open(dialogue)
+        wants = dialogue.kind == "free" or self.is_open(dialogue) or part.kind == "book"
         return replace(part, kind="book" if wants else "free", doubts=())
 
-    def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
-        """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
-        else is begun or asked in it.
-        """
-        text, slots = text.rstrip(" ?？"), self._finder.find(text, now)
-        says_all = bool(slots.when and slots.digits) and bool(self.name_in(text, is_asked=False))
-        kinds = {kind for part in parts for kind in (part.kind, *part.doubts)}
-        if not says_all or self.is_open(dialogue) or kinds & _OTHERS:
-            return parts
-        return (replace(parts[0], text=text, kind="book", slots=slots, doubts=(), is_follow_up=False),)
+    def _said_of(self, wish: Wish) -> str:
+        """The diary holds no person: none is read back with what it will have."""
+        return super()._said_of(replace(wish, person="") if wish.at else wish)
 
     def _offered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """Return what is said about one time that is free: that it is, and whether they want it; then their answer."""
@@ -208,28 +163,11 @@ class Bookings(Wishes):
         is_other = part.kind in _OTHERS | _NO_TIMES | _PARTING and not part.doubts
         return opens_with_agreement(part.text, self._finder.words) and not is_other
 
-    def name_in(self, text: str, *, is_asked: bool) -> str:
-        name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
-        words = normalise(name)
-        return "" if self._is_agreement(words) or self._is_relation(words) else name
-
-    def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:
-        """A name that comes by itself where the number was asked for and the name is missing too; empty: none does."""
-        return self._given.bare(part.text, now) if not wish.name and part.kind in _BARE_NAMES else ""
-
-    def _is_relation(self, words: Words) -> bool:
-        """Return whether words only say whose relative somebody is: "my wife" is no name."""
-        lists = self._finder.words
-        return has_any(words, lists.people["one"]) and all(
-            word in lists.common or any(word in one for one in lists.people["one"]) for word in words
-        )
-
-    def _is_agreement(self, words: Words) -> bool:
-        """Return whether words only agree: "all right, yes" is no name."""
-        return behind_agreements(words, self._finder.words) == ()
-
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         wish = dialogue.wish
+        is_choosing = self.asked(dialogue) == "when_free" and wish.kind == "book" and bool(self._seen.free)
+        if is_choosing and (chosen := self._picked(part, self._open_times(wish, now))):
+            return self._next([], replace(wish, when=chosen, said=""), dialogue)
         if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
             return self._confirmed(part, dialogue, now)
         if wish.name and (name := self._given.corrected(part.text, wish.name)):
@@ -238,22 +176,10 @@ class Bookings(Wishes):
             return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
         is_number = len(part.slots.digits) >= WHOLE_NUMBER and self.asked(dialogue) != "confirm"
         if is_number and not part.slots.when and (changed := self._filled(wish, part, now)) != wish:
-            return self._next([], changed, dialogue)  # too early, or with the name
+            is_unnamed = self.asked(dialogue) == "name" and not changed.name
+            name = self.name_beside_number(part.text) if is_unnamed else changed.name
+            return self._next([], replace(changed, name=name), dialogue)  # too early, or with the name
         return super()._gone_on(part, dialogue, now)
-
-    def _early_name(self, part: Part, dialogue: Dialogue, now: datetime) -> str:
-        """A name that comes before it was asked for; empty: none does. It has capitals, where the script has them."""
-        if dialogue.wish.name or self.asked(dialogue) in ("name", "phone", "confirm") or part.slots.when:
-            return ""
-        return self._named_in(part, now)
-
-    def _named_in(self, part: Part, now: datetime) -> str:
-        """A name that was not asked for: announced, or a few words in capitals, where the script has them."""
-        if name := self.name_in(part.text, is_asked=part.kind == "name" and not part.slots.digits):
-            return name
-        words = part.text.split()
-        is_written_so = len(words) > 1 and all(word[:1].isupper() for word in words)
-        return self._given.bare(part.text, now) if is_written_so and part.kind in _BARE_NAMES else ""
 
     def _is_answer(self, part: Part, asked: str) -> bool:
         is_time = asked in ("when", "when_free") and self._is_time(part)  # "could it be Friday morning?"
@@ -262,33 +188,14 @@ class Bookings(Wishes):
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book" or not self._seen.free:
             return super()._begin(wish, dialogue, now, part)
+        wish = self._with_introduction(wish, now)
         texts = [self._words.say("booking_start")]
-        if part and (refused := self._refused(part.slots.when, now)):
+        when = part.slots.when if part else When()
+        if refused := self._refused(when, now):
             texts.append(refused)
+        elif part and when and not wish.when:
+            return self._timed(texts, wish, part, dialogue, now)
         return self._next(texts, wish, dialogue)
-
-    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        when = part.slots.when
-        is_open = dialogue.wish.kind == "book" and not when
-        if is_open and (chosen := self._in_order(part.text, self._offered_times(now))):
-            return self._next([], replace(dialogue.wish, when=chosen), dialogue)
-        is_plain = bool(when) and not when.last_date and not self._refused(when, now)
-        if dialogue.wish.kind != "book" or not self._seen.free or not is_plain:
-            return super()._answered_when(part, dialogue, now)
-        if fitting := self.fitting(when, now):
-            return self._next([], replace(dialogue.wish, when=fitting[0]), dialogue)
-        times = self._words.all_of(text for text, _ in self.free_times(now))
-        text = f"{self._words.say('free_no', times=times)} {self._words.ask('when')}"
-        return text, "when", dialogue.with_wish(when="", at="")
-
-    def _offered_times(self, now: datetime) -> list[str]:
-        """The times that are asked to choose from, in their order."""
-        return [text for text, _ in self.free_times(now)] if self._seen.free else []
-
-    def _in_order(self, text: str, offered: Sequence[str]) -> str:
-        """The one of several that its place names: "the first one", "the last"; empty: none."""
-        place = place_in(text, self._language)
-        return offered[place - (place > 0)] if place and -len(offered) <= place <= len(offered) else ""
 
     def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue) -> Taken:
         if wish.kind == "book" and wish.when:
@@ -302,8 +209,8 @@ class Bookings(Wishes):
     def _question(self, wish: Wish) -> tuple[str, str]:
         words = self._words
         if wish.kind == "book" and not wish.when and self._seen.free:
-            free = [self._free_text(one) for one in _first_of_each(_as_free(self._seen.free))]
-            return words.ask("when_free", times=words.one_of(free)), "when_free"
+            told = self._told(self._open_times(wish, self._seen.now))
+            return words.ask("when_free", times=words.one_of(told)), "when_free"
         if wish.at and wish.name and wish.phone and not self._missing_slot(wish):
             return words.ask("confirm_booking", wish=self._said_of(wish)), "confirm"
         return super()._question(wish)
@@ -333,110 +240,16 @@ class Bookings(Wishes):
         return is_other_time or is_taken_back or any(undoing)
 
     def _agrees(self, part: Part, wish: Wish) -> bool:
-        """Return whether an answer to the question that is read back says yes: "yes", or "yes, book it", and nothing
-        that holds back.
+        """Return whether a turn says yes to the question that was read back: all of it agrees, in words of a yes, of
+        thanks, of the deed or of the question. What it sounds like otherwise is no yes.
         """
-        if part.kind == "yes":
-            return not part.doubts
-        if not opens_with_agreement(part.text, self._finder.words):
-            return False
-        return part.kind == wish.kind or self._only_thanks(normalise(part.text))
-
-    def _only_thanks(self, words: Words) -> bool:
-        """Return whether behind a yes stand only words of thanks and address: "yes, thank you"."""
         lists = self._finder.words
-        rest = behind_agreements(words, lists)
-        while rest and (phrase := next((one for one in lists.name_trails if rest[: len(one)] == one), ())):
-            rest = behind_agreements(rest[len(phrase) :], lists)
-        return not rest
-
-    def _text_of(self, moment: datetime) -> str:
-        return self._free_text(FreeTime(moment.time(), date=moment.date()))
-
-
-def seen_by(
-    free: Sequence[datetime] | None,
-    history: Sequence[Entry],
-    said: str = "",
-    parts: Sequence[Part] = (),
-    *,
-    own: Sequence[Appointment] | None = None,
-    found: Sequence[Appointment] = (),
-    now: datetime = datetime.min,
-    phone: str = "",
-) -> Seen:
-    """Return what a turn sees: `history` is what came before it, as it was heard."""
-    own = None if own is None else tuple(own)
-    return Seen(tuple(free or ()), heard_last(history), said, tuple(parts), own, tuple(found), now, phone)
-
-
-def heard_last(history: Sequence[Entry]) -> str:
-    """Return what the agent said last, as far as it was heard; empty where the gateway said something behind it, which
-    a caller's yes may be meant for.
-    """
-    if not history or history[-1].gateway_text:
-        return ""
-    return history[-1].heard_text
-
-
-def covers(heard: str, question: str) -> bool:
-    """Return whether a question was heard to its end."""
-    asked = normalise(question)
-    return bool(asked) and normalise(heard)[-len(asked) :] == asked
-
-
-def deed_of(wish: Wish) -> tuple[str, str]:
-    """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
-    match wish.kind:
-        case "book" if wish.at:
-            arguments = {"starts": wish.at, "name": wish.name, "phone": wish.phone, "service": wish.service}
-        case "change" if wish.starts and wish.at:
-            arguments = {"starts": wish.starts, "new_starts": wish.at, "name": wish.name, "phone": wish.phone}
-        case "cancel" if wish.starts:
-            arguments = {"starts": wish.starts, "name": wish.name, "phone": wish.phone}
-        case _:
-            return "", ""
-    return TOOLS[wish.kind], json.dumps(arguments, ensure_ascii=False)
-
-
-def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool:
-    """Return whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
-    if not deed[0]:
-        return False
-    if wish.is_noted:  # it was told: nobody may have heard it
-        return bool(history) and _has_asked(deed, history[-1]) and not history[-1].heard_text.strip()
-    return wish.is_confirmed or any(_has_asked(deed, entry) for entry in history)
-
-
-def _has_asked(deed: tuple[str, str], entry: Entry) -> bool:
-    return any((call.name, call.arguments_json) == deed for call in entry.tool_calls)
-
-
-def place_in(text: str, language_code: str) -> int:
-    """The place that a few words name, from 1, or from the end, -1 being the last; 0: none, or more than a place."""
-    words = normalise(text)
-    if len(words) > _LONGEST_PLACE:
-        return 0
-    ordinals = calendar_words(language_code).ordinals
-    found = {int(hit[1]) for at in range(len(words)) if (hit := ordinals.at(words, at))}
-    if has_capture(language_code):
-        positions = capture_words(language_code).positions
-        found |= {position for phrase, position in positions if phrase and has_any(words, (tuple(phrase),))}
-    return found.pop() if len(found) == 1 else 0
+        thanks = {word for phrase in (*lists.name_trails, *lists.preambles) if len(phrase) == 1 for word in phrase}
+        verbs = deed_words(self.deed_of(wish)[0], self._language)
+        known = {*normalise(self._question(wish)[0]), *verbs, *thanks, *lists.beside_yes}
+        return is_all_agreement(self._seen.said or part.text, lists, asked=known)
 
 
 def _without_time(part: Part) -> Part:
     """A sentence whose time was found another way."""
     return replace(part, slots=replace(part.slots, when=When()))
-
-
-def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:
-    return [FreeTime(moment.time(), date=moment.date()) for moment in moments]
-
-
-def _first_of_each(free_times: Sequence[FreeTime]) -> list[FreeTime]:
-    """Of times on the same weekday the earliest date; they come in order."""
-    first: dict[tuple[int, object], FreeTime] = {}
-    for free in free_times:
-        first.setdefault((free.date.weekday() if free.date else -1, free.time), free)
-    return list(first.values())

@@ -15,8 +15,9 @@ from datetime import datetime
 from services.language.capture_words import has_capture
 from services.nlu.agent.capture.capturing import Capture, Captured, Expected
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step, as_mapping, read_capture
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
@@ -68,8 +69,12 @@ class Captures:
         if not self._wishes.is_open(dialogue):
             return None
         asked = self._wishes.asked(dialogue)
+        says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too
         if asked == "confirm":
-            return self._corrected(heard, dialogue)
+            gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)
+            return None if says_more and gives_number else self._corrected(heard, dialogue)
+        if says_more and not heard.is_keys:
+            return None
         capture = self._captures.get(asked.removeprefix(SLOT_KEY))
         if capture and (passed := self._passed_over(heard, capture, dialogue)):
             return self.take(heard, passed) or self._gone_on(passed.wish, passed, heard.now)
@@ -92,7 +97,7 @@ class Captures:
         state = begun or CaptureState(capture.slot.name)
         if heard.is_keys and capture.slot.is_numeric:
             return self._settled(capture.take(state, heard.text, is_keys=True), dialogue, heard.now)
-        if self._is_other(heard) or (capture.slot.kind is SlotKind.PHONE and self._is_name(heard, dialogue)):
+        if self._is_other(heard, capture) or (capture.slot.kind is SlotKind.PHONE and self._is_name(heard, dialogue)):
             return None
         if capture.slot.kind is SlotKind.NAME and begun is None:
             return self._name(heard, capture, state, dialogue)
@@ -191,7 +196,7 @@ class Captures:
 
     def _may_be_spelled(self, capture: Capture, text: str) -> bool:
         """Return whether a text gives letters of a name; any other words may be about something else."""
-        return capture.spells(text) > 1 or capture.names_sign(text)
+        return capture.spells(text) > 1 or (capture.names_sign(text) and capture.spells(text) > 0)
 
     def _names_sign(self, heard: Heard) -> bool:
         return any(capture.names_sign(heard.text) for capture in self._captures.values())
@@ -230,11 +235,13 @@ class Captures:
         parts = heard.parts
         return len(parts) == 1 and bool(self._wishes.bare_name(parts[0], dialogue.wish, heard.now))
 
-    def _is_other(self, heard: Heard) -> bool:
+    def _is_other(self, heard: Heard, capture: Capture) -> bool:
         """Return whether a turn says another day or time, or drops the wish."""
         if any(self._wishes.is_taken_back(part) for part in heard.parts):
             return True
         has_day = any(part.slots.when.has_day or part.slots.when.part for part in heard.parts)
+        if capture.slot.kind is SlotKind.PHONE and capture.form.read(heard.text):
+            return False  # "six six six" may be a Saturday
         return has_day and max((len(part.slots.digits) for part in heard.parts), default=0) < _WHOLE_NUMBER
 
 

@@ -13,9 +13,9 @@ from typing import TypeVar
 
 from services.language.words import normalise
 from services.nlu.agent.facts import Facts, Money, Service, names_in, price_in
-from services.nlu.agent.graph.asking import Asking
+from services.nlu.agent.graph.asking import UNKNOWN, Asking
 from services.nlu.agent.graph.counting import has_any
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
@@ -113,6 +113,8 @@ class Comparing:
         found = [self._services[one.id] for one in part.slots.services]
         if len(found) != 2 or not said & {"cheaper", "dearer", "longer", "shorter", "difference", *_EXTREMES}:
             return None
+        if part.slots.amount and has_any(part.slots.words, self._asking.sums):
+            return None  # "do a crown and a filling cost more than 280 together"
         is_of_time = bool(said & {"longer", "shorter", "longest", "shortest"}) or part.kind == "duration"
         first, second = found
         counts = [one.count for one in part.slots.services]
@@ -192,6 +194,8 @@ class Comparing:
             return None
         is_of_price = bool(orders & {"cheapest", "dearest"})
         named = [self._services[one.id] for one in part.slots.services] or self._of_a_kind(part)
+        if not named and self._has_word_of_one(part):
+            return None  # "the cheapest way to the airport" is none of everything
         if strange("price" if is_of_price else "duration") >= _FEW_STRANGE + (len(named) > 1):
             return None
         if is_of_price:
@@ -212,6 +216,13 @@ class Comparing:
         amounts = {id_: price.amount for id_, price in prices.items()}
         first, last = (self._services[_extremes(amounts, largest=largest)[0]] for largest in (True, False))
         return self._two_prices(first, last)
+
+    def _has_word_of_one(self, part: Part) -> bool:
+        """Return whether a sentence has a word of one service's names, and names none."""
+        words = {word for word in part.slots.words if word not in self._asking.common}
+        return any(
+            words & set(normalise(name)) for one in self._facts.services for name in names_in(one.names, self._language)
+        )
 
     def _of_a_kind(self, part: Part) -> list[Service]:
         """The services whose names share a word with the sentence: both rooms of "the cheapest room"."""

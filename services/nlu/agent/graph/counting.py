@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from services.language.calendar_words import calendar_words
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.language.words import normalise
@@ -13,6 +14,9 @@ from services.nlu.agent.graph.naming import LONGEST_GAP, Found
 
 _COUNTS = range(2, 21)  # of a thing whose price is asked
 _PAIR = 2
+_WEEK = "week"
+_ONE_WEEK = "one_week"
+_NIGHTS_IN_WEEK = 7
 
 
 class Counting:
@@ -59,7 +63,23 @@ class Counting:
                 if number := self._number_before(words, start):
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
+        if "night" in self._priced_by and "night" not in counts:
+            n_weeks, of_weeks = self._weeks(words)
+            counts |= {"night": n_weeks * _NIGHTS_IN_WEEK} if n_weeks else {}
+            places |= of_weeks
         return counts, frozenset(places)
+
+    def _weeks(self, words: Words) -> tuple[int, set[int]]:
+        """Return how many weeks are told as a length, and the places of those words: not "in two weeks"."""
+        lists, calendar = self._asking.periods, calendar_words(self._language)
+        ones = [(start, end, 1) for start, end in spans_of(words, lists[_ONE_WEEK])]
+        many = [(start - 1, end, self._number_before(words, start)) for start, end in spans_of(words, lists[_WEEK])]
+        for start, end, number in (*many, *ones):
+            is_ahead = any(calendar.length("in_before", words, start - n) == n for n in (1, 2) if start >= n)
+            is_ahead = is_ahead or any(calendar.length(name, words, end) for name in ("in_behind", "ago_behind"))
+            if number and not is_ahead:
+                return number, set(range(start, end))
+        return 0, set()
 
     def places(self, words: Words) -> frozenset[int]:
         """Places of the words that count what prices are for, one of it too: no time of day is said by "one night"."""
@@ -104,8 +124,11 @@ class Counting:
         """For how many people something is asked: "for me and my two kids", "all three of us"; 0: that is not said."""
         lists = self._asking.people
         totals = {n for start, _ in spans_of(words, lists["groups"]) if (n := self._number_before(words, start))}
+        totals |= {n for phrase, n in self._asking.people_counted.items() if has_any(words, (phrase,))}
         if not totals and has_any(words, lists["pairs"]):
             totals = {_PAIR}
+        if not totals and (number := self._number_before(words, len(words))) and self._is_for(words, len(words) - 1):
+            totals = {number}  # "breakfast for four"
         if totals:
             return totals.pop() if len(totals) == 1 else 0
         if not has_any(words, lists["marks"]):
@@ -115,6 +138,9 @@ class Counting:
         joints += [(*joint, *one) for one in lists["self"] for joint in lists["joints"]]
         n_people += has_any(words, joints) if n_people else 0
         return n_people if n_people in _COUNTS else 0
+
+    def _is_for(self, words: Words, at: int) -> bool:
+        return any(words[at - len(one) : at] == one for one in self._asking.people["bare"])
 
     def _of_many(self, words: Words) -> int:
         """The people that are counted: "my two kids"."""

@@ -25,7 +25,7 @@ class Wish:
     is_confirmed: bool = False  # to be done; the caller has not been told how that went
     starts: str = ""  # of the appointment to be moved or cancelled, as the diary has it
     nights: int = 0  # of a room; 0: not said
-    said: str = ""  # of times, before that appointment was found
+    said: str = ""  # of times: before that appointment was found, or a day that has no hour yet
     n_missed: int = 0  # how often none was found for a name and number
     is_sooner: bool = False  # a time before that appointment is wanted
 
@@ -44,6 +44,7 @@ class Dialogue:
     n_unknown: int = 0  # questions in a row that no fact covers
     wish: Wish = field(default_factory=Wish)
     capture: dict[str, object] = field(default_factory=dict)  # of a slot that is asked for; empty: none is under way
+    later: str = ""  # a second request of the same turn, which comes behind the first
     is_caller_refused: bool = False  # the number they call from is not the one they leave
 
     def with_wish(self, **changes: object) -> Dialogue:

@@ -8,8 +8,9 @@ from decimal import Decimal
 from enum import Enum
 
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue
-from services.nlu.agent.graph.reading import UNKNOWN, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.outputs import Act

@@ -16,6 +16,7 @@ from services.nlu.agent.graph.agreement import behind_agreements, has_phrase
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.slots import SlotFinder
 
+_FURTHEST_LEAD = 4  # words before "it's" in "hi there, um, it's"
 WHOLE_NUMBER = 7  # digits of a telephone number that is given whole
 _CUT = re.compile(r"\s*[,;，；、。]\s*|[.!?]\s+|[.!?]$")
 
@@ -42,6 +43,9 @@ class GivenNames:
         beside = [pieces[other] for other in (at - 1, at + 1) if 0 <= other < len(pieces)]
         return next((name for piece in beside if (name := self.bare(piece, now))), "")
 
+    def pieces_without_digits(self, text: str, now: datetime) -> list[str]:
+        return [piece for piece in _CUT.split(text) if piece and not self._finder.find(piece, now).digits]
+
     def beside_person(self, text: str, now: datetime) -> str:
         """The piece behind one that says for whom: "for my wife, Ann Bell"; empty: there is none."""
         pieces = [piece for piece in _CUT.split(text) if piece]
@@ -51,6 +55,26 @@ class GivenNames:
         led = (piece for piece in pieces if any(normalise(piece)[: len(lead)] == lead for lead in leads))
         found = (*(self.bare(piece, now) for piece in after), *(self._names.name_in(one, is_asked=True) for one in led))
         return next((name for name in found if name), "")
+
+    def is_other_thing(self, name: str, now: datetime) -> bool:
+        """Return whether words are no name but a service, a person of the agent's, a number or a time."""
+        slots = self._finder.find(name, now)
+        return bool(slots.services or slots.topics or slots.digits or slots.when.times or len(slots.value_words) > 1)
+
+    def introduced(self, text: str, now: datetime) -> str:
+        """The name of a caller who begins with it: "it's Derek Hall, I'd like"; in capitals, where the script has them.
+        Empty: none does.
+        """
+        lists = self._finder.words
+        for piece in (piece for piece in _CUT.split(text) if piece):
+            words = piece.split()
+            plain = [" ".join(normalise(word)) for word in words]
+            for at in range(min(len(words), _FURTHEST_LEAD)):
+                lead = next((one for one in lists.name_leads if tuple(plain[at : at + len(one)]) == one), ())
+                rest = words[at + len(lead) :]
+                if lead and len(rest) > 1 and all(word[:1].isupper() for word in rest):
+                    return self.bare(" ".join(rest), now)
+        return ""
 
     def corrected(self, text: str, name: str) -> str:
         """The name with what is said in place of a part of it; empty: no part of it is said to be wrong."""
@@ -73,7 +97,9 @@ class GivenNames:
 
     def bare(self, piece: str, now: datetime) -> str:
         """A few words of which nothing is known, as a name; empty: they may be something else."""
-        lists, slots = self._finder.words, self._finder.find(piece, now)
+        lists = self._finder.words
+        piece = self._without_trail(piece)
+        slots = self._finder.find(piece, now)
         words = slots.words
         is_known = slots.services or slots.people or slots.topics or slots.when or slots.digits or slots.value_words
         if is_known or not 0 < len(words) <= LONGEST_NAME or words[0] in lists.common:
@@ -83,6 +109,13 @@ class GivenNames:
         if has_phrase(words, (*lists.never_names, *lists.question_words, *lists.take_backs, *lists.agreements)):
             return ""
         return " ".join(word[:1].upper() + word[1:] for word in piece.strip(" .,;:!?").split())
+
+    def _without_trail(self, piece: str) -> str:
+        """A piece without the words behind a name that are none of it: "Susan Park here"."""
+        words, trails = piece.split(), {trail for trail in self._finder.words.name_trails if len(trail) == 1}
+        while len(words) > 1 and normalise(words[-1]) in trails:
+            words = words[:-1]
+        return " ".join(words)
 
     def _in_place(self, new: str, name: str, wrong: list[str]) -> str:
         """A new name, or its part of the old one: "not Joan, Jean" of "Joan Miller"."""

@@ -12,20 +12,20 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in
-from services.nlu.agent.graph.asking import FILE, Words
+from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.naming import Found
-from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _MINUTES_IN_HOUR = 60
-_SURE_SCORE = 0.6  # of the hours: below it those of a part of the house are told only where its name or an opening is
 _LEAST_OPEN_MIN = 120  # of an afternoon, for a yes to "are you open in the afternoon?"
 _SHIFTS = {"before": -1, "after": 1}  # minutes: open "before nine" is open just before it
 
@@ -59,6 +59,8 @@ class HourAnswers:
             text = self._words.say("hours_unsure", week=self._words.week(hours))
         else:
             text = self._hours_text(hours, part, now)
+            if self._asks_more(part):
+                text = self._words.plain(text)
             if of and when.trouble is None:
                 text = f"{self._words.say('hours_of', of=of[0])} {text}"
             return self._findings.said(text, dialogue, "hours")
@@ -74,14 +76,24 @@ class HourAnswers:
         if has_part and (slots.services or slots.topics or slots.people):
             return True
         compares = self._finder.words.compares
-        is_open = has_any(slots.words, (*compares["opening"], *compares["closing"]))
-        if has_part and part.score < _SURE_SCORE and not part.is_follow_up and not is_open:
-            return True  # "may I stay until two?" need not be of the desk
+        someone = self._finder.words.evidence["speakers"]  # "will anyone be there at one"
+        is_open = has_any(slots.words, (*compares["opening"], *compares["closing"], *someone))
+        if has_part and not (part.is_follow_up or is_open or self._asks_now(part)):
+            return True  # "what's the latest I can leave on Sunday" need not be of the desk
         if has_any(slots.words, self._trades) or (has_part and asks_whether_there_is(slots, self._finder, self._known)):
             return True
         strange = unexplained(slots, (*slots.services, *slots.topics, *slots.people), self._known)
         opens = spans_of(slots.words, (*compares["opening"], *compares["closing"]))
         return any(start - 1 in strange for start, _ in opens)
+
+    def _asks_more(self, part: Part) -> bool:
+        """Return whether more is asked than when the house is open, so that an open hour is no yes to it: "will I be
+        done before you close", "can two of us come at the same time".
+        """
+        slots = part.slots
+        if has_any(slots.words, self._finder.words.compares["staff"]):
+            return True  # "is the doctor in on Friday"
+        return bool(slots.services or slots.topics or slots.n_people > 1 or unexplained(slots, (), self._known))
 
     def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
         """Return who is meant by "is she there on Saturday?": the person spoken of, not the house that is open."""

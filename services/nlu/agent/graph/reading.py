@@ -8,23 +8,27 @@ from datetime import datetime
 
 from services.language.spelling import Spelling
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import TEXT_KIND, Words, refers
+from services.nlu.agent.graph.asking import UNKNOWN, is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.follow_ups import FOLLOWS, SHORT, follow_up_kind, lead_of, names_another
+from services.nlu.agent.graph.kind_rules import beside_time_clause, by_evidence, of_what_is_named
 from services.nlu.agent.graph.sentences import (
     bare_splits,
     phrase_pattern,
     sentences_of,
     splits,
+    tells_only_when,
     without_oaths,
     without_preamble,
+    without_time_clause,
 )
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
 from services.nlu.agent.understanding import Guess, Understanding
 
-UNKNOWN = "unknown"
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
+STATED = "stated"  # the sentences of a turn that say what is wanted of an open booking, taken together
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
 _ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
 _SURE_SCORE = 0.45
@@ -34,13 +38,11 @@ _LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
-_COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
+_DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _MAX_PARTS = 4
-_SHORT = 4  # words that may be no more than what was left out of the question before
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
-_GREETING = 2  # words
 _N_DOUBTS = 3
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
 _DOUBT_OF_HEARING = 0.6  # by how much surer for each point below
@@ -49,19 +51,14 @@ _LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sent
 _OF_PERSON = 0.15  # for who does what, where a person and a thing are named
 _OF_ADDRESS = 0.4  # for the address, where its words are said
 _OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
+_OF_HOLIDAY = 0.12  # for the hours, where a holiday is named
 _YIELDS = 0.1  # by how much an unknown question may be likelier than one about a named thing
 _FITTING = 0.12  # for a kind that asks about what was named
-_FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
-    "services": (("price", "duration", "offered", "who", "book"), "price"),
-    "people": (("who", "book"), "who"),
-    "topics": (("who",), "who"),
-    "when": (("hours", "free", "book"), "hours"),
-}
 _ABOUT = {
     "services": ("price", "duration", "offered", "book"),
     "people": ("who", "book"),
     "topics": ("who",),
-    "when": ("hours", "free", "book"),
+    "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
 
 
@@ -142,31 +139,44 @@ class Reader:
             bare_splits(sentence, finder.words.cues, language_code),
         )
         named = finder.find(sentence, now).services if joined or bare else ()
+        if (joined or bare) and (await self._understanding.understand(sentence, language_code))[0].kind == "change":
+            return (sentence,)  # "cancel Tuesday and book me for Friday instead" is one move
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
+            if tells_only_when(left, sentence, finder.words, language_code):
+                continue  # "trả phòng rồi gửi vali lại được không" asks nothing of leaving
             kinds: list[str] = []
             for half in (left, right):
-                slots = finder.find(half, now)
-                if len(slots.value_words) == len(slots.words) or _names_people_only(slots, finder):
-                    break  # "next Wednesday" and "my husband" ask nothing by themselves
-                first = (await self._understanding.understand(half, language_code))[0]
-                if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
+                kind = await self._kind_of_half(half, kinds, language_code, now, is_bare=(left, right) in bare)
+                if not kind:
                     break
-                named = (*slots.services, *slots.people, *slots.topics)
-                asks = has_any(slots.words, finder.words.question_words) or not named
-                if not asks and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
-                    break  # "and a check-up": one more thing of the same question
-                if slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common):
-                    break
-                if (left, right) in bare and not self._asks_for_a_fact(first):
-                    break
-                if kinds and is_text(kinds[0]) and first.kind in _OF_A_THING and not (named or slots.when):
-                    break  # "and do I pay for it?" is of what was asked before
-                kinds.append(first.kind)
+                kinds.append(kind)
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
+
+    async def _kind_of_half(
+        self, half: str, before: Sequence[str], language_code: str, now: datetime, *, is_bare: bool
+    ) -> str:
+        """Return what half a sentence asks for; empty: nothing by itself. `before`: the kind of the half before it."""
+        finder = self._finders[language_code]
+        slots = finder.find(half, now)
+        if len(slots.value_words) == len(slots.words) or _names_people_only(slots, finder):
+            return ""  # "next Wednesday" and "my husband" ask nothing by themselves
+        first = (await self._understanding.understand(half, language_code))[0]
+        if first.score < _SURE_PART or first.kind in COURTESIES | _ANSWERS:
+            return ""
+        named = (*slots.services, *slots.people, *slots.topics)
+        asks = has_any(slots.words, finder.words.question_words) or not named
+        if not asks and first.kind not in _DEEDS and (first.kind == UNKNOWN or first.score < _CLEAR_SCORE):
+            return ""  # "and a check-up": one more thing of the same question
+        is_moment = slots.when and first.kind == "book" and not unexplained(slots, (), finder.words.common)
+        if is_moment or (is_bare and not self._asks_for_a_fact(first)):
+            return ""  # "and Friday at four" only says for when to book
+        if before and is_text(before[0]) and first.kind in _OF_A_THING and not (named or slots.when):
+            return ""  # "and do I pay for it?" is of what was asked before
+        return first.kind
 
     def _goes_on_with(self, part: Part, before: Part, language_code: str) -> bool:
         """Return whether a part is answered with the one before it: it asks the same text, or is of what is not known
@@ -194,21 +204,27 @@ class Reader:
         kind, doubts = _decide(guesses)
         if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
-        if kind == "private" and _lead(slots.words, finder.words.name_leads) and _is_near("name", guesses):
+        if kind == "private" and lead_of(slots.words, finder.words.name_leads) and _is_near("name", guesses):
             kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
         if "price" in doubts and slots.services and slots.periods:
             kind, doubts = "price", ()  # "what do you want for a single for seven nights"
-        kind, doubts = _of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
-        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or slots.when.times)
+        kind, doubts = of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
+        rest = without_time_clause(asked, finder.words, language_code) if is_text(kind) else ""
+        of_rest = await self._understood(rest, language_code) if rest else ()
+        kind, doubts = beside_time_clause((kind, doubts), of_rest)
+        kind, doubts = by_evidence((kind, doubts), guesses, slots, finder, asked)
+        openings = (*finder.words.compares["opening"], *finder.words.compares["closing"])
+        is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or has_any(slots.words, openings))
         if kind == "hours" and is_of_a_part and not slots.services:
-            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= _OWN_SCORE), kind)
+            least = _SURE_SCORE if slots.when.times else _OWN_SCORE
+            kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind == "name" and slots.when.has_day and not dialogue.asked:
             kind = "book"  # "put me down for Tuesday"
         if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
             return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
-        if guesses[0].score < _CLEAR_SCORE and _names_another(slots, finder, dialogue):
+        if guesses[0].score < _CLEAR_SCORE and names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
 
@@ -234,7 +250,7 @@ class Reader:
             return None
         said, instead = sentence[: found[0].start()], sentence[found[-1].end() :]
         before, after = finder.find(said, now), finder.find(instead, now)
-        is_of_one = any(getattr(before, slot) and getattr(after, slot) for slot in _FOLLOWS)
+        is_of_one = any(getattr(before, slot) and getattr(after, slot) for slot in FOLLOWS)
         return (said, instead) if is_of_one else None
 
 
@@ -243,34 +259,6 @@ def _is_trusted(part: Part, confidence: float) -> bool:
     if confidence >= _CLEAR_CONFIDENCE or part.is_follow_up:
         return True
     return part.score >= _SURE_SCORE + _DOUBT_OF_HEARING * (_CLEAR_CONFIDENCE - confidence)
-
-
-def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
-    """The kind of a sentence that only names something else for the question before: "and on Saturday?". Empty: it says
-    more than that.
-    """
-    words, lead = slots.words, _lead(slots.words, finder.words.follow_ups)
-    named = (*slots.services, *slots.people, *slots.topics)
-    is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
-    if is_counted and len(words) <= len(lead) + _SHORT and not (named or slots.when):
-        return "price"  # "and for three nights?"
-    if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
-        return "hello"  # "evening!"
-    is_long = not lead and len(words) > _SHORT and not slots.is_beside
-    if not (named or slots.when) or is_long:
-        return ""
-    if has_any(words[len(lead) :], finder.words.question_words):
-        return ""
-    known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
-    if unexplained(slots, named, known):
-        return ""
-    same, usual = _FOLLOWS[next(slot for slot in _FOLLOWS if getattr(slots, slot))]
-    return dialogue.kind if dialogue.kind in same else usual
-
-
-def _is_part_of_day(slots: Slots) -> bool:
-    when = slots.when
-    return bool(when.part) and not (when.has_day or when.times or when.trouble or names_anything(slots))
 
 
 def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
@@ -289,16 +277,8 @@ def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
     """Return whether words only say for whom else: "and my two kids"."""
     lists = finder.words.people
     people = (*lists["one"], *lists["many"], *lists["self"])
-    is_short = len(slots.words) <= _SHORT and not slots.services and not slots.topics
+    is_short = len(slots.words) <= SHORT and not slots.services and not slots.topics
     return is_short and has_any(slots.words, people) and not has_any(slots.words, finder.words.question_words)
-
-
-def _names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
-    """Return whether a sentence only repeats the question before for a thing unknown to the agent: "and braces?"."""
-    lead = _lead(slots.words, finder.words.follow_ups)
-    rest = slots.words[len(lead) :]
-    is_short = bool(lead) and 0 < len(rest) <= _SHORT - 1 and not has_any(rest, finder.words.question_words)
-    return is_short and dialogue.kind in ("price", "duration", "offered")
 
 
 def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
@@ -309,6 +289,8 @@ def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
     if slots.is_of_hours and slots.when:
         weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
+    if slots.when.holiday:
+        weighed = [replace(one, score=one.score + _OF_HOLIDAY * (one.kind == "hours")) for one in weighed]
     if slots.is_of_address:
         weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
     weighed.sort(key=lambda one: -one.score)
@@ -326,32 +308,3 @@ def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
     if first.score < _LEAST_SCORE:
         return UNKNOWN, ()
     return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
-
-
-def _of_what_is_named(
-    decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
-) -> tuple[str, tuple[str, ...]]:
-    """Return what is asked about a service that is named, by the words that say whether it is a time or a price.
-
-    "What time is breakfast?" asks for no price, though most questions about breakfast do.
-    """
-    (kind, doubts), lists, words = decided, finder.words, slots.words
-    if not slots.services or has_any(words, lists.price_words):
-        return kind, doubts
-    asks_time = has_any(words, lists.clock_questions) and not slots.is_of_hours
-    is_weak_text = is_text(kind) and likeliest.score < _CLEAR_SCORE
-    if asks_time and (kind in ("price", "offered") or is_weak_text or (kind not in _COMING and "hours" in doubts)):
-        return "hours", ()
-    is_question = text.rstrip().endswith(("?", "？"))
-    if doubts and "offered" in doubts[:2] and ("price" in doubts[:2] or ("book" in doubts[:2] and is_question)):
-        return "offered", ()
-    return kind, doubts
-
-
-def _lead(words: Words, phrases: Sequence[Words]) -> Words:
-    return next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())
-
-
-def is_text(kind: str) -> bool:
-    """Tell if a kind is a text of the agent's file."""
-    return kind.startswith(TEXT_KIND)

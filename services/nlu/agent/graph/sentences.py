@@ -10,7 +10,7 @@ from itertools import pairwise
 from services.language.clauses import is_abbreviated
 from services.language.script import script_of
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.asking import Asking, Words
 
 _MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
@@ -18,6 +18,7 @@ _LEAST_PART_SIGNS = 4  # of a script without spaces
 _LEAST_ASKED = 3  # words that are left behind a preamble
 _LONGEST_PREAMBLE = 8
 _SENTENCE_END = re.compile(r"[?!…]+\s*|[。？！]+|(?<=(\w))\.+(?:\s+|$)")
+_CLAUSE_END = re.compile("[,，]")
 _COMMA = re.compile(r",\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 
@@ -33,6 +34,31 @@ def without_preamble(text: str, preambles: Sequence[Words], language_code: str) 
             break
         at += len(lead)
     return space.join(words[at:]) if len(words) - at >= _LEAST_ASKED else text
+
+
+def without_time_clause(text: str, asking: Asking, language_code: str) -> str:
+    """Return what is asked beside a clause that only says when: "can we leave our bags" of "after we check out, can we
+    leave our bags"; empty where there is no such clause, or too little is left.
+    """
+    opening = phrase_pattern(asking.evidence["time_clauses"], language_code).search(text)
+    behind = phrase_pattern(asking.evidence["time_clauses_behind"], language_code).search(text)
+    rest = ""
+    if opening and normalise(text[: opening.start()]):
+        rest = text[: opening.start()]
+    elif opening and (comma := _CLAUSE_END.search(text, opening.end())):
+        rest = text[comma.end() :]
+    elif behind and normalise(text[: behind.start()]):
+        rest = text[behind.end() :]
+    least = _LEAST_ASKED if script_of(language_code).is_spaced else _LEAST_PART_SIGNS
+    return rest.strip() if len(normalise(rest)) >= least else ""
+
+
+def tells_only_when(left: str, sentence: str, asking: Asking, language_code: str) -> bool:
+    """Return whether the beginning of a sentence asks nothing and stands before a word that closes a clause of time."""
+    closing = phrase_pattern(asking.evidence["time_clauses_behind"], language_code).match(sentence, len(left))
+    words = normalise(left)
+    asks = any(words[at : at + len(cue)] == cue for cue in asking.question_words for at in range(len(words)))
+    return closing is not None and not asks
 
 
 def without_oaths(text: str, oaths: Sequence[Words], language_code: str) -> str:

@@ -7,14 +7,17 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from services.language.words import normalise
 from services.nlu.agent.facts import Money, Service, price_in
 from services.nlu.agent.graph.asking import refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
+from services.nlu.agent.graph.kind_rules import asks_which_there_are
+from services.nlu.agent.graph.mentions import are_joined
 from services.nlu.agent.graph.people_answers import PeopleAnswers
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 
 _LONGEST_LIST = 6
 
@@ -34,11 +37,11 @@ class ServiceAnswers:
         """Return what services cost, and together where that is asked."""
         services, is_exact, is_foreign = self._services(part, dialogue, "price")
         if is_foreign:
-            known = [self._findings.name(one.id) for one in self._facts.services if one.price][:_LONGEST_LIST]
-            if not known:
-                return self._findings.unknown(dialogue)
-            text = self._words.say("price_of_that_unknown", services=self._words.all_of(known))
-            return self._findings.not_known(text, dialogue, "price")
+            return self._price_unknown(dialogue)
+        if not services and part.slots.when.has_day:
+            return self._findings.unknown(dialogue)  # "do you charge more at weekends"
+        if not services and part.slots.n_people and self._of_a_kind(part):
+            return self._price_unknown(dialogue)  # "a room for three", where none is for three
         if not services:
             services = [one for one in self._facts.services if one.price][:_LONGEST_LIST]
         if not services:
@@ -52,6 +55,14 @@ class ServiceAnswers:
             return found
         text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
         return replace(found, text=text, computed=(total.amount,))
+
+    def _price_unknown(self, dialogue: Dialogue) -> Finding:
+        """Answer that the price of another thing is not known, and which are."""
+        known = [self._findings.name(one.id) for one in self._facts.services if one.price][:_LONGEST_LIST]
+        if not known:
+            return self._findings.unknown(dialogue)
+        text = self._words.say("price_of_that_unknown", services=self._words.all_of(known))
+        return self._findings.not_known(text, dialogue, "price")
 
     def _counts(self, part: Part, services: Sequence[Service]) -> dict[str, int]:
         """Return how many of each service are asked for: of the one spoken of before too, "and for three nights?"."""
@@ -73,6 +84,8 @@ class ServiceAnswers:
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
         """Return whether the price of all that is named may be wanted: not where it is one thing or the other."""
         is_choice = has_any(part.slots.words, self._finder.words.choices)
+        if not are_joined(part.slots.services, part.text, part.slots.words, self._finder.words):
+            return False
         return sum(counts.values()) > 1 and (not is_choice or has_any(part.slots.words, self._finder.words.sums))
 
     def _total(self, services: Sequence[Service], counts: Mapping[str, int]) -> Money | None:
@@ -109,6 +122,8 @@ class ServiceAnswers:
         services, is_exact, is_foreign = self._services(part, replace(dialogue, service=""), "offered")
         if part.slots.topics and not services and is_exact:
             return self._people.answer(part, dialogue, now)
+        is_exact = is_exact and self._is_done_for(part.slots, services)
+        is_exact = is_exact and not part.slots.when  # no fact says when, nor how many are left
         every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
         if not every:
             return self._findings.unknown(dialogue)
@@ -116,12 +131,33 @@ class ServiceAnswers:
             names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
             text = self._words.plain(self._words.say("offered", services=names))
             return self._found([text], services, dialogue, "offered", is_exact=False)
-        if is_foreign:
+        if is_foreign and not asks_which_there_are(part.slots, self._finder):
             return self._findings.not_known(self._words.say("offered_unknown", services=every), dialogue, "offered")
         if not services:
+            if asks_which_there_are(part.slots, self._finder):
+                every = self._words.all_of(self._findings.name(one.id) for one in self._of_a_kind(part))
             return self._findings.said(self._words.say("offered_list", services=every), dialogue, "offered")
         names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
         return self._found([self._words.say("offered", services=names)], services, dialogue, "offered", is_exact=True)
+
+    def _of_a_kind(self, part: Part) -> list[Service]:
+        """The services whose first names have the word that is asked about: both rooms of "what kinds of rooms"."""
+        said = {word for word in part.slots.words if self._finder.is_shared(word)}
+        names = {one.id: normalise(self._findings.name(one.id)) for one in self._facts.services}
+        return [
+            one
+            for one in self._facts.services
+            if any(word.startswith(own) for word in said for own in names[one.id] if self._finder.is_shared(own))
+        ]
+
+    def _is_done_for(self, slots: Slots, services: Sequence[Service]) -> bool:
+        """Return whether somebody does all of the topics and services named: no fact says that another thing is done
+        for them ("crowns for kids").
+        """
+        if not (slots.topics and services):
+            return True
+        named = {*(one.id for one in slots.topics), *(one.id for one in services)}
+        return any(named <= set(person.does) for person in self._facts.people)
 
     def _services(self, part: Part, dialogue: Dialogue, kind: str) -> tuple[list[Service], bool, bool]:
         """The services a question is about; whether it is about just these; and whether it is about another thing."""

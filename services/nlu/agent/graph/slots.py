@@ -22,8 +22,10 @@ from services.language.words import is_sign, normalise
 from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
+from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
 from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, places_of
-from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.graph.sentences import phrase_pattern
+from services.nlu.agent.graph.when import When
 
 _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
@@ -32,37 +34,8 @@ _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
 _STAND_IN = "it"  # in place of a word that looks like a number and is none: a word without a value
 _MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
 _MASK = "\u00b7"  # in place of a word that is a name
+_LEAST_STEM = 4  # letters of a word that may have an ending
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A day, a time, or both, as they were said."""
-
-    date: Date | None = None
-    last_date: Date | None = None  # of a stretch of days: "next week"
-    weekdays: tuple[int, ...] = ()  # where no date was said, nor which week
-    times: tuple[time, ...] = ()  # each that may be meant, the likeliest first
-    part: str = ""  # of the day: a key of calendar_words.PARTS
-    trouble: Trouble | None = None  # it is no day that can be had
-    relation: str = ""  # "before" or "after" the time
-    day_relation: str = ""  # "sooner" or "later" than the day
-    since: Date | None = None  # the day on which it was said
-    holiday: Date | None = None  # an exception of the opening hours, by its name
-
-    def __bool__(self) -> bool:
-        """Tell if anything was said."""
-        return bool(self.date or self.weekdays or self.times or self.part or self.trouble)
-
-    @property
-    def has_day(self) -> bool:
-        return bool(self.date or self.weekdays)
-
-    def first_day(self, today: Date) -> Date | None:
-        """The first day that is meant; None: none was said."""
-        if self.date or not self.weekdays:
-            return self.date
-        return today + timedelta(days=min((day - today.weekday()) % DAYS_IN_WEEK for day in self.weekdays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +46,7 @@ class Slots:
     services: tuple[Found, ...] = ()
     people: tuple[Found, ...] = ()
     topics: tuple[Found, ...] = ()
-    when: When = When()
+    when: When = field(default_factory=When)
     digits: str = ""  # a number to be dialled
     amount: Money | None = None  # of money; without a currency where none was said
     value_words: frozenset[int] = frozenset()  # places of the words that are days, times and numbers
@@ -84,15 +57,19 @@ class Slots:
     n_bare: int = 0  # a number of the thing spoken of before: "times three?"; 0: none
     n_people: int = 0  # for how many people something is asked; 0: that is not said
     is_of_hours: bool = False  # names that part of the house which the hours are of
+    refused: tuple[When, ...] = ()  # days and times that are not wanted; see whole_turn.py
+    refused_things: frozenset[str] = frozenset()  # ids of services and people that are not
 
 
 class SlotFinder:
     """Finds what sentences of one language name."""
 
     def __init__(self, facts: Facts, language_code: str) -> None:
-        self._language = language_code
+        self._language = self.language_code = language_code
         self.words: Asking = asking(language_code)
+        self._greetings = phrase_pattern(self.words.greetings, language_code)
         self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
+        self._shared_words = self._words_of_several(facts)
         self._per = {each.id: each.per for each in facts.services if each.per}
         named = frozenset(word for _, found in self._services for form in found for word in form)
         self._counting = Counting(self.words, language_code, frozenset(self._per.values()), named)
@@ -111,6 +88,12 @@ class SlotFinder:
         self._of_hours = [("", forms_of(hours.of, language_code))] if hours and hours.of else []
         exceptions = hours.exceptions.values() if hours else ()
         self._holidays = [(each.date.isoformat(), forms_of(each.names, language_code)) for each in exceptions]
+
+    def _words_of_several(self, facts: Facts) -> frozenset[str]:
+        names = [names_in(each.names, self._language) for each in facts.services]
+        by_service = [{word for name in found[:1] for word in normalise(name)} for found in names]
+        every = [word for words in by_service for word in words]
+        return frozenset(word for word in every if every.count(word) > 1 and word not in self.words.common)
 
     def _names_as_heard(self, facts: Facts) -> list[tuple[str, tuple[Words, ...]]]:
         """The services' names of several syllables as they sound without tones, where the language writes these and no
@@ -136,15 +119,25 @@ class SlotFinder:
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
         when, digits, places = self._values(self._without_stand_ins(text), now)
+        if when.part and not when.times and not self._part_without_greeting(text, now):
+            when = replace(when, part="")
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
+        if holidays and not (
+            when.date and names_a_month(text, self._language)
+        ):  # else another is told by it: "Christmas Eve"
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
-        services = tuple(one for one in self._named(words, self._services) if one.start not in taken)
+        days = {words[place] for place in places if place < len(words)} if when.has_day else set()
+        named = self._named(words, self._services, common=self.words.common | days)
+        services = tuple(one for one in named if one.start not in taken)
         if not services and self._heard:
-            services = tuple(one for one in self._named(as_heard(words), self._heard) if one.start not in taken)
+            heard = self._named(as_heard(words), self._heard, common=frozenset())
+            services = tuple(one for one in heard if one.start not in taken)
         taken |= {place for found in services for place in range(found.start, found.end)}
-        services = self._counting.counted(text, services, self._counting.counting_others(words))
-        if when.times and any(one.count > 1 for one in services) and not self._names_a_time(text):
+        kept = without_left_out(services, text, words, self.words)
+        left_out = {place for one in services if one not in kept for place in range(one.start, one.end)}
+        services = self._counting.counted(text, kept, self._counting.counting_others(words))
+        if when.times and any(one.count > 1 for one in services) and not names_a_time(text, self._language):
             when = replace(when, times=())  # "two rooms tomorrow"
         counts, periods = self._counting.periods(words)
         services = tuple(replace(one, count=one.count * counts.get(self._per.get(one.id, ""), 1)) for one in services)
@@ -160,14 +153,18 @@ class SlotFinder:
             when=when,
             digits=digits,
             amount=self._amount(text),
-            value_words=places | periods | self._counting.units(words),
+            value_words=places | periods | left_out | self._counting.units(words),
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and not of_hours and has_any(words, self.words.holidays),
             periods=counts,
             n_bare=0 if services or counts or when else self._counting.bare(text),
-            n_people=self._counting.people(words),
+            n_people=0 if when.times else self._counting.people(words),
             is_of_hours=of_hours,
         )
+
+    def is_shared(self, word: str) -> bool:
+        """Return whether several services' names have a word that is no small one, also with an ending: "rooms"."""
+        return any(word == own or (len(own) >= _LEAST_STEM and word.startswith(own)) for own in self._shared_words)
 
     def is_one(self, slots: Slots, period: str) -> bool:
         """Return whether a sentence says one of what prices are for by its number: "one night"."""
@@ -195,13 +192,18 @@ class SlotFinder:
     def _exception_days(self) -> set[Date]:
         return {Date.fromisoformat(day) for day, _ in self._holidays}
 
-    def _named(self, words: Words, things: Sequence[tuple[str, tuple[Words, ...]]]) -> tuple[Found, ...]:
-        """The things named, in the order of the words; of two that overlap the longer."""
+    def _named(
+        self, words: Words, things: Sequence[tuple[str, tuple[Words, ...]]], *, common: frozenset[str] | None = None
+    ) -> tuple[Found, ...]:
+        """The things named, in the order of the words; of two that overlap the longer. `common`: words that may stand
+        inside a name; None: the language's.
+        """
+        between = self.words.common if common is None else common
         found = [
             Found(thing_id, start, end)
             for thing_id, forms in things
             for form in forms
-            for start, end in places_of(words, form, self.words.common)
+            for start, end in places_of(words, form, between)
         ]
         places = {place for start, end in spans_of(words, self.words.places) for place in range(start, end)}
         found = [one for one in found if not places & set(range(one.start, one.end))]
@@ -234,7 +236,7 @@ class SlotFinder:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if days or moment.day:
+                case Kind.NUMBER if (days or moment.day) and may_be_hour(value, reading, self.words, self._language):
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight
                     if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
                         times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
@@ -255,9 +257,10 @@ class SlotFinder:
             when = replace(when, day_relation=self._day_relation(reading), since=now.date())
         return when, digits, frozenset(places)
 
-    def _names_a_time(self, text: str) -> bool:
-        """Return whether a time is said, and no bare number only."""
-        return any(value.kind is Kind.TIME for value in read_values(text, self._language).values)
+    def _part_without_greeting(self, text: str, now: datetime) -> str:
+        """Return the part of day that a text says beside a greeting: "good morning" is no time."""
+        plain = self._greetings.sub(" ", text)
+        return self._values(self._without_stand_ins(plain), now)[0].part if plain != text else "said"
 
     def _without_stand_ins(self, text: str) -> str:
         """The text with a mark for each word that is no number where it stands: "one" of "the Friday one"."""

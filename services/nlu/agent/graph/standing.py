@@ -12,13 +12,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.nlu.agent.facts import FreeTime
-from services.nlu.agent.graph.bookings import LATER, Bookings, Seen, covers
+from services.language.words import normalise
+from services.nlu.agent.graph.agreement import behind_agreements
+from services.nlu.agent.graph.asking import UNKNOWN
+from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import When
-from services.nlu.agent.graph.wishes import Taken, fits
+from services.nlu.agent.graph.moved_times import MovedTimes, is_at
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.seen import Seen, covers
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.whose import is_same_name
 
@@ -27,10 +32,9 @@ STANDING = frozenset(_KINDS.values())
 _CONFIRMS = frozenset({"confirm_move", "confirm_cancel"})
 _OF_TIMES = frozenset({"free", "change", "check", "private", "book", UNKNOWN})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
-_LONGEST_SAID = 200  # characters kept of what was said of times
 
 
-class StandingBookings(Bookings):
+class StandingBookings(MovedTimes):
     """Bookings, and what becomes of them later."""
 
     wanted_phone = ""
@@ -44,21 +48,32 @@ class StandingBookings(Bookings):
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
+        if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
+            return another
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
         if is_sooner:
             part = replace(part, kind="change", doubts=())
         is_sure = not part.doubts or (is_open and part.kind == "change")  # an open wish would be lost by it
         if self._seen.own is not None and part.kind in _KINDS and is_sure:
-            if not is_open:
-                return self._look(part, dialogue, now, is_sooner=is_sooner)
-            if part.kind == "cancel" and not part.slots.when:
-                return self._drop(dialogue)
-            if part.kind == "change" and not part.slots.when:
-                return self._other_wish(part, dialogue, now)
-            if part.kind == "check":
-                question, asked = self._question(dialogue.wish)
-                return f"{self._words.say('check_wish')} {question}", asked, dialogue
+            taken = (
+                self._look(part, dialogue, now, is_sooner=is_sooner)
+                if not is_open
+                else self._beside(part, dialogue, now)
+            )
+            if taken:
+                return taken
         return super().take(part, dialogue, now)
+
+    def _beside(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A sentence about a standing appointment while a booking is open."""
+        if part.kind == "cancel" and not part.slots.when:
+            return self._drop(dialogue)
+        if part.kind == "change" and not part.slots.when:
+            return self._other_wish(part, dialogue, now)
+        if part.kind != "check":
+            return None
+        question, asked = self._question(dialogue.wish)
+        return f"{self._words.say('check_wish')} {question}", asked, dialogue
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
         wish, words = replace(dialogue.wish, is_confirmed=False), self._words
@@ -101,7 +116,7 @@ class StandingBookings(Bookings):
             kind,
             name=before.name if is_known else "",
             phone=before.phone if is_known else "",
-            said=part.text[:_LONGEST_SAID] if part.slots.when else "",
+            said=part.text[:LONGEST_SAID] if part.slots.when else "",
             is_sooner=is_sooner,
         )
         wish = self._with_whose(wish, part, asked="")
@@ -137,9 +152,9 @@ class StandingBookings(Bookings):
         when, kind = part.slots.when, _KINDS.get(part.kind, "")
         if kind in ("change", "cancel") and kind != wish.kind and wish.kind in ("change", "cancel"):
             wish = replace(wish, kind=kind, at="", when="")
-        if wish.kind != "cancel" or not wish.starts or not when or _is_at(datetime.fromisoformat(wish.starts), when):
+        if wish.kind != "cancel" or not wish.starts or not when or is_at(datetime.fromisoformat(wish.starts), when):
             return wish
-        others = [one for one in self._mine(wish) if _is_at(one.starts, when)]
+        others = [one for one in self._mine(wish) if is_at(one.starts, when)]
         if len(others) == 1:
             return replace(wish, starts=f"{others[0].starts:%Y-%m-%dT%H:%M}", name=others[0].name)
         return wish if kind == "cancel" else replace(wish, kind="change", at="", when="")
@@ -151,8 +166,11 @@ class StandingBookings(Bookings):
         is_turned = wish != before
         dialogue = replace(dialogue, wish=wish)
         asked = self._question(wish)[1]
-        if self.is_taken_back(part):
+        drops = asked == "confirm_cancel" and self._is_yes_to_drop(part)
+        if self.is_taken_back(part) and not drops:
             return self._drop(dialogue)
+        if drops:
+            return self._agreed(dialogue, now)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
         if chosen := self._chosen_in_order(wish, part, asked, now):
@@ -161,17 +179,27 @@ class StandingBookings(Bookings):
         if asked == "phone" and changed == wish:
             changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
         if part.slots.when and (wish.kind == "change" or not wish.starts):
-            changed = replace(changed, said=part.text[:_LONGEST_SAID], at="", when="")
+            changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
             return self._drop(dialogue)
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
+
+    def _is_yes_to_drop(self, part: Part) -> bool:
+        """Return whether a yes has words behind it that say once more what is to be done: "yes, drop it"."""
+        lists, words = self._finder.words, part.slots.words
+        rest = behind_agreements(words, lists)
+        drop = next((one for one in lists.drops if rest[: len(one)] == one), ())
+        trails = {word for phrase in lists.name_trails if len(phrase) == 1 for word in phrase}
+        return bool(drop) and len(rest) < len(words) and all(word in trails for word in rest[len(drop) :])
 
     def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
         """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
         if part.slots.when or part.slots.digits:
             return None
         is_soonest = has_any(part.slots.words, self._finder.words.soonest)
+        if asked == "which_appointment" and (one := self._of_person(wish, part)):
+            return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone)
         if asked == "which_appointment":
             mine = {self._text_of(one.starts): one for one in self._mine(wish)}
             one = mine.get(self._in_order(part.text, list(mine)))
@@ -181,14 +209,16 @@ class StandingBookings(Bookings):
             return None
         moments = {self._text_of(at): at for at in self._free_for(wish)}
         texts = list(moments)
-        chosen = texts[0] if is_soonest and texts else self._in_order(part.text, texts)
+        chosen = texts[0] if is_soonest and texts else self._picked(part, list(moments.values()))
         return replace(wish, at=f"{moments[chosen]:%Y-%m-%dT%H:%M}", when=chosen, said="") if chosen else None
 
-    def _free_for(self, wish: Wish) -> list[datetime]:
-        """The free times that are told for a move, in their order: where a sooner one is wanted, those before it."""
-        starts = datetime.fromisoformat(wish.starts)
-        told = [datetime.combine(free.date, free.time) for _, free in self.free_times(starts) if free.date]
-        return [at for at in told if not wish.is_sooner or at < starts]
+    def _of_person(self, wish: Wish, part: Part) -> Appointment | None:
+        """The appointment of the person that an answer names: "Amy's one"; None: it names none, or several have it."""
+        said = {word.removesuffix("'s") for word in part.slots.words}
+        named = [(len(said.intersection(normalise(one.name))), one) for one in self._mine(wish)]
+        most = max((n for n, _ in named), default=0)
+        found = [one for n, one in named if n == most]
+        return found[0] if most and len(found) == 1 else None
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
         """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
@@ -260,44 +290,14 @@ class StandingBookings(Bookings):
 
     def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
         """The wish with the appointment that is meant, where that is clear."""
-        when = self._finder.find(wish.said, now).when if wish.said else When()
-        meant = [one for one in mine if when and _is_at(one.starts, when)] if len(mine) > 1 else list(mine)
+        when, new = self._moments_said(wish.said, now) if wish.said else (When(), When())
+        meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
         if len(meant) != 1:
             return wish
         one = meant[0]
-        is_its_own = wish.kind != "change" or (len(mine) > 1 and len(when.weekdays) < 2)
+        is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own else wish.said
         return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
-
-    def _new_time(self, wish: Wish, now: datetime) -> tuple[str, Wish]:
-        """The new time that was said, as the diary has it; a text where there is none."""
-        when, old = self._finder.find(wish.said, now).when, datetime.fromisoformat(wish.starts)
-        if len(when.weekdays) > 1:  # "from Tuesday to Friday"
-            when = self._other_day(wish.said, old, now) or when
-        wish = replace(wish, said="")
-        if not when or (when.has_day and _is_at(old, replace(when, times=(), part=""))):
-            return "", wish  # the day that it is on now
-        if not when.has_day and not when.trouble:
-            when = replace(when, date=old.date())
-        if refused := self._refused(when, now):
-            return refused, wish
-        fitting = [moment for moment in self._seen.free if _is_at(moment, when)]
-        if wish.is_sooner:
-            fitting = [moment for moment in fitting if moment < old] or fitting
-        if not fitting:
-            times = self._words.all_of(text for text, _ in self.free_times(now))
-            return self._words.say("free_no", times=times), wish
-        if when.last_date and len({moment.weekday() for moment in fitting}) > 1:
-            return "", wish  # "next week" is no day yet
-        return "", replace(wish, at=f"{fitting[0]:%Y-%m-%dT%H:%M}", when=self._text_of(fitting[0]))
-
-    def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
-        """Of two days that are named, the one that an appointment is not on."""
-        words = said.split()
-        ends = [" ".join(words[at:]) for at in range(len(words) - 1, -1, -1)]
-        begins = [" ".join(words[:at]) for at in range(1, len(words))]
-        found = (self._finder.find(text, now).when for text in (*ends, *begins))
-        return next((one for one in found if len(one.weekdays) == 1 and one.weekdays[0] != old.weekday()), None)
 
     def _question(self, wish: Wish) -> tuple[str, str]:
         words = self._words
@@ -323,7 +323,8 @@ class StandingBookings(Bookings):
         if wish.kind not in STANDING:
             return super()._is_undone(wish, now)
         kinds = {part.kind for part in self._seen.parts if not self._agrees(part, wish)}
-        is_taken_back = self._takes_back(self._seen.said, now)
+        drops = wish.kind == "cancel" and any(self._is_yes_to_drop(part) for part in self._seen.parts)
+        is_taken_back = self._takes_back(self._seen.said, now) and not drops
         return is_taken_back or bool(kinds & {"no", "book", *(_KINDS.keys() - {"check"})})
 
     def _takes_back(self, said: str, now: datetime) -> bool:
@@ -337,7 +338,3 @@ class StandingBookings(Bookings):
     def _spoken(self, starts: str) -> str:
         """A time of the diary in words; empty: none."""
         return self._text_of(datetime.fromisoformat(starts)) if starts else ""
-
-
-def _is_at(moment: datetime, when: When) -> bool:
-    return fits(FreeTime(moment.time(), date=moment.date()), when)

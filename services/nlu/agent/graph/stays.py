@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+from services.language.calendar_words import calendar_words
 from services.language.value import Kind
 from services.language.values import read_values
+from services.language.words import normalise
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.reading import UNKNOWN, Part
-from services.nlu.agent.graph.slots import SlotFinder, When
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
 from services.nlu.agent.graph.templates import StayTemplates
+from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
@@ -90,6 +94,7 @@ class Stays(StandingBookings):
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book":
             return super()._begin(wish, dialogue, now, part)
+        wish = self._with_introduction(wish, now)
         is_question = part is not None and part.text.rstrip().endswith(("?", "？"))
         # A question is not agreed to before the guard: what is asked next tells that a room is there.
         texts = [] if is_question else [self._words.say("fine")]
@@ -105,6 +110,21 @@ class Stays(StandingBookings):
             if changed != dialogue.wish and not self.is_taken_back(part):
                 return self._next([], changed, dialogue)
         return super()._gone_on(part, dialogue, now)
+
+    def _is_as_wished(self, part: Part, dialogue: Dialogue, now: datetime) -> bool:
+        changed = self._filled(dialogue.wish, part, now)
+        asks = has_any(part.slots.words, self._finder.words.question_words) and part.text.rstrip().endswith(("?", "？"))
+        return asks or replace(changed, name=dialogue.wish.name, phone=dialogue.wish.phone) == dialogue.wish
+
+    def _take_stated(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        if part.slots.when.trouble is not None:
+            return self._next([self._words.say(part.slots.when.trouble.value)], dialogue.wish, dialogue)
+        changed = self._filled(dialogue.wish, part, now)
+        name = self._stated_name(part, dialogue.wish, self.asked(dialogue), now)
+        return self._next([], replace(changed, name=name or changed.name), dialogue)
+
+    def _names_booking(self, part: Part) -> bool:
+        return self._names_stay(part)
 
     def _names_stay(self, part: Part) -> bool:
         """Return whether a sentence names a room together with a day or nights."""
@@ -146,13 +166,16 @@ class Stays(StandingBookings):
     def _filled(self, wish: Wish, part: Part, now: datetime) -> Wish:
         if wish.kind != "book":
             return super()._filled(wish, part, now)
-        day, slots = self._arrival(part.slots.when, now), part.slots
+        slots = part.slots
+        day = self._arrival(self._from_day(part.text, now) or slots.when, now)
         first, last = slots.when.date, slots.when.last_date
         weekday, span = self._weekday_span(part.text)
         if span and not first:
             day = now.date() + timedelta(days=(weekday - now.weekday()) % DAYS_IN_WEEK)
         span = (last - first).days if first and last else span
         nights = slots.periods.get(_NIGHT) or int(self._finder.is_one(slots, _NIGHT)) or span
+        if (leaves := self._leaving_day(part.text, wish, now)) and wish.at:
+            day, nights = None, nights or (leaves - date.fromisoformat(wish.at)).days
         return replace(
             wish,
             service=self._room(part) or (wish.service if wish.service in self._rooms.counts else ""),
@@ -169,6 +192,30 @@ class Stays(StandingBookings):
     def _arrival(self, when: When, now: datetime) -> date | None:
         day = when.first_day(now.date()) if when.trouble is None and not when.day_relation else None
         return day if day is not None and day >= now.date() and len(when.weekdays) < 2 else None
+
+    def _leaving_day(self, text: str, wish: Wish, now: datetime) -> date | None:
+        """The day until which a stay lasts whose first day is known: "till Sunday instead"; None: no such is said."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(len(words) if wish.at else 0):
+            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
+            when = self._finder.find(" ".join(words[at + len(until) :]), now).when if until else When()
+            if not when.has_day or self._finder.find(" ".join(words[:at]), now).when.has_day:
+                continue
+            arrives = date.fromisoformat(wish.at)
+            if when.date:
+                return when.date if when.date > arrives else None
+            return arrives + timedelta(days=(when.weekdays[0] - arrives.weekday()) % DAYS_IN_WEEK or DAYS_IN_WEEK)
+        return None
+
+    def _from_day(self, text: str, now: datetime) -> When | None:
+        """The day that is said to be the first: "this weekend, from Friday"; None: none is."""
+        words, openings = text.split(), calendar_words(self._language).lists["range_openings"]
+        for at in range(len(words) - 1, 0, -1):
+            if openings.length(normalise(words[at]), 0):
+                when = self._finder.find(" ".join(words[at + 1 :]), now).when
+                return when if when.has_day and not when.last_date and len(when.weekdays) == 1 else None
+        return None
 
     def _weekday_span(self, text: str) -> tuple[int, int]:
         """The first weekday and the nights of "from Friday till Sunday"; (0, 0): no such stretch is said."""

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 
-from services.language.calendar_words import PARTS
 from services.language.capture_words import has_capture
-from services.language.dates import Moment
-from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.capture.capturing import Capture
 from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.capture.phone import grouped
-from services.nlu.agent.facts import FreeTime, names_in
+from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.slots import SlotFinder, When, unexplained
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
-from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wish_times import WishTimes
 from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
@@ -34,11 +32,11 @@ _QUESTION_MARKS = ("?", "？")
 Taken = tuple[str, str, Dialogue]  # what is said, what is asked, and the dialogue behind it
 
 
-class Wishes:
+class Wishes(WishTimes):
     """Wishes of one agent's callers in one language."""
 
     def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
-        self._facts, self._language, self._finder, self._words = profile.facts, language_code, finder, templates
+        super().__init__(profile, language_code, finder, templates)
         self._names = NameFinder(language_code, finder.words)
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
@@ -96,6 +94,15 @@ class Wishes:
         """A name without any word that announces one, where another thing was asked for; empty: none is taken so."""
         return ""
 
+    def _refuses(self, part: Part) -> bool:
+        """Return whether a sentence says no in so many words: what only sounds like it may be a name."""
+        lists = self._finder.words
+        return not part.doubts or has_any(part.slots.words, (*lists.reserves, *lists.take_backs))
+
+    def name_beside_number(self, text: str) -> str:
+        """A name that answers the question for it in a sentence that gives the number too; empty: there is none."""
+        return ""
+
     def is_taken_back(self, part: Part) -> bool:
         """Return whether a sentence drops the wish that is open."""
         slots = part.slots
@@ -132,16 +139,16 @@ class Wishes:
     def _answered(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """An answer to the question that is open."""
         wish, asked = dialogue.wish, self.asked(dialogue)
-        if part.kind == "no" and asked != "confirm":
+        if part.kind == "no" and asked != "confirm" and self._refuses(part):
             return self._drop(dialogue)
         match asked:
             case "when" | "when_free":
                 return self._answered_when(part, dialogue, now)
             case "name" | "phone" if part.slots.digits:
-                filled = replace(
-                    wish, phone=part.slots.digits, name=self.name_in(part.text, is_asked=False) or wish.name
-                )
-                return self._next([], filled, dialogue)
+                name = self.name_in(part.text, is_asked=False)
+                if not name and asked == "name":
+                    name = self.name_beside_number(part.text)
+                return self._next([], replace(wish, phone=part.slots.digits, name=name or wish.name), dialogue)
             case "name":
                 return self._answered_name(part, dialogue)
             case "confirm":
@@ -253,74 +260,6 @@ class Wishes:
             phone=slots.digits or wish.phone,
         )
 
-    # Times
-
-    def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
-        """The free times that are not past, in words."""
-        return [
-            (self._free_text(free), free) for free in self._facts.free_times if not free.date or free.date >= now.date()
-        ]
-
-    def fitting(self, when: When, now: datetime) -> list[str]:
-        """The free times that fit what was said."""
-        is_past = when.date == now.date() and when.last_date is None
-        day = when.date if when.last_date is None else None
-        return [
-            self._free_text(free, self._day(day, now) if day else "")
-            for _, free in self.free_times(now)
-            if fits(free, when) and not (is_past and free.time <= now.time())
-        ]
-
-    def _refused(self, when: When, now: datetime) -> str:
-        """Return why nobody can come then, and the nearest times at which the place is open; empty: they can, or it is
-        not known.
-        """
-        words, hours = self._words, self._facts.hours
-        if when.trouble is not None:
-            return words.say(when.trouble.value)
-        if hours is None or not when.has_day or len(when.weekdays) > 1 or when.day_relation:
-            return ""
-        day = when.date or now.date() + timedelta(days=(when.weekdays[0] - now.weekday()) % DAYS_IN_WEEK)
-        weighed = [
-            weigh(Moment(day, when.last_date, at, when.part), hours, now=now, language_code=self._language)
-            for at in when.times or (None,)
-        ]
-        if any(one.refusal is None for one in weighed):
-            return ""
-        first, said = weighed[0], self._day(day, now)
-        if first.refusal is Refusal.HOLIDAY and first.holiday_names:
-            text = words.say("closed_holiday", holiday=first.holiday_names[0])
-        elif first.refusal is Refusal.CLOSED_HOUR:
-            on_day = words.on(said)
-            spans = words.spans(hours.on(day))
-            text = words.say("open_no", on_day=on_day[:1].upper() + on_day[1:], spans=spans)
-        else:
-            text = words.say("closed_on", on_day=words.on(said))
-        nearest = [words.at(self._day(one.date(), now), one.time()) for one in first.nearest]
-        if first.refusal is Refusal.CLOSED_HOUR or not nearest:
-            return text
-        return f"{text} {words.say('nearest_open', times=words.all_of(nearest))}"
-
-    def _free_text(self, free: FreeTime, day: str = "") -> str:
-        day = day or (self._words.date(free.date) if free.date else self._words.weekday(free.weekday or 0))
-        return self._words.at(day, free.time)
-
-    def _said(self, when: When, now: datetime) -> str:
-        """A day and a time as the caller said them."""
-        if when.date:
-            day = self._day(when.date, now)
-        else:
-            day = self._words.all_of(self._words.weekday(one) for one in when.weekdays)
-        if not when.times:
-            return day
-        return self._words.at(day, when.times[0]) if day else self._words.time(when.times[0])
-
-    def _day(self, day: date, now: datetime) -> str:
-        is_near = timedelta(0) <= day - now.date() < timedelta(days=DAYS_IN_WEEK)
-        return self._words.weekday(day.weekday()) if is_near else self._words.date(day)
-
-    # Names and numbers
-
     def name_in(self, text: str, *, is_asked: bool) -> str:
         """A caller's name: behind words that announce one, or where it was asked for what a short answer has left."""
         return self._names.name_in(text, is_asked=is_asked)
@@ -358,32 +297,3 @@ class Wishes:
 def filled_in(wish: Wish, slot: str) -> str:
     """The value of a slot of the agent's file, which may be one that every wish has."""
     return {"name": wish.name, "phone": wish.phone}.get(slot) or wish.slots.get(slot, "")
-
-
-def fits(free: FreeTime, when: When) -> bool:
-    """Return whether a free time is one that was asked for."""
-    if when.day_relation and when.since and (bound := when.first_day(when.since)):
-        day = free.date or When(weekdays=(_weekday(free),)).first_day(when.since) or bound
-        return (day < bound if when.day_relation == "sooner" else day > bound) and _part_fits(free.time, when)
-    if when.date and when.last_date:
-        days = (when.date + timedelta(days=n) for n in range((when.last_date - when.date).days + 1))
-        return any(day in (free.date,) or day.weekday() == free.weekday for day in days) and _part_fits(free.time, when)
-    day_fits = (
-        when.date.weekday() == free.weekday
-        if when.date and free.date is None and free.weekday is not None
-        else when.date == free.date
-        if when.date
-        else not when.weekdays or (_weekday(free) in when.weekdays)
-    )
-    return day_fits and (not when.times or free.time in when.times) and _part_fits(free.time, when)
-
-
-def _part_fits(at: time, when: When) -> bool:
-    if when.times or when.part not in PARTS:
-        return True
-    first, last = PARTS[when.part]
-    return first <= at.hour < last
-
-
-def _weekday(free: FreeTime) -> int:
-    return free.date.weekday() if isinstance(free.date, date) else free.weekday or 0

@@ -122,9 +122,10 @@ class OpenAiEngine:
                 events = _read_events(response, time)
                 while (event := await _next_event(events, reader)) is not None:
                     n_taken, had_finished = reader.n_taken, reader.has_finished
-                    for part in reader.take(event):
+                    parts = reader.take(event)
+                    self._learn(reader)  # before the parts go out: the turn may have enough at any of them
+                    for part in parts:
                         yield part
-                    self._learn(reader)
                     if reader.has_finished and not had_finished:
                         time.ends_within(_LAST_EVENTS_LIMIT_S)
                     elif reader.n_taken > n_taken:
@@ -132,9 +133,10 @@ class OpenAiEngine:
                     if reader.is_over:
                         await self._finish(events, is_whole=reader.is_whole)
                         return
-                for part in reader.end():
-                    yield part
+                parts = reader.end()
                 self._learn(reader)
+                for part in parts:
+                    yield part
             except GeneratorExit:  # the turn has enough of it
                 self._read_on(events, reader, response)
                 raise

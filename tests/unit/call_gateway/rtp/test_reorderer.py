@@ -136,6 +136,16 @@ def test_a_sender_that_keeps_its_ssrc_again_is_known_by_it_again():
     assert sequences(order.receive(packet(113, ssrc=5), now=113 * FRAME_S)) == [113]
 
 
+def test_such_a_sender_is_heard_on_a_network_that_delivers_each_packet_twice():
+    order = started()
+    ordered = []
+    for n in range(101, 120):
+        for _ in range(2):
+            ordered += order.receive(packet(n, ssrc=n * 7919), now=n * FRAME_S)
+    assert sequences(ordered) == [*range(101, 120)]
+    assert order.counts.lost == 0
+
+
 def test_strays_of_several_sources_that_do_not_follow_one_another_are_dropped():
     order = started()
     for n in range(50):

@@ -1,0 +1,62 @@
+"""Follow-ups: sentences that only name another thing for the question before ("and on Saturday?"). Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.counting import has_any
+from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import names_anything
+
+SHORT = 4  # words that may be no more than what was left out of the question before
+_GREETING = 2  # words
+FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
+    "services": (("price", "duration", "offered", "who", "book"), "price"),
+    "people": (("who", "book"), "who"),
+    "topics": (("who",), "who"),
+    "when": (("hours", "free", "book"), "hours"),
+}
+
+
+def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
+    """Return the kind of a sentence that only names something else for the question before: "and on Saturday?".
+    Empty: it says more than that.
+    """
+    words, lead = slots.words, lead_of(slots.words, finder.words.follow_ups)
+    named = (*slots.services, *slots.people, *slots.topics)
+    is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
+    if is_counted and len(words) <= len(lead) + SHORT and not (named or slots.when):
+        return "price"  # "and for three nights?"
+    if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
+        return "hello"  # "evening!"
+    n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
+    is_long = (not lead and len(words) > SHORT and not slots.is_beside) or (bool(lead) and n_beside > SHORT)
+    if not (named or slots.when) or is_long:
+        return ""
+    if has_any(words[len(lead) :], finder.words.question_words):
+        return ""
+    known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
+    if unexplained(slots, named, known):
+        return ""
+    same, usual = FOLLOWS[next(slot for slot in FOLLOWS if getattr(slots, slot))]
+    return dialogue.kind if dialogue.kind in same else usual
+
+
+def _is_part_of_day(slots: Slots) -> bool:
+    when = slots.when
+    return bool(when.part) and not (when.has_day or when.times or when.trouble or names_anything(slots))
+
+
+def names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
+    """Return whether a sentence only repeats the question before for a thing unknown to the agent: "and braces?"."""
+    lead = lead_of(slots.words, finder.words.follow_ups)
+    rest = slots.words[len(lead) :]
+    is_short = bool(lead) and 0 < len(rest) <= SHORT - 1 and not has_any(rest, finder.words.question_words)
+    return is_short and dialogue.kind in ("price", "duration", "offered")
+
+
+def lead_of(words: Words, phrases: Sequence[Words]) -> Words:
+    """Return the phrase that the words begin with; empty: none."""
+    return next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())

@@ -1,0 +1,152 @@
+"""Rules that choose a kind by words, where examples alone do not tell. Sans-IO.
+
+A kind that a fact would answer, or that refuses, is taken only where something speaks for it: the words of a price, of
+other people, of a length. "I don't know" is better than another thing's fact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text
+from services.nlu.agent.graph.counting import has_any, spans_of
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import names_a_stranger, names_anything
+from services.nlu.agent.understanding import Guess
+
+_CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of it
+_WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
+_DEED_WORDS = 3  # of a name that is what somebody does: nothing else is asked of it
+_NEAR = 3  # words behind "which": "какие у вас номера"
+_COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
+_OF_A_THING = frozenset({"price", "duration"})
+_OF_TIMES = frozenset({"free", "hours"})
+_REMARKS = frozenset({"complaint", "callback"})
+
+Decided = tuple[str, tuple[str, ...]]
+"""A kind, and those it may be as well."""
+
+
+def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder, text: str) -> Decided:
+    """The kind, or another where no word speaks for it."""
+    (kind, _), words = decided, slots.words
+    score = next((one.score for one in guesses if one.kind == kind), 0.0)
+    is_weak = score < _WEAK_SCORE
+    if (kind in _REMARKS and is_weak) or (kind == "private" and _is_of_nobody_else(slots, finder, text)):
+        return _second(guesses, kind)
+    if kind == "who" and slots.when.has_day and not names_anything(slots):
+        return ("hours", ()) if has_any(words, finder.words.compares["staff"]) else decided
+    if kind == "advice" and has_any(words, finder.words.price_words):
+        return "price", ()
+    if _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words):
+        return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning"
+    is_of_nothing = kind in _OF_A_THING and _is_of_nothing(slots, finder)
+    if is_weak and (is_of_nothing or (kind == "hours" and _is_of_no_time(slots, finder))):
+        return UNKNOWN, ()
+    return _of_named_thing(decided, slots, finder)
+
+
+def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
+    """The kind of what is asked beside a clause that only says when, where a text of the file's seemed to be asked for:
+    "can we leave our bags after we check out" is no question after check-out. `of_rest`: its kinds; empty: there is no
+    such clause.
+    """
+    if not of_rest or not is_text(decided[0]) or of_rest[0].kind == decided[0]:
+        return decided
+    return (of_rest[0].kind, ()) if of_rest[0].score >= _CLEAR_SCORE else (UNKNOWN, ())
+
+
+def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decided:
+    """Whether there is what a sentence names in so many words, or which there are of a kind, rather than nothing."""
+    kind, doubts = decided
+    if "hours" in doubts[:2] and slots.when.date and not has_any(slots.words, finder.words.price_words):
+        return "hours", ()
+    if kind in _OF_TIMES and _is_asked_for(slots) and not has_any(slots.words, finder.words.clock_questions):
+        return "offered", ()  # "can somebody drive us to the airport on Friday"
+    if kind != UNKNOWN and "offered" not in doubts:
+        return decided
+    if asks_which_there_are(slots, finder):
+        return "offered", ()
+    n_strange = len(unexplained(slots, slots.services, finder.words.common))
+    if kind != UNKNOWN or not _is_asked_for(slots) or n_strange > 1:
+        return decided
+    return ("duration" if has_any(slots.words, finder.words.evidence["lengths"]) else "offered"), ()
+
+
+def _is_asked_for(slots: Slots) -> bool:
+    """Return whether a service is named by what somebody does: "pick us up from the airport"."""
+    return any(one.end - one.start >= _DEED_WORDS for one in slots.services)
+
+
+def _asks_whether_needed(kind: str, slots: Slots, finder: SlotFinder) -> bool:
+    lists, words = finder.words, slots.words
+    if not has_any(words, lists.evidence["musts"]) or slots.when:
+        return False
+    is_of_thing = kind in ("price", "duration", "offered") and bool(slots.services)
+    has_word = has_any(words, (*lists.price_words, *lists.clock_questions, *lists.evidence["lengths"]))
+    return kind == "book" or (is_of_thing and not has_word)
+
+
+def asks_which_there_are(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked what there is of a kind by the word that several things' names share: "what kinds of
+    rooms do you have".
+    """
+    if slots.services or slots.people or slots.topics or slots.when:
+        return False
+    ends = [end for _, end in spans_of(slots.words, finder.words.evidence["kinds_of"])]
+    return any(finder.is_shared(word) for end in ends for word in slots.words[end : end + _NEAR])
+
+
+def _is_of_nobody_else(slots: Slots, finder: SlotFinder, text: str) -> bool:
+    """Return whether no words speak of another person than the caller."""
+    if slots.people or names_a_stranger(text, slots, finder.words.titles, finder.language_code):
+        return False
+    has_name = any(word[:1].isupper() for word in text.split()[1:] if len(word) > 1)
+    if slots.n_people > 1:
+        return True  # "for me and my wife"
+    words = tuple(word.removesuffix("'s") for word in slots.words)
+    return not (has_name or has_any(words, (*finder.words.evidence["others"], *finder.words.people["one"])))
+
+
+def _is_of_nothing(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a question about a thing names none, and no price nor length either."""
+    if slots.services or slots.topics or slots.periods or slots.amount:
+        return False
+    return not has_any(slots.words, (*finder.words.price_words, *finder.words.clock_questions, *finder.words.pronouns))
+
+
+def _is_of_no_time(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a sentence has no word of a time, nor of opening."""
+    lists = finder.words
+    openings = (phrase for name in ("opening", "closing", "closed") for phrase in lists.compares[name])
+    return not (slots.when or slots.is_of_hours or has_any(slots.words, (*lists.clock_questions, *openings)))
+
+
+def _is_question(text: str, finder: SlotFinder, words: Words) -> bool:
+    return text.rstrip().endswith(("?", "？")) or has_any(words, finder.words.question_words)
+
+
+def _second(guesses: Sequence[Guess], kind: str) -> Decided:
+    """The next kind, where it is likely by itself."""
+    other = next(one for one in guesses if one.kind != kind)
+    return (other.kind if other.score >= _WEAK_SCORE else UNKNOWN), ()
+
+
+def of_what_is_named(
+    decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
+) -> tuple[str, tuple[str, ...]]:
+    """What is asked about a service that is named, by the words that say whether it is a time or a price.
+
+    "What time is breakfast?" asks for no price, though most questions about breakfast do.
+    """
+    (kind, doubts), lists, words = decided, finder.words, slots.words
+    if not slots.services or has_any(words, lists.price_words):
+        return kind, doubts
+    asks_time = has_any(words, lists.clock_questions) and not slots.is_of_hours
+    is_weak_text = is_text(kind) and likeliest.score < _CLEAR_SCORE
+    if asks_time and (kind in ("price", "offered") or is_weak_text or (kind not in _COMING and "hours" in doubts)):
+        return "hours", ()
+    is_question = text.rstrip().endswith(("?", "？"))
+    if doubts and "offered" in doubts[:2] and ("price" in doubts[:2] or ("book" in doubts[:2] and is_question)):
+        return "offered", ()
+    return kind, doubts

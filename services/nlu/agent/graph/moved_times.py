@@ -1,0 +1,90 @@
+"""The new time of an appointment that is moved: named, shifted, or the same hour on another day. Sans-IO."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.language.words import normalise
+from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.bookings import Bookings
+from services.nlu.agent.graph.dialogue import Wish
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.shifts import shift_in
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wish_times import fits
+
+
+class MovedTimes(Bookings):
+    """Bookings whose time may be put in place of another."""
+
+    def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
+        """What was said of a new time; an hour alone is on the day that was said before it."""
+        day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
+        said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
+        return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]
+
+    def _free_for(self, wish: Wish) -> list[datetime]:
+        """The free times that are told for a move, in their order: where a sooner one is wanted, those before it."""
+        starts = datetime.fromisoformat(wish.starts)
+        open_times = self._open_times(wish, self._seen.now)
+        told = self._told(open_times)
+        moments = [at for at in open_times if self._text_of(at) in told]
+        return [at for at in moments if not wish.is_sooner or at < starts]
+
+    def _new_time(self, wish: Wish, now: datetime) -> tuple[str, Wish]:
+        """The new time that was said, as the diary has it; a text where there is none. Where several are free on the
+        day that was said, what was said is kept, and they are asked which.
+        """
+        when, old = self._moments_said(wish.said, now)[1], datetime.fromisoformat(wish.starts)
+        if len(when.weekdays) > 1:  # "from Tuesday to Friday"
+            when = self._other_day(wish.said, old, now) or when
+        said, wish = wish.said, replace(wish, said="")
+        if moved := shift_in(said, self._finder.words.shifts, self._language):
+            when = When(date=(old + moved).date(), times=((old + moved).time(),))
+        if not when or (when.has_day and is_at(old, replace(when, part=""))):
+            return "", wish  # the day, or the time, that it is on now
+        if not when.has_day and not when.trouble:
+            when = replace(when, date=old.date())
+        if refused := self._refused(when, now):
+            return refused, wish
+        fitting = [moment for moment in self._seen.free if is_at(moment, when)]
+        if wish.is_sooner:
+            fitting = [moment for moment in fitting if moment < old] or fitting
+        if not fitting:
+            on_day = [moment for moment in self._seen.free if is_at(moment, replace(when, times=(), part=""))]
+            times = self._words.all_of(self._told(on_day or self._seen.free))
+            day = self._said(replace(when, times=(), part=""), now) if on_day else ""
+            return self._words.say("free_no", times=times), replace(wish, said=day)
+        same_hour = [] if when.times or when.part else [moment for moment in fitting if moment.time() == old.time()]
+        fitting = same_hour or fitting
+        if len({(moment.weekday(), moment.time()) for moment in fitting}) > 1 and not wish.is_sooner:
+            return "", replace(wish, said=said)
+        return "", replace(wish, at=f"{fitting[0]:%Y-%m-%dT%H:%M}", when=self._text_of(fitting[0]))
+
+    def _moments_said(self, said: str, now: datetime) -> tuple[When, When]:
+        """The old and the new moment of a move: "tomorrow's to Friday at three"; what is refused is the old one."""
+        words = said.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(len(words) - 1, 0, -1):
+            lead = next((one for one in self._finder.words.moves_to if tuple(plain[at : at + len(one)]) == one), ())
+            if not lead:
+                continue
+            new = self._turn.read(" ".join(words[at + len(lead) :]), now).slots.when
+            if new.has_day or new.times:
+                return self._finder.find(" ".join(words[:at]), now).when, new
+        slots = self._turn.read(said, now).slots
+        return (slots.refused[0] if slots.refused else slots.when), slots.when
+
+    def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
+        """Of two days that are named, the one that an appointment is not on."""
+        words = said.split()
+        ends = [" ".join(words[at:]) for at in range(len(words) - 1, -1, -1)]
+        begins = [" ".join(words[:at]) for at in range(1, len(words))]
+        found = (self._finder.find(text, now).when for text in (*ends, *begins))
+        return next((one for one in found if len(one.weekdays) == 1 and one.weekdays[0] != old.weekday()), None)
+
+
+def is_at(moment: datetime, when: When) -> bool:
+    return fits(FreeTime(moment.time(), date=moment.date()), when)

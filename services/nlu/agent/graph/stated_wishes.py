@@ -1,0 +1,179 @@
+"""What a whole turn says of a booking: one that it begins, and one that is open. Sans-IO."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from services.language.words import normalise
+from services.nlu.agent.graph.asking import UNKNOWN, is_text
+from services.nlu.agent.graph.counting import has_any
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import WHOLE_NUMBER
+from services.nlu.agent.graph.named_wishes import NamedWishes
+from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wishes import Taken
+
+_OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
+_DEEDS = frozenset({"book", "change", "cancel", "check"})
+_OF_THINGS = frozenset({"price", "offered", "duration", "hours", "free", UNKNOWN})  # kinds that a bare thing may seem
+_FACTS = frozenset({"price", "duration", "address", "who", "offered", "today", "language", "about", "robot", "advice"})
+
+
+class StatedWishes(NamedWishes):
+    """Wishes that take what a whole turn says, and requests that it makes."""
+
+    def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
+        else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
+        """
+        if self.is_open(dialogue) and dialogue.wish.kind == "book":
+            return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
+        parts = self._each_deed_once(tuple(self._as_request(part) for part in parts))
+        slots = self._finder.find(text, now)
+        says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
+        kinds = {part.kind for part in parts if not part.doubts}
+        if self.is_open(dialogue) or kinds & _OTHERS:
+            return parts
+        if says_all:
+            return (
+                replace(parts[0], text=text.rstrip(" ?？"), kind="book", slots=slots, doubts=(), is_follow_up=False),
+            )
+        return self._begun_at_length(text, parts, now)
+
+    def _as_request(self, part: Part) -> Part:
+        """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
+        lists, words = self._finder.words, part.slots.words
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, (*lists.question_words, *lists.price_words))
+        if (part.kind not in _OF_THINGS and not part.doubts) or asks or not self._names_booking(part):
+            return part
+        return replace(part, kind="book", doubts=(), is_follow_up=False)
+
+    def _names_booking(self, part: Part) -> bool:
+        """Return whether a sentence names what can be booked, and when."""
+        return bool(self._seen.free) and bool(part.slots.services) and part.slots.when.has_day
+
+    def in_turn(self, parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], str]:
+        """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
+        asks after an appointment comes last: "book one for my mother, and when is mine?"
+        """
+        requests = [part for part in parts if part.kind in _DEEDS and not part.doubts]
+        if len({part.kind for part in requests}) < 2:
+            return parts, ""
+        first = next((part for part in requests if part.kind != "check"), requests[0])
+        later = [part for part in requests if part.kind != first.kind]
+        kept = tuple(part for part in parts if part not in later)
+        return kept, ". ".join(part.text for part in later)[:LONGEST_SAID]
+
+    def _each_deed_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The parts without those that want again what one before them wants, and name nothing for it."""
+        kept: list[Part] = []
+        for part in parts:
+            is_again = part.kind in _DEEDS and any(part.kind == one.kind for one in kept)
+            if not is_again or part.slots.when or part.slots.services or part.slots.digits:
+                kept.append(part)
+        return tuple(kept)
+
+    def _begun_at_length(self, text: str, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn; one that wants a booking, where several of its sentences say for what and when and one
+        wants it: "A check-up, I think... Tuesday? No, Wednesday."
+        """
+        if all(part.doubts for part in parts):
+            stated = self._turn.read(text, now)
+            request = self._as_request(Part(stated.text, UNKNOWN, stated.slots))
+            if request.kind == "book":
+                return (request,)
+        wanting = next((part for part in parts if part.kind == "book"), None)
+        if wanting is None or any(self._asks_a_fact(part) for part in parts):
+            return parts
+        stated = self._turn.read(text, now)
+        is_same = stated.slots.when == wanting.slots.when and stated.slots.services == wanting.slots.services
+        if is_same or not (stated.slots.when or stated.slots.services):
+            return parts
+        return (replace(wanting, text=stated.text, slots=stated.slots, doubts=(), is_follow_up=False),)
+
+    def _with_one_name(self, parts: tuple[Part, ...], dialogue: Dialogue) -> tuple[Part, ...]:
+        """The parts of an answer to the question for the name; of one that is begun and said again whole ("Peter.
+        Peter Novak") the whole.
+        """
+        if self.asked(dialogue) != "name":
+            return parts
+        names = [set(normalise(self.name_in(part.text, is_asked=True))) for part in parts]
+        name = self.name_in(self._seen.said, is_asked=True)
+        if name and not any(names) and all(name not in part.text for part in parts):  # taken for a remark
+            return (*parts, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
+        return tuple(
+            part
+            for at, part in enumerate(parts)
+            if not names[at] or not any(names[at] < other for other in names[at + 1 :])
+        )
+
+    def _with_stated(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn in an open booking. Questions after facts stay; the other sentences, courtesies and all,
+        are one where they say another day, time or service than the booking has.
+        """
+        if any(part.kind in _OTHERS and not part.doubts and part.kind != "change" for part in parts):
+            return parts
+        questions = [part for part in parts if self._asks_a_fact(part)]
+        for question in questions:
+            text = text.replace(question.text, " ")
+        if self.asked(dialogue) == "name" and (name := self.name_in(text, is_asked=True)):
+            text = text.replace(name, " ") if name in text else ""  # "Mai" is tomorrow too
+        stated = self._turn.read(text, now)
+        part = Part(stated.text, STATED, stated.slots)
+        if self.asked(dialogue) == "phone" and not part.slots.when.has_day:  # "forty four, one three" is no hour
+            part = replace(part, slots=replace(part.slots, when=When()))
+        if has_any(stated.slots.words, self._finder.words.soonest) or self._is_as_wished(part, dialogue, now):
+            return parts
+        return (*questions, part)
+
+    def _asks_a_fact(self, part: Part) -> bool:
+        """Return whether a sentence asks for a fact: a day with a question mark only proposes it."""
+        if not part.text.rstrip().endswith(("?", "？")) or part.doubts:
+            return False
+        lists = self._finder.words
+        is_of_hours = part.kind == "hours" and has_any(
+            part.slots.words, (*lists.compares["opening"], *lists.compares["closing"])
+        )
+        return part.kind in _FACTS or is_of_hours or is_text(part.kind)
+
+    def _is_as_wished(self, part: Part, dialogue: Dialogue, now: datetime) -> bool:
+        """Return whether a turn says no day, time or service but those of the wish."""
+        wish, slots = dialogue.wish, part.slots
+        is_other_thing = any(one.id != wish.service for one in slots.services) or wish.service in slots.refused_things
+        is_refused = bool(wish.at) and any(when.is_on(datetime.fromisoformat(wish.at)) for when in slots.refused)
+        is_other_time = bool(slots.when) and not (wish.at and slots.when.is_on(datetime.fromisoformat(wish.at)))
+        return not (is_other_thing or is_refused or is_other_time)
+
+    def _take_stated(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """What a turn says of an open booking: each slot that it names is put into it."""
+        wish, slots, asked = dialogue.wish, part.slots, self.asked(dialogue)
+        name = self._stated_name(part, wish, asked, now)
+        service = "" if wish.service in slots.refused_things else wish.service
+        changed = replace(
+            wish,
+            service=slots.services[-1].id if slots.services else service,
+            person=slots.people[-1].id if slots.people else wish.person,
+            name=name or wish.name,
+            phone=slots.digits if len(slots.digits) >= WHOLE_NUMBER else wish.phone,
+        )
+        after = replace(dialogue, wish=changed)
+        if slots.when and (taken := self._answered_when(part, after, now)):
+            return taken
+        if wish.at and any(when.is_on(datetime.fromisoformat(wish.at)) for when in slots.refused):
+            changed = replace(changed, when="", at="")
+        return self._next([], changed, after)
+
+    def put_right(self, text: str, dialogue: Dialogue, now: datetime) -> Taken:
+        if dialogue.wish.kind != "book" or not self._seen.free:
+            return super().put_right(text, dialogue, now)
+        stated = self._turn.read(text, now)
+        return self._take_stated(Part(stated.text, STATED, stated.slots), dialogue, now)
+
+    def _stated_name(self, part: Part, wish: Wish, asked: str, now: datetime) -> str:
+        if wish.name and (name := self._given.corrected(part.text, wish.name)):
+            return name
+        is_alone = asked == "name" and not part.slots.when and not part.slots.services and not part.slots.digits
+        return self.name_in(part.text, is_asked=is_alone)

@@ -1,0 +1,152 @@
+"""The time of a booking: the free ones that fit what was said, which are told, and which an answer picks. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.language.words import normalise
+from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.counting import has_any
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import GivenNames
+from services.nlu.agent.graph.places import bare_hours, place_in
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.seen import Seen
+from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import WholeTurn
+from services.nlu.agent.graph.wish_times import fits
+from services.nlu.agent.graph.wished_deeds import deed_of
+from services.nlu.agent.graph.wishes import Taken, Wishes
+from services.nlu.agent.profile import AgentProfile
+
+_MOST_TOLD = 4  # free times in one sentence
+LONGEST_SAID = 200  # characters kept of what was said of times
+
+
+class TimedWishes(Wishes):
+    """Wishes whose time is one that the diary has free."""
+
+    _seen = Seen()
+
+    def __init__(self, profile: AgentProfile, language_code: str, finder: SlotFinder, templates: Templates) -> None:
+        super().__init__(profile, language_code, finder, templates)
+        self._given = GivenNames(language_code, finder, self._names)
+        self._turn = WholeTurn(finder, language_code)
+
+    def see(self, seen: Seen) -> None:
+        """What holds for the calls that follow; set anew for every turn, just before them."""
+        self._seen = seen
+
+    def is_open(self, dialogue: Dialogue) -> bool:
+        return super().is_open(dialogue) and not dialogue.wish.is_confirmed
+
+    def deed_of(self, wish: Wish) -> tuple[str, str]:
+        """The tool that does a wish and its arguments, always written the same way; empty: there is nothing to do."""
+        return deed_of(wish)
+
+    def free_times(self, now: datetime) -> list[tuple[str, FreeTime]]:
+        """The next free one of each weekday and time of day."""
+        told = self._told(self._seen.free)
+        times = ((self._free_text(free), free) for free in _first_of_each(_as_free(self._seen.free)))
+        return [(text, free) for text, free in times if text in told]
+
+    def fitting(self, when: When, now: datetime) -> list[str]:
+        fitting = [free for free in _as_free(self._seen.free) if fits(free, when)]
+        return [self._free_text(free) for free in _first_of_each(fitting)]
+
+    def _is_fitting(self, moment: datetime, when: When) -> bool:
+        return fits(FreeTime(moment.time(), date=moment.date()), when)
+
+    def _answered_when(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        wish, when = dialogue.wish, part.slots.when
+        if wish.kind != "book" or not self._seen.free or not when or self._refused(when, now):
+            return super()._answered_when(part, dialogue, now)
+        return self._timed([], wish, part, dialogue, now)
+
+    def _timed(self, texts: list[str], wish: Wish, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
+        """A booking with the time that was said, where one free time is meant. Of several the caller is asked which;
+        where none is free, they hear of those on the same day, else of all.
+        """
+        when = self._on_day_said(part.slots.when, wish, now)
+        free = [moment for moment in self._seen.free if fits(as_free_time(moment), when)]
+        free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
+        if len(_first_of_each(_as_free(free))) == 1:
+            return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
+        if free:
+            said = part.text if when == part.slots.when else f"{wish.said}, {part.text}"
+            return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
+        day = replace(when, times=(), part="")
+        on_day = [moment for moment in self._seen.free if when.has_day and fits(as_free_time(moment), day)]
+        times = self._words.all_of(self._told(on_day or self._seen.free))
+        text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
+        said = self._said(day, now) if on_day else ""
+        return text, "when_free", replace(dialogue, wish=replace(wish, when="", at="", said=said))
+
+    def _on_day_said(self, when: When, wish: Wish, now: datetime) -> When:
+        """A time of day on the day that was said before, where the caller is still choosing its hour."""
+        if when.has_day or when.trouble:
+            return when
+        day = self._turn.read(wish.said or wish.when, now).slots.when
+        return replace(when, date=day.date, last_date=day.last_date, weekdays=day.weekdays, since=now.date())
+
+    def _open_times(self, wish: Wish, now: datetime) -> list[datetime]:
+        """The free times that a caller chooses from: those of the day that they said."""
+        when = self._turn.read(wish.said, now).slots.when if wish.said else When()
+        return [one for one in self._seen.free if when and fits(as_free_time(one), when)] or list(self._seen.free)
+
+    def _told(self, moments: Sequence[datetime]) -> list[str]:
+        """Free times in words, no more than can be listened to: of many the first of each day."""
+        free = _first_of_each(_as_free(moments))
+        days = {one.date for one in free}
+        if len(free) > _MOST_TOLD and len(days) > 1:
+            first: dict[object, FreeTime] = {}
+            for one in free:
+                first.setdefault(one.date, one)
+            free = list(first.values())
+        return [self._free_text(one) for one in free[:_MOST_TOLD]]
+
+    def _picked(self, part: Part, moments: Sequence[datetime]) -> str:
+        """The one of the offered times that an answer names by its place or by its bare hour: "the later one",
+        "eleven would do"; empty: none, or several.
+        """
+        told = self._told(moments)
+        if part.slots.when or not told:
+            return ""
+        if chosen := self._in_order(part.text, told):
+            return chosen
+        hours = bare_hours(part.text, self._language)
+        fitting = _first_of_each(_as_free([one for one in moments if one.time() in hours]))
+        return self._free_text(fitting[0]) if len(fitting) == 1 else ""
+
+    def _in_order(self, text: str, offered: Sequence[str]) -> str:
+        """The one of several that its place names: "the first one", "the last"; empty: none."""
+        lists, words = self._finder.words, normalise(text)
+        place = place_in(text, self._language)
+        if not place and has_any(words, lists.later_one):
+            place = -1
+        if not place and has_any(words, lists.earlier_one):
+            place = 1
+        return offered[place - (place > 0)] if place and -len(offered) <= place <= len(offered) else ""
+
+    def _text_of(self, moment: datetime) -> str:
+        return self._free_text(FreeTime(moment.time(), date=moment.date()))
+
+
+def as_free_time(moment: datetime) -> FreeTime:
+    return FreeTime(moment.time(), date=moment.date())
+
+
+def _as_free(moments: Sequence[datetime]) -> list[FreeTime]:
+    return [as_free_time(moment) for moment in moments]
+
+
+def _first_of_each(free_times: Sequence[FreeTime]) -> list[FreeTime]:
+    """Of times on the same weekday the earliest date; they come in order."""
+    first: dict[tuple[int, object], FreeTime] = {}
+    for free in free_times:
+        first.setdefault((free.date.weekday() if free.date else -1, free.time), free)
+    return list(first.values())
