@@ -131,7 +131,7 @@ def _is_looked_up(call: ToolCall, reads: Callable[[str], bool]) -> bool:
 
 
 def _with_results(evidence: Evidence, calls: Iterable[ToolCall], reads: Callable[[str], bool]) -> Evidence:
-    ended = [call for call in calls if is_done(call.result_json) or _is_looked_up(call, reads)]
+    ended = [call for call in calls if is_done(call.result_json, tool=call.name) or _is_looked_up(call, reads)]
     return replace(
         evidence,
         tools=(*evidence.tools, *(call.result_json for call in ended)),

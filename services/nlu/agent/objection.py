@@ -20,7 +20,7 @@ _REASONS = {
     "person": "that person is not known to do that",
     "thing": "nothing is known of that",
     "denied": "that is not so",
-    "deed": "that has not been done",
+    "deed": "nothing shows that it was done",
     "promise": "nothing was asked for that would do that",
     "ability": "you have no means to do that",
     "human": "you are no human being",

@@ -10,6 +10,7 @@ from services.nlu.agent.tools import ToolRefused
 from services.nlu.tools.deed import NotReached
 from services.nlu.tools.journal import Journal
 from services.nlu.tools.package import Asked, Operation
+from services.nlu.tools.proof import Proof, proof_in
 from services.nlu.tools.rest.failures import CallFailed
 from services.runtime.logs import get_logger
 
@@ -18,6 +19,7 @@ log = get_logger(__name__)
 MAX_RESULT_BYTES = 16 * 1024  # of what a tool tells; a model's prompt has to hold it
 NOT_KNOWN = "whether it was done is not known: it is not sent again, and staff must look"
 
+_SHOWN_CHARS = 300  # of an answer that proves no deed
 _SENT = "sent"
 _DONE = "done:"
 _NOTE = "note:"
@@ -80,6 +82,12 @@ class OperationDeed:
             _log(self.spec.name, failure)
             raise await self._outcome(operation, failure, key) from failure
         told = _told(value if isinstance(value, dict) and "status" in value else {"status": "done", "result": value})
+        proof = proof_in(value, tool=self.spec.name, is_answered=True)
+        if proof is Proof.REFUSED:
+            await self._forget(operation, key)
+            raise ToolRefused(f"it was not done: {_shown(value)}")
+        if proof is Proof.UNKNOWN:
+            raise ToolRefused(f"it was asked for, and {_shown(value)} came: {NOT_KNOWN}")
         await self._journal.note(key, _DONE + told)
         return told
 
@@ -109,6 +117,10 @@ def _told(value: Any) -> str:
     if len(text.encode()) > MAX_RESULT_BYTES:
         raise ToolRefused(f"the result has more than {MAX_RESULT_BYTES} bytes: ask for less")
     return text
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)[:_SHOWN_CHARS]
 
 
 def _log(tool: str, failure: CallFailed) -> None:

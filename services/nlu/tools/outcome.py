@@ -6,43 +6,25 @@ from services.nlu.history import ToolCall
 from services.nlu.tools.clinic.diary import NOT_GIVEN, TAKEN
 from services.nlu.tools.hotel.register import FULL
 from services.nlu.tools.outbox import NOT_NOTED
+from services.nlu.tools.proof import Proof, proof_in
 from services.runtime.json_text import read_json
 
-_FAILED = ("error", "failed", "cancelled", "pending")  # as a text anywhere in it: what was asked for was not done
-_NOT_DONE = frozenset(
-    {"refused", "rejected", "denied", "declined", "invalid", "unavailable", "unknown", "fail", "failure", "not_found"}
-    | {"not found", "conflict", "queued", "canceled", "expired", "timeout", "no", "none", "null", "false", ""}
-)
-_SAYS_HOW = ("status", "state")
-_SAYS_WHETHER = ("ok", "success", "succeeded", "done")
-_FIRST_BAD_STATUS = 400  # of HTTP
+_MOST_CHARS = 64 * 1024  # of a result that is read; a model is told far less
 
 
-def is_done(result_json: str) -> bool:
-    """Return whether a result says that what was asked for was done: it is an object of JSON that says something, no
-    failure among it. What has another shape proves nothing.
+def is_done(result_json: str, *, tool: str = "") -> bool:
+    """Return whether the result of a tool says that what was asked for was done. What has another shape than an object
+    proves nothing, nor does an object that was cut for the model's prompt and lost fields.
     """
-    if any(f'"{sign}"' in result_json for sign in _FAILED):
+    if len(result_json) > _MOST_CHARS:
         return False
     try:
         result = read_json(result_json)
     except ValueError:
         return False
-    if not isinstance(result, dict) or not result or result.get("errors"):
-        return False
-    whether = [result[name] for name in _SAYS_WHETHER if name in result]
-    return all(_is_good(result[name]) for name in _SAYS_HOW if name in result) and all(whether)
-
-
-def _is_good(status: object) -> bool:
-    match status:
-        case bool():
-            return status
-        case int():
-            return 0 < status < _FIRST_BAD_STATUS
-        case str():
-            return status.strip().casefold() not in _NOT_DONE
-    return False
+    if isinstance(result, dict) and "cut" in result:  # as tool_results has it
+        result = result.get("result")
+    return isinstance(result, dict) and "..." not in result and proof_in(result, tool=tool) is Proof.DONE
 
 
 def outcome_of(call: ToolCall | None) -> str:

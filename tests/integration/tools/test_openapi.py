@@ -189,6 +189,27 @@ async def test_what_cannot_be_used_is_told_with_its_reason(tmp_path: Path, fault
             await run(tools, "rooms_listRooms", hotel="h")
 
 
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (Reply({"id": "7", "success": "false", "reason": "full"}, status=201), "was not done"),
+        (Reply({"id": "7", "status": "Failed"}), "was not done"),
+        (Reply({"id": "7", "data": {"booked": False}}), "was not done"),
+        (Reply({}), "not known"),
+        (Reply([]), "not known"),
+        (Reply({"id": "7"}, status=202), "not known"),
+        (Reply(status=202), "not known"),
+    ],
+)
+async def test_a_success_of_http_whose_answer_proves_nothing_is_no_deed(
+    tmp_path: Path, answer: Reply, why: str
+) -> None:
+    async with rooms_tools(tmp_path) as (server, tools):
+        server.faults = [answer]
+        with pytest.raises(ToolRefused, match=why):
+            await run(tools, "rooms_book", body={"guest": "Anna"})
+
+
 async def test_a_post_with_a_key_header_is_sent_again_and_one_without_is_not(tmp_path: Path) -> None:
     rooms = Rooms()
     async with serving(rooms) as server:

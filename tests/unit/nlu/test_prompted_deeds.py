@@ -137,6 +137,8 @@ class Boasting(Eager):
 
 
 WRONG = ["[]", "null", "7", '"done"', "{}", '{"status": ["done"]}', '{"status": "refused"}', '{"ok": false}']
+WRONG += ['{"status": "Failed"}', '{"success": "false"}', '{"booked": false}', '{"code": 500}', '{"ok": 0}']
+WRONG += ['{"result": {"success": false}}', '{"detail": "Not found."}', '{"a": "%s"}' % ("x" * 1_000_000)]
 WRONG += ['{"status": 500}', '{"success": false, "message": "the slot is gone"}', '{"errors": ["no slot"]}']
 
 

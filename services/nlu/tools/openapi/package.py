@@ -26,6 +26,7 @@ from services.runtime.errors import StartupError
 
 _MAX_DESCRIPTION_BYTES = 8 << 20
 _FETCH_S = 10.0
+_ACCEPTED = 202  # it is not done yet (RFC 9110, 15.3.3)
 
 
 class OpenApiPackage:
@@ -122,12 +123,14 @@ class OpenApiPackage:
         async def run(arguments: Mapping[str, Any], asked: Asked) -> object:
             answer = await self._ask(described, arguments, asked, writes=writes)
             value = _value_of(answer)
-            if answer_check is not None and isinstance(value, dict):
+            if answer_check is not None:
+                if not isinstance(value, dict):
+                    raise BadAnswer(f"{answer.who} answered with no object, which its description says it is")
                 try:
                     await asyncio.to_thread(answer_check, value)
                 except ToolRefused as refused:
                     raise BadAnswer(f"{answer.who} answered otherwise than its description says: {refused}") from None
-            return value
+            return {"status": "accepted", "result": value} if writes and answer.status == _ACCEPTED else value
 
         return Operation(
             "".join(char if char.isalnum() or char in "_-" else "_" for char in described.operation_id)[:31],
