@@ -28,6 +28,10 @@ _OFFICE_BEGINS_MIN, _OFFICE_ENDS_MIN = 7 * 60, 19 * 60  # of a time whose half o
 _SPAN = "span"  # a unit that is a number of days: a fortnight
 _MOST_WEEKDAYS = 8  # that are counted ahead: "two Fridays from now"
 _WEEKEND = 5  # the first weekday of it
+_BETWEEN = (  # lists of words that stand between a weekday and its date: "Friday this week, the third"
+    *("time_openings", "day_openings", "articles", "this_words", "next_words", "this_behind", "next_behind"),
+    *("week_words", "month_openings"),
+)
 _LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
 
 
@@ -157,13 +161,14 @@ class _Finder:
             shifted = day + timedelta(days=shift) if day and shift else day
             if day and not shift and (beside := self._weekday_beside(day, dated, weekdays)):
                 return beside, None, None
-            return self._with_weekday(shifted, last, trouble, weekdays)
+            return self._beside_weekday((shifted, last, trouble), dated.start, dated.end, weekdays)
         if ahead is not None:
-            return self._with_weekday(*ahead, weekdays) if self.counts_days else ahead
+            used = self.used
+            return self._beside_weekday(ahead, used.start, used.stop, weekdays) if self.counts_days else ahead
         if relative:
             start, end, days = relative[0]
             days += self._counted_from(start) + self._is_day_later(start, end)
-            return self._with_weekday(today + timedelta(days=days), None, None, weekdays)
+            return self._beside_weekday((today + timedelta(days=days), None, None), start, end, weekdays)
         if self.words.lists["end_of_month"].are_in(texts) and not any(v.kind is Kind.MONTH for v in values):
             return _end_of_month(_months_on(today.replace(day=1), self._offset("month_words") or 0)), None, None
         if self.words.lists["end_of_year"].are_in(texts):
@@ -227,13 +232,33 @@ class _Finder:
             return self.now.date() + timedelta(days=int(value.number)), None, None
         return self._weekday(value)
 
-    def _with_weekday(
-        self, day: date | None, last: date | None, trouble: Trouble | None, weekdays: Sequence[Value]
-    ) -> _Found:
-        named = weekdays[0].days if weekdays else frozenset()
-        if day is not None and named and day.weekday() not in named:
-            return None, None, Trouble.CONTRADICTION
-        return day, last, trouble
+    def _beside_weekday(self, found: _Found, start: int, end: int, weekdays: Sequence[Value]) -> _Found:
+        """The day that is named from `start` to `end`, among the weekdays of the text. Only a weekday beside it can
+        contradict it ("Tuesday the third"); one that stands apart is another day, and the later of two days counts:
+        "I've an appointment tomorrow, can I come on Friday?".
+        """
+        day = found[0]
+        if day is None or not weekdays:
+            return found
+        if beside := [value for value in weekdays if self._are_beside(value, start, end)]:
+            agrees = any(day.weekday() in value.days for value in beside)
+            return found if agrees else (None, None, Trouble.CONTRADICTION)
+        last = weekdays[-1]
+        return self._weekday(last) if last.start >= end and day.weekday() not in last.days else found
+
+    def _are_beside(self, weekday: Value, start: int, end: int) -> bool:
+        """Return whether only stops, other values and words of days stand between a weekday and another day."""
+        first, behind = (weekday.end, start) if weekday.end <= start else (end, weekday.start)
+        texts, at = self.reading.texts, first
+        values = {place for value in self.reading.values for place in range(value.start, value.end)}
+        while at < behind:
+            if at not in values and self.reading.tokens[at].kind != "stop":
+                length = max(self.words.length(name, texts, at) for name in _BETWEEN)
+                if not length:
+                    return False
+                at += length - 1
+            at += 1
+        return True
 
     def _dated(self, value: Value) -> _Found:
         year, month, day = value.date
