@@ -68,9 +68,26 @@ def test_a_preamble_of_a_script_without_spaces_is_left_out(hotel: AgentProfile) 
 
 
 def test_a_joint_inside_a_short_question_joins_nothing(hotel: AgentProfile) -> None:
-    joints = SlotFinder(hotel.facts, "zh").words.joints
-    assert splits("午夜的时候前台还有人吗", joints, "zh") == []
-    assert ("双人间多少钱", "早餐几点开始") in splits("双人间多少钱还有早餐几点开始", joints, "zh")
+    words = SlotFinder(hotel.facts, "zh").words
+    assert splits("午夜的时候前台还有人吗", words, "zh") == []
+    assert ("双人间多少钱", "早餐几点开始") in splits("双人间多少钱还有早餐几点开始", words, "zh")
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "halves"),
+    [
+        ("vi", "Trưa thứ tư còn giờ nào không chị?", []),
+        ("vi", "Em bọc răng sứ tuần trước vẫn còn ê thì làm sao?", []),
+        ("vi", "Cuối tuần này bên mình còn phòng gia đình không?", []),
+        ("vi", "Phòng đơn giá sao còn phòng gia đình thì sao?", ["Phòng đơn giá sao"]),
+        ("zh", "后天晚上你们还有房间可以订吗", []),
+    ],
+)
+def test_what_is_still_there_is_no_second_question(
+    hotel: AgentProfile, language: str, text: str, halves: list[str]
+) -> None:
+    words = SlotFinder(hotel.facts, language).words
+    assert [left for left, _ in splits(text, words, language)] == halves
 
 
 @pytest.mark.parametrize(

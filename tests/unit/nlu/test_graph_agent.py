@@ -127,6 +127,18 @@ async def test_what_was_said_instead_counts(clinic: AgentProfile) -> None:
     assert reply == "A crown costs 250 dollars."
 
 
+async def test_the_price_behind_a_need_is_that_of_what_is_needed(clinic: AgentProfile) -> None:
+    (reply,) = await answers(clinic, "My old bridge broke, so a filling it must be. How much would that come to?")
+    assert reply.endswith("A filling costs 50 dollars.")
+
+
+async def test_no_sentence_is_said_twice_in_one_reply(clinic: AgentProfile) -> None:
+    replies = await answers(
+        clinic, "How much is a crown? Sorry, how much was a crown?", "Does it rain? I left my umbrella."
+    )
+    assert replies == ["A crown costs 250 dollars.", "I'm sorry, I don't know that. Is there anything else?"]
+
+
 async def test_the_day_after_the_one_spoken_of(clinic: AgentProfile) -> None:
     replies = await answers(clinic, "Are you open on Friday?", "And the day after that?", "What about the day before?")
     assert replies[1:] == [

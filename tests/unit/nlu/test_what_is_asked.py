@@ -10,6 +10,7 @@ from services.nlu.agent.graph.asking import UNKNOWN, asking
 from services.nlu.agent.graph.counting import Counting
 from services.nlu.agent.graph.kind_rules import asks_which_there_are, beside_time_clause, by_evidence
 from services.nlu.agent.graph.mentions import are_joined
+from services.nlu.agent.graph.reading import weigh
 from services.nlu.agent.graph.sentences import tells_only_when, without_time_clause
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.profile import AgentProfile, read_agents
@@ -131,6 +132,75 @@ def test_a_kind_needs_words_that_speak_for_it(  # noqa: PLR0917 - one case
     finder = SlotFinder(agents[agent].facts, "en")
     guesses = (Guess(kind, score), Guess("chat", 0.1))
     assert by_evidence((kind, ()), guesses, finder.find(text, NOW), finder, text)[0] == decided
+
+
+@pytest.mark.parametrize(
+    ("agent", "language", "text", "named"),
+    [
+        ("clinic", "en", "would you check whether a crown takes long", ["crown"]),
+        ("clinic", "en", "I'm still checking with my boss", []),
+        ("clinic", "en", "what would a check be", ["checkup"]),
+        ("clinic", "en", "two checkups and a cleaning", ["checkup", "cleaning"]),
+        ("hotel", "en", "is an airport pick-up possible", ["transfer"]),
+        ("hotel", "en", "do your airport pick ups run at night", ["transfer"]),
+        ("hotel", "en", "pick a room for me", []),
+    ],
+)
+def test_a_verb_is_no_name_and_one_word_may_be_said_as_two(
+    agents: dict[str, AgentProfile], agent: str, language: str, text: str, named: list[str]
+) -> None:
+    found = SlotFinder(agents[agent].facts, language).find(text, NOW).services
+    assert [one.id for one in found] == named
+
+
+@pytest.mark.parametrize(
+    ("agent", "language", "text", "weekday"),
+    [
+        ("clinic", "en", "a crown on Friday, no sorry, I meant Thursday", 3),
+        ("clinic", "vi", "thứ tư em nhé, à nhầm, thứ năm", 3),
+        ("hotel", "ru", "в субботу, точнее, в пятницу", 4),
+        ("hotel", "zh", "星期六，不对，星期五", 4),
+    ],
+)
+def test_of_a_day_and_the_one_said_instead_the_later_counts(
+    agents: dict[str, AgentProfile], agent: str, language: str, text: str, weekday: int
+) -> None:
+    assert SlotFinder(agents[agent].facts, language).find(text, NOW).when.weekdays == (weekday,)
+
+
+@pytest.mark.parametrize(
+    ("agent", "language", "text", "kind", "decided"),
+    [
+        ("hotel", "zh", "后天还有双人间吗", "offered", "free"),
+        ("hotel", "ru", "на пятницу остались одноместные номера", "offered", "free"),
+        ("clinic", "vi", "thứ tư còn khám răng được nữa không", "hours", "free"),
+        ("clinic", "en", "is anything left for a crown on Friday", "hours", "free"),
+        ("clinic", "en", "are you open for a crown on Friday", "hours", "hours"),
+        ("clinic", "en", "do you do crowns on Friday", "offered", "offered"),
+    ],
+)
+def test_what_is_still_there_on_a_day_asks_for_free_times(  # noqa: PLR0917 - one case
+    agents: dict[str, AgentProfile], agent: str, language: str, text: str, kind: str, decided: str
+) -> None:
+    finder = SlotFinder(agents[agent].facts, language)
+    guesses = (Guess(kind, 0.5), Guess("chat", 0.1))
+    assert by_evidence((kind, ()), guesses, finder.find(text, NOW), finder, text)[0] == decided
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("a single from Monday till Thursday", False),
+        ("could we move the single to Thursday", True),
+        ("that Thursday of mine, you know", True),
+    ],
+)
+def test_a_thing_and_a_time_fit_a_change_only_beside_a_word_of_one(
+    agents: dict[str, AgentProfile], text: str, fits: bool
+) -> None:
+    finder = SlotFinder(agents["hotel"].facts, "en")
+    weighed = weigh([Guess("change", 0.35), Guess("chat", 0.1)], finder.find(text, NOW), finder)
+    assert (weighed[0].score > 0.35) is fits
 
 
 def test_which_there_are_is_asked_by_the_word_that_names_share(agents: dict[str, AgentProfile]) -> None:

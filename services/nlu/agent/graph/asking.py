@@ -78,6 +78,9 @@ class Asking:
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
     determiners: frozenset[str]
+    verbs: frozenset[str]  # of many uses: none is a name by its stem
+    stills: tuple[Words, ...]  # in these a joint joins nothing: "còn chỗ" is a place that is still free
+    joins_still: tuple[Words, ...]  # unless one of these follows: "còn phòng đôi thì sao"
     counters: frozenset[str]  # stand between a number and what is counted
     before: tuple[Words, ...]  # before a time: earlier than it
     after: tuple[Words, ...]
@@ -162,6 +165,9 @@ def _read(language: str) -> Asking:
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),
         determiners=frozenset(data.words(language, FILE, "words.determiners")),
+        verbs=frozenset(data.words(language, FILE, "words.verbs")),
+        stills=listed("parts.stills"),
+        joins_still=listed("parts.joins_still"),
         counters=frozenset(word for words in listed("words.counters") for word in words),
         before=listed("words.before"),
         after=listed("words.after"),

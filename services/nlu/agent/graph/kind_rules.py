@@ -17,6 +17,7 @@ from services.nlu.agent.understanding import Guess
 _CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of it
 _WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
 _DEED_WORDS = 3  # of a name that is what somebody does: nothing else is asked of it
+_NEAR_SCORE = 0.1  # of two kinds that are about as likely
 _NEAR = 3  # words behind "which": "какие у вас номера"
 _COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
@@ -36,14 +37,26 @@ def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return _second(guesses, kind)
     if kind == "who" and slots.when.has_day and not names_anything(slots):
         return ("hours", ()) if has_any(words, finder.words.compares["staff"]) else decided
-    if kind == "advice" and has_any(words, finder.words.price_words):
-        return "price", ()
+    if spoken_for := _spoken_for(decided, guesses, slots, finder):
+        return spoken_for, ()
     if _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words):
         return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning"
     is_of_nothing = kind in _OF_A_THING and _is_of_nothing(slots, finder)
     if is_weak and (is_of_nothing or (kind == "hours" and _is_of_no_time(slots, finder))):
         return UNKNOWN, ()
     return _of_named_thing(decided, slots, finder)
+
+
+def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> str:
+    """Return the kind that words speak for, whatever the examples say; empty: none."""
+    kind, doubts = decided
+    if "advice" in doubts[:2] and any(map(is_text, doubts[:2])):
+        return kind  # a text for an emergency, or the staff: either is better than to ask again
+    if kind == "advice" and has_any(slots.words, finder.words.price_words):
+        return "price"
+    if doubts and kind in _OF_TIMES and slots.when.last_date and finder.names_a_room(slots):
+        return "book"  # "a double from Friday till Sunday"
+    return "free" if _asks_whether_left(kind, guesses, slots, finder) else ""
 
 
 def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
@@ -71,6 +84,17 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
     if kind != UNKNOWN or not _is_asked_for(slots) or n_strange > 1:
         return decided
     return ("duration" if has_any(slots.words, finder.words.evidence["lengths"]) else "offered"), ()
+
+
+def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked if a thing, or any place, is still to be had on a day: "明天还有单人间吗"."""
+    lists, words = finder.words, slots.words
+    unfit = (*lists.price_words, *lists.compares["opening"], *lists.compares["closing"])
+    if not slots.when.has_day or not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
+        return False
+    scores = {one.kind: one.score for one in guesses}
+    is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
+    return is_near or (kind in ("offered", "hours", "free") and bool(slots.services))
 
 
 def _is_asked_for(slots: Slots) -> bool:

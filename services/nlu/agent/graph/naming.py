@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 from services.language.words import is_sign, normalise, without_marks
 from services.nlu.agent.facts import Names, names_in
-from services.nlu.agent.graph.asking import Words
+from services.nlu.agent.graph.asking import Asking, Words
 
 _LEAST_STEM = 4  # letters that words of one stem share
 _STEM_SHARE = 0.6  # of the longer word
@@ -49,12 +49,24 @@ def _ending(found: re.Match[str]) -> str:
 
 
 def forms_of(names: Names, language_code: str) -> tuple[Words, ...]:
-    return tuple(words for words in map(normalise, names_in(names, language_code)) if words)
+    """The names as words; one with a hyphen also as one word: "check-up" is "checkup"."""
+    texts = names_in(names, language_code)
+    joined = [text.replace("-", "") for text in texts if "-" in text]
+    return tuple(dict.fromkeys(words for words in map(normalise, (*texts, *joined)) if words))
 
 
 def forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
     """The names in the caller's language and in the agent's others, which callers mix: "how much is cạo vôi?"."""
     return tuple(dict.fromkeys(form for code in (language_code, *names) for form in forms_of(names, code)))
+
+
+def is_verb(words: Words, start: int, end: int, form: Words, asking: Asking) -> bool:
+    """Return whether what is like a name is a verb of many uses instead: "could you check if you are open" names no
+    check-up, though "a check" does.
+    """
+    if end - start > 1 or words[start] not in asking.verbs or words[start:end] == form:
+        return False
+    return not start or words[start - 1] not in asking.articles
 
 
 def places_of(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:
@@ -89,14 +101,24 @@ def _matched(words: Words, start: int, form: Words, common: frozenset[str], long
     least = _LEAST_LIKE_BESIDE if n_equal else _LEAST_LIKE
     for number, wanted in enumerate(form):
         gap = 0
-        while number and at < len(words) and gap < longest_gap and not _is_like(words[at], wanted, least):
+        while number and at < len(words) and gap < longest_gap and not _length_of(wanted, words, at, least):
             if words[at] not in common:
                 return 0
             at, gap = at + 1, gap + 1
-        if at >= len(words) or not _is_like(words[at], wanted, least):
+        if not (length := _length_of(wanted, words, at, least)):
             return 0
-        at += 1
+        at += length
     return at
+
+
+def _length_of(wanted: str, words: Words, at: int, least: float) -> int:
+    """Return how many words say a word of a name here: two where it is said in two ("pick-up" of "pickup"); 0: none."""
+    if at >= len(words):
+        return 0
+    if _is_like(words[at], wanted, least):
+        return 1
+    is_cut = len(words[at]) > 1 and wanted.startswith(words[at]) and at + 1 < len(words) and not is_sign(wanted[0])
+    return 2 * (is_cut and f"{words[at]}{words[at + 1]}" in (wanted, f"{wanted}s"))
 
 
 def _is_like(word: str, wanted: str, least: float) -> bool:

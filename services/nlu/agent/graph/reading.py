@@ -60,6 +60,11 @@ _ABOUT = {
     "topics": ("who",),
     "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
+_SAID_BY = {
+    "change": "changes",
+    "cancel": "cancels",
+    "check": "checks",
+}  # words without which a thing and a time fit none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,12 @@ class Reader:
                 if parts and self._goes_on_with(part, parts[-1], language_code):
                     continue
                 part = replace(part, is_asked=len(pieces) > 1)
-                if part.kind in _OF_A_THING and not names_anything(part.slots) and parts and parts[-1].doubts:
+                is_of_need = bool(parts) and (bool(parts[-1].doubts) or parts[-1].kind == UNKNOWN)
+                if part.kind in _OF_A_THING and not names_anything(part.slots) and is_of_need:
                     part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
                 context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
                 parts.append(part)
-        matters = [part for part in parts if self._matters(part, parts)] or parts[:1]
+        matters = [part for part in parts if _matters(part, parts, is_open=bool(dialogue.wish.kind))] or parts[:1]
         if refused := [part for part in matters if part.kind == "tampering"]:
             return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
         sure = [part for part in matters if not part.doubts]
@@ -120,12 +126,6 @@ class Reader:
         if confidence is None or dialogue.wish.kind or any(_is_trusted(part, confidence) for part in chosen):
             return chosen
         return (replace(chosen[0], text=text, kind=MISHEARD, doubts=()),)
-
-    def _matters(self, part: Part, parts: Sequence[Part]) -> bool:
-        if part.kind in COURTESIES:
-            return False
-        is_remark = part.kind == UNKNOWN and not part.is_asked and not part.text.rstrip().endswith(("?", "？"))
-        return not is_remark or all(other.kind == UNKNOWN or other.kind in COURTESIES for other in parts)
 
     async def _pieces(self, sentence: str, language_code: str, now: datetime) -> tuple[str, ...]:
         """A sentence in two where both halves ask something, and not the same. What asks for a sum is one."""
@@ -135,7 +135,7 @@ class Reader:
         if has_any(normalise(sentence), of_several) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
         joined, bare = (
-            splits(sentence, finder.words.joints, language_code),
+            splits(sentence, finder.words, language_code),
             bare_splits(sentence, finder.words.cues, language_code),
         )
         named = finder.find(sentence, now).services if joined or bare else ()
@@ -200,7 +200,7 @@ class Reader:
         if kind := follow_up_kind(slots, finder, dialogue):
             return Part(text, kind, slots, is_follow_up=True)
         asked = without_preamble(text, finder.words.preambles, language_code)
-        guesses = _weighed(await self._understood(asked, language_code), slots)
+        guesses = weigh(await self._understood(asked, language_code), slots, finder)
         kind, doubts = _decide(guesses)
         if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
@@ -254,6 +254,21 @@ class Reader:
         return (said, instead) if is_of_one else None
 
 
+def _matters(part: Part, parts: Sequence[Part], *, is_open: bool) -> bool:
+    """Return whether a part is to be answered: no courtesy, and no remark beside a question. Where a wish is open, what
+    is unknown may be a name.
+    """
+    if part.kind in COURTESIES:
+        return False
+    others = [other for other in parts if other.kind not in COURTESIES]
+    answers_alone = all(other.kind == UNKNOWN if is_open else _is_remark(other) for other in others)
+    return not _is_remark(part) or answers_alone
+
+
+def _is_remark(part: Part) -> bool:
+    return part.kind == UNKNOWN and not part.is_asked and not part.text.rstrip().endswith(("?", "？"))
+
+
 def _is_trusted(part: Part, confidence: float) -> bool:
     """Return whether a kind is sure enough for how well the turn was heard."""
     if confidence >= _CLEAR_CONFIDENCE or part.is_follow_up:
@@ -264,7 +279,7 @@ def _is_trusted(part: Part, confidence: float) -> bool:
 def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
     """Return whether a part asks about a thing that is not known: as such, or whether there is one."""
     if part.kind == UNKNOWN:
-        return True
+        return not names_anything(part.slots)  # "I suppose I need a check-up. How much is that?"
     return part.kind == "offered" and not names_anything(part.slots) and asks_whether_there_is(part.slots, finder)
 
 
@@ -281,9 +296,12 @@ def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
     return is_short and has_any(slots.words, people) and not has_any(slots.words, finder.words.question_words)
 
 
-def _weighed(guesses: Sequence[Guess], slots: Slots) -> list[Guess]:
+def weigh(guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> list[Guess]:
     """The guesses with those before that ask about what the sentence names."""
     fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
+    if slots.services:  # "a double from Friday till Sunday" is no change
+        evidence = finder.words.evidence
+        fitting -= {kind for kind, name in _SAID_BY.items() if not has_any(slots.words, evidence[name])}
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
     if slots.people and (slots.topics or slots.services) and not slots.when:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]

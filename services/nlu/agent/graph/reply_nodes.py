@@ -15,6 +15,7 @@ from services.nlu.agent.graph.captures import Captures, SlotTaken
 from services.nlu.agent.graph.dialogue import Dialogue, as_state
 from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.running import CallState
+from services.nlu.agent.graph.sentences import sentences_of
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.work import Work
@@ -42,6 +43,8 @@ class ReplyNodes:
         text = work.finding.text if work.finding else ""
         if work.is_plain:
             text = self._answers[work.language_code].plain(text)
+        if work.said and not (work.finding and (work.finding.act or work.finding.next is Next.CONFIRM)):
+            text = _unsaid(text, work.said)
         work.said = f"{work.said} {text}".strip()
         if work.finding and work.finding.act:
             return Command(update={"say": text}, goto="act")
@@ -108,6 +111,12 @@ class ReplyNodes:
         if pending:
             return text, asked.text, dialogue
         return text.removesuffix(usual) + asked.text, pending, dialogue
+
+
+def _unsaid(text: str, said: str) -> str:
+    """A text without the sentences that were said before in the same reply."""
+    before = set(sentences_of(said))
+    return " ".join(sentence for sentence in sentences_of(text) if sentence not in before)
 
 
 def _written(act: CallAct) -> dict[str, str]:

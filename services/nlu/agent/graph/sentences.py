@@ -11,6 +11,7 @@ from services.language.clauses import is_abbreviated
 from services.language.script import script_of
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import Asking, Words
+from services.nlu.agent.graph.counting import has_any
 
 _MAX_BARE_SPLITS = 3
 _LEAST_PART_WORDS = 2
@@ -80,13 +81,24 @@ def sentences_of(text: str) -> list[str]:
     return [sentence for sentence in found if normalise(sentence)] or [text]
 
 
-def splits(sentence: str, joints: Sequence[Words], language_code: str) -> list[tuple[str, str]]:
-    """The ways to cut a sentence at a joining word or a comma."""
+def splits(sentence: str, asking: Asking, language_code: str) -> list[tuple[str, str]]:
+    """The ways to cut a sentence at a joining word or a comma; at no word of what is still there: "còn chỗ không"."""
+    joints = asking.joints
     is_spaced = script_of(language_code).is_spaced
     pattern = "|".join(re.escape((" " if is_spaced else "").join(joint)) for joint in joints)
     joint = rf"\b(?:{pattern})\s+" if is_spaced else f"(?:{pattern})"
     cuts = re.compile(rf"\s*[,，;；、]?\s*{joint}|[，；、]", re.IGNORECASE)
-    halves = [(sentence[: cut.start()], sentence[cut.end() :]) for cut in cuts.finditer(sentence)]
+    still = [
+        found.span()
+        for found in phrase_pattern(asking.stills, language_code).finditer(sentence)
+        if normalise(found.group())[:1] not in joints  # "vẫn còn" can be nothing else
+        or not has_any(normalise(sentence[found.end() :]), asking.joins_still)
+    ]
+    halves = [
+        (sentence[: cut.start()], sentence[cut.end() :])
+        for cut in cuts.finditer(sentence)
+        if not any(start < cut.end() and cut.start() < end and normalise(cut.group()) for start, end in still)
+    ]
     least = _LEAST_PART_WORDS if is_spaced else _LEAST_PART_SIGNS
     return [half for half in halves if all(len(normalise(text)) >= least for text in half)]
 

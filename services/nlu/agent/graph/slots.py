@@ -23,7 +23,7 @@ from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
-from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, places_of
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_verb, places_of
 from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.graph.when import When
 
@@ -31,6 +31,7 @@ _LONGEST_HOUR = 12
 _LONGEST_RELATION = 3  # words of "no later than"
 _LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
+_NIGHT = "night"  # that a price is for
 _STAND_IN = "it"  # in place of a word that looks like a number and is none: a word without a value
 _MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
 _MASK = "\u00b7"  # in place of a word that is a name
@@ -68,6 +69,7 @@ class SlotFinder:
         self._language = self.language_code = language_code
         self.words: Asking = asking(language_code)
         self._greetings = phrase_pattern(self.words.greetings, language_code)
+        self._corrections = phrase_pattern(self.words.corrections, language_code)
         self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
         self._shared_words = self._words_of_several(facts)
         self._per = {each.id: each.per for each in facts.services if each.per}
@@ -119,6 +121,7 @@ class SlotFinder:
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
         when, digits, places = self._values(self._without_stand_ins(text), now)
+        when = self._corrected(when, text, now)
         if when.part and not when.times and not self._part_without_greeting(text, now):
             when = replace(when, part="")
         if holidays:
@@ -166,6 +169,10 @@ class SlotFinder:
         """Return whether several services' names have a word that is no small one, also with an ending: "rooms"."""
         return any(word == own or (len(own) >= _LEAST_STEM and word.startswith(own)) for own in self._shared_words)
 
+    def names_a_room(self, slots: Slots) -> bool:
+        """Return whether a thing is named that is let by the night."""
+        return any(self._per.get(one.id) == _NIGHT for one in slots.services)
+
     def is_one(self, slots: Slots, period: str) -> bool:
         """Return whether a sentence says one of what prices are for by its number: "one night"."""
         return self._counting.is_one(slots.words, period)
@@ -204,6 +211,7 @@ class SlotFinder:
             for thing_id, forms in things
             for form in forms
             for start, end in places_of(words, form, between)
+            if not is_verb(words, start, end, form, self.words)
         ]
         places = {place for start, end in spans_of(words, self.words.places) for place in range(start, end)}
         found = [one for one in found if not places & set(range(one.start, one.end))]
@@ -256,6 +264,17 @@ class SlotFinder:
         if when.has_day:
             when = replace(when, day_relation=self._day_relation(reading), since=now.date())
         return when, digits, frozenset(places)
+
+    def _corrected(self, when: When, text: str, now: datetime) -> When:
+        """The day that was said instead of another: "Wednesday at ten, no sorry, I meant Thursday"."""
+        found = list(self._corrections.finditer(text)) if when else []
+        if not found:
+            return when
+        before = self._values(self._without_stand_ins(text[: found[0].start()]), now)[0]
+        after = self._values(self._without_stand_ins(text[found[-1].end() :]), now)[0]
+        if not (before.has_day and after.has_day):
+            return when
+        return replace(after, times=after.times or before.times, part=after.part or before.part)
 
     def _part_without_greeting(self, text: str, now: datetime) -> str:
         """Return the part of day that a text says beside a greeting: "good morning" is no time."""
