@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.language import calendar_words, claims, clauses, data, number_words, script, value_words
+from services.language import calendar_words, claims, clauses, data, number_words, outcome_words, script, value_words
 from services.language.words import normalise
 
 FILE = "conversation"
@@ -55,6 +55,7 @@ def load_languages() -> None:
     calendar_words.load()
     value_words.load()
     claims.load()
+    outcome_words.load()
 
 
 @data.cached
