@@ -19,7 +19,7 @@ _MOST_CHARS = 2000  # of one text
 
 
 class Proof(StrEnum):
-    """What a result, or one of its fields, says of the deed."""
+    """Proof of a deed in a result, or in one of its fields."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -202,7 +202,7 @@ class _Reading:
             yield Proof.UNKNOWN
 
     def _said(self, text: str) -> Proof | None:
-        """What a text says, its worst word first; None: nothing that is known here."""
+        """The proof in a text, its worst word first; None: it has no word that is known here."""
         if len(text) > _MOST_CHARS:
             return Proof.UNKNOWN
         plain = _CONTRACTED.sub(" not", without_marks(_CAMEL.sub(" ", text).casefold()))

@@ -1,5 +1,5 @@
-"""What an agent with a diary does about a booking: it offers what is free, reads the wish back with its date, and books
-what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""Bookings of an agent with a diary: it offers what is free, reads the wish back with its date, and books what the
+caller says yes to once they have heard that question to its end. Sans-IO.
 """
 
 from __future__ import annotations
