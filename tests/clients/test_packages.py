@@ -1,4 +1,4 @@
-"""What another team takes: the example of each README runs as it stands, versions agree, the libraries are thin."""
+"""Client packages: the example of each README runs as it stands, versions agree, the libraries are thin."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def test_tagged_protos_are_not_changed() -> None:
 
 
 def git(*arguments: str) -> str:
-    """What git prints."""
+    """The output of a git command."""
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 

@@ -82,12 +82,12 @@ class Server:
     """The stages behind a gateway."""
 
     def log(self) -> str:
-        """What it has written so far."""
+        """The log that the server has written up to now."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
 
 def environment(stage: Stage, port: int, settings: Mapping[str, str]) -> dict[str, str]:
-    """What a service is started with: nothing of the developer's own settings."""
+    """The environment that a service is started with: nothing of the developer's own settings."""
     prefix = {"call": "GATEWAY"}.get(stage.name, stage.name.upper())
     inherited = {
         name: value

@@ -27,11 +27,11 @@ class Faithful:
     """Whether its statuses lose their details."""
 
     def request(self, request: Any) -> Iterable[Any]:
-        """What the server behind gets for a request."""
+        """The requests that the server behind gets for a request."""
         return [request]
 
     def response(self, response: Any) -> Iterable[Any]:
-        """What the client gets for a response."""
+        """The responses that the client gets for a response."""
         return [response]
 
 

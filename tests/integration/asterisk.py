@@ -34,7 +34,7 @@ async def running_pbx(folder: Path, *, longest_call_s: int = 600, ring_s: int = 
 
 
 def number(pbx: PrivatePbx, extension: str = "1000") -> str:
-    """What a phone dials."""
+    """The SIP address that a phone dials."""
     return f"sip:{extension}@127.0.0.1:{pbx.ports.sip}"
 
 
@@ -81,7 +81,7 @@ class EdgeProcess:
                 await asyncio.sleep(0.01)
 
     async def kill(self) -> None:
-        """As a crash would."""
+        """Kill Asterisk, as a crash would end it."""
         self.process.kill()
         await self.process.wait()
 

@@ -17,7 +17,7 @@ PHONE_SIP_PORTS = range(21000, 22000, 2)  # below those the kernel gives to whoe
 
 
 def _free_sip_port() -> int:
-    """A port nobody listens on now, nor on the next, which the phone takes for TLS."""
+    """A free port whose next port, which the phone takes for TLS, is free too."""
     for port in random.sample(PHONE_SIP_PORTS, len(PHONE_SIP_PORTS)):
         with socket.socket() as sip, socket.socket() as tls, suppress(OSError):
             sip.bind(("127.0.0.1", port))

@@ -28,7 +28,7 @@ COMPARISON = re.compile(r"(==|!=|>=|<=|(?<![=!<>])>|(?<![=!<>])<)(?=\s)")
 
 
 def steady(**changes: str) -> dict[str, str]:
-    """What an hour after another looks like while all is well, a sample a minute; then the changes."""
+    """The series of one hour after another in which all is well, a sample a minute, with these changes."""
     well = {
         'up{job="tong-dai", service="tts"}': "1x600",
         'voice_ari_connected{instance="gw"}': "1x600",

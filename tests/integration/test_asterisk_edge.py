@@ -192,7 +192,7 @@ async def test_calls_that_came_while_the_gateway_was_dead_are_not_lost(tmp_path:
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
             await edge.kill()
-        call = await phones.call(number(pbx))  # nobody is connected: the dialplan's fallback answers
+        call = await phones.call(number(pbx))  # no gateway is connected: the dialplan's fallback answers
         assert await call.wait_over(15)
         assert call.heard.last_sound_s() is not None, "an apology is heard"
         await wait_empty(pbx)

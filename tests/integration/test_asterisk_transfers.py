@@ -49,7 +49,7 @@ class Desk:
             raise AssertionError(self.story()) from None
 
     def story(self) -> str:
-        """What happened so far, for a person."""
+        """The events up to now, for a person to read."""
         return "\n".join(" ".join(str(event).split()) for event in self.events)
 
     def turns(self) -> list[Any]:

@@ -1,5 +1,5 @@
-"""What servers that call themselves compatible with OpenAI do beside its documents: how a stream ends, how calls are
-numbered, where an error or a refusal stands. Each is answered as its sender meant it.
+"""Servers that call themselves compatible with OpenAI, in what its documents leave open: how a stream ends, how calls
+are numbered, where an error or a refusal stands. Each is answered as its sender meant it.
 """
 
 import asyncio

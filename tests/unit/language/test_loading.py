@@ -1,4 +1,4 @@
-"""What the services know of languages is read and compiled before the first call, never in one."""
+"""Loading of languages: all is read and compiled before the first call, never in one."""
 
 import re
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 1
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is read or compiled after every service has loaded."""
+    """The files read and patterns compiled after every service has loaded."""
     data.forget()
     backchannels()
     load_languages()

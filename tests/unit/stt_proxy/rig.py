@@ -78,7 +78,7 @@ class DictationCall:
         self.rested.append(to_sample)
 
     def reach(self, sample: int) -> None:
-        """It answers when it is asked."""
+        """Do nothing: the engine answers when it is asked."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         self.edges.append((utterance_id, sample, is_begin))

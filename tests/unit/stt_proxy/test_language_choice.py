@@ -1,4 +1,4 @@
-"""A wrong language flips nobody: single words leave the call in its language, longer speech that is sure changes it."""
+"""Choice of the call's language: single words leave the call in its language, longer speech that is sure changes it."""
 
 import asyncio
 from collections.abc import AsyncIterator

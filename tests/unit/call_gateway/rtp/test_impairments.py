@@ -47,13 +47,13 @@ class FarSide:
         return datagram
 
     def left_s(self, number: int) -> float:
-        """When the packet's last sample was spoken, by our clock."""
+        """The time when the packet's last sample was spoken, by our clock."""
         return BEGAN_S + (number + 1) * self.ptime_ms / 1000 / (1 + self.ppm / 1e6)
 
 
 @dataclass
 class Heard:
-    """What the receiver gave out."""
+    """Output of the receiver."""
 
     far_side: FarSide
     events: list[tuple[float, LegEvent]] = field(default_factory=list)  # (when, what)
