@@ -69,7 +69,7 @@ class CallWatch:
         return True
 
     async def _watch(self, stub: Any) -> None:
-        """Until cancelled: a gateway that was started again goes on telling."""
+        """Watch until cancelled: a gateway that was started again goes on telling."""
         while True:
             try:
                 async for response in stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):

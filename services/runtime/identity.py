@@ -120,7 +120,7 @@ class Tokens:
         self._identities = list(identities)
 
     def identify(self, authorization: str, *, now: float | None = None) -> Identity:
-        """Whose an `authorization` header is. `now`: seconds since 1970. Raises UnauthenticatedError."""
+        """The owner of an `authorization` header. `now`: seconds since 1970. Raises UnauthenticatedError."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("send the header `authorization: Bearer TOKEN`")

@@ -16,7 +16,7 @@ _MOST = 8  # units
 
 
 def shift_in(text: str, lists: Mapping[str, Sequence[Words]], language_code: str) -> timedelta | None:
-    """By how much something is moved, later being positive; None: a text says none."""
+    """The shift of a time that a text asks for, later being positive; None: it asks for none."""
     words = normalise(text)
     is_later, is_earlier = has_any(words, lists["later"]), has_any(words, lists["earlier"])
     if is_later == is_earlier:
