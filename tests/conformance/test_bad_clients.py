@@ -142,7 +142,7 @@ async def test_silent_streams_take_no_slots_and_are_ended(tmp_path: Path) -> Non
 
 
 async def reason_of_refusal(stage: Stage, channel: grpc.aio.Channel) -> str:
-    """Why a stream is refused; asked again where grpc.aio lost the reason, as a write met the refusal."""
+    """The reason of a refused stream; asked again where grpc.aio lost the reason, as a write met the refusal."""
     for _ in range(10):
         stream = start_stream(stage, channel)
         await stream.send(stage.config())

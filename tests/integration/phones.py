@@ -56,7 +56,7 @@ def seconds_of_tone(heard: Recording, hertz: float, *, from_s: float = 0.0) -> f
 
 
 async def hear_tone(call: SipCall, hertz: float, *, seconds: float, limit_s: float = 5.0, from_s: float = 0.0) -> None:
-    """Until so much of a tone has been heard since `from_s`."""
+    """Wait until so much of a tone has been heard since `from_s`."""
     async with asyncio.timeout(limit_s):
         while seconds_of_tone(call.heard, hertz, from_s=from_s) < seconds:
             await asyncio.sleep(0.05)

@@ -53,7 +53,7 @@ class Desk:
         return "\n".join(" ".join(str(event).split()) for event in self.events)
 
     def turns(self) -> list[Any]:
-        """Those of the agent that are over, the greeting left out."""
+        """The agent's turns that are over, the greeting left out."""
         return [
             event.turn
             for event in self.events

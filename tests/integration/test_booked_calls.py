@@ -135,7 +135,7 @@ class PhoneCaller:
         self._call, self._watch = call, watch
 
     async def listen(self, *, limit_s: float = 20.0) -> None:
-        """Until the agent has spoken and fallen silent."""
+        """Wait until the agent has spoken and fallen silent."""
         await hear_out(self._call, from_s=self._from_s, limit_s=limit_s, has_agent_floor=self._watch.has_agent_floor)
 
     async def speak(self) -> None:

@@ -87,7 +87,7 @@ class Told:
         )
 
     def floors(self) -> list[int]:
-        """Whose turn it was, in order."""
+        """The floors of the call, in order."""
         return [event.floor_change.to for event in self.events if event.WhichOneof("event") == "floor_change"]
 
     def phrases(self, since: int) -> list[str]:
@@ -268,7 +268,7 @@ async def _until_settled(call: SipCall, told: Told, since: int, *, restarted: bo
 
 
 def _heard_until_now(call: SipCall) -> Samples:
-    """With silence where no packets came."""
+    """The sound heard until now, with silence where no packets came."""
     missing = round((call.now_s() - call.heard.length_s) * 8000)
     return np.concatenate([call.heard.samples(), np.zeros(max(0, missing), dtype=np.int16)])
 

@@ -94,7 +94,7 @@ def as_meant(deed: Deed, script: Script) -> Deed:
 
 
 async def begins_to_speak(line: ProgramLine, from_s: float) -> None:
-    """Until the agent is heard."""
+    """Wait until the agent is heard."""
     await wait_until(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, ANSWER_LIMIT_S)
 
 

@@ -33,7 +33,7 @@ def step_s(n_tokens: int) -> float:
 
 
 class TimedModel(LetterModel):
-    """Its steps take time; a turn costs six tokens of template, and a token is a word of four bytes."""
+    """Model whose steps take time; a turn costs six tokens of template, and a token is a word of four bytes."""
 
     now = 0.0
 

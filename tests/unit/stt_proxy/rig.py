@@ -208,7 +208,7 @@ class Call:
         await self._send(0, ms)
 
     async def settle(self) -> None:
-        """Until everything sent was listened to."""
+        """Wait until everything sent was listened to."""
         for _ in range(10_000):
             if not self.listening._steps:
                 return

@@ -1,4 +1,4 @@
-"""Which engine hears a call, and how another takes over in mid-call without a word lost or doubled."""
+"""Choice of the engine that hears a call, and change to another in mid-call without a word lost or doubled."""
 
 import asyncio
 from collections.abc import Callable

@@ -45,7 +45,7 @@ async def test_a_call_that_runs_out_of_sound_does_not_wait_behind_72_calls_that_
 
 
 async def order_of(workers: Workers, dues_s: list[float]) -> list[int]:
-    """In which order steps with these deadlines are run, by their place in the list, when all wait at once."""
+    """The order in which steps with these deadlines are run, by their place in the list, when all wait at once."""
     gate, order = threading.Event(), list[int]()
     holding = asyncio.create_task(workers.run(gate.wait, due_s=0.0))
     await asyncio.sleep(0)
