@@ -17,9 +17,9 @@ from services.language.reading.normalizer import Normalizer, Pronunciation
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.ending import agent_ends, caller_ends, offer
-from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
+from services.nlu.agent.phrases import expected_after
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.end_of_turn.evidence import Evidence
 from services.stt_proxy.end_of_turn.judging import judge
