@@ -329,7 +329,7 @@ def clauses(rig: Rig, turn_id: int = 1) -> list[tuple[float, str]]:
     ]
 
 
-def test_a_slow_tool_brings_a_filler_and_then_patience_every_five_seconds(tmp_path: Path) -> None:
+def test_a_slow_tool_brings_a_filler_and_then_a_phrase_every_five_seconds(tmp_path: Path) -> None:
     tool = Told("a", giving("{}", after_s=11.5))
 
     async def scene() -> None:
