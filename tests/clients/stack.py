@@ -34,7 +34,7 @@ from tests.fakes.ports import free_port
 ROOT = Path(__file__).parents[2]
 TOKEN = "clients-0123456789abcdef"  # noqa: S105 - a test's own
 SAYS = "Please say sure."
-"""What every caller is heard to say."""
+"""The words that every caller is heard to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,9 +114,9 @@ LIBRARIES = {
     "python": ("python", "*.py"),
 }
 NO_CODE = re.compile(r"//|#|/\*|\"{3}|(?:import|package|from)\b")
-"""How a comment, a documentation or an import begins."""
+"""Beginnings of a comment, a documentation or an import."""
 ENDS = {"/*": "*/", '"' * 3: '"' * 3, "(": ")", "{": "}"}
-"""What ends one over several lines, by what opens it."""
+"""The end of one over several lines, by its beginning."""
 MOST_LINES = 640
 """Of code: what the issue of the clients calls "about 600"."""
 

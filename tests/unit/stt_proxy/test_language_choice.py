@@ -26,7 +26,7 @@ WORDS = {
         "một", "hai", "ba", "anh", "chị", "em", "được",
     ),
 }  # fmt: skip
-"""What is said in one word in a call that is in the language in front, spoken in the other one."""
+"""Single words of another language, by the language of the call they are said in."""
 
 
 def test_a_sure_language_heard_for_long_is_believed():

@@ -31,7 +31,7 @@ from tests.fakes.recordings import recordings
 STATEMENT = "I agree that Example Ltd. makes a voice of these recordings and answers its telephone with it."
 CONSENT = tts_pb2.VoiceConsent(speaker_name="Jane Doe", statement=STATEMENT)
 targets: list[str] = []
-"""Where the servers of `serving` listen, the latest last."""
+"""The addresses of the servers of `serving`, the latest last."""
 PIECE = 400_000  # bytes a request
 
 

@@ -9,7 +9,7 @@ from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.history import Entry
 
 TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
-"""What does a wish, by its kind."""
+"""The tool of a wish, by its kind."""
 
 
 def deed_of(wish: Wish) -> tuple[str, str]:
