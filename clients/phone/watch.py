@@ -56,7 +56,7 @@ class CallWatch:
         return next(floors, record_pb2.FLOOR_UNSPECIFIED) in _AGENT_FLOORS
 
     def last_heard(self) -> str:
-        """Return what was heard of the agent's last turn that is over."""
+        """The part that was heard of the agent's last turn that is over."""
         turns = (event.turn for event in reversed(self.events) if event.HasField("turn"))
         return next((turn.heard_text for turn in turns if not turn.is_gateway_prompt), "")
 

@@ -198,7 +198,7 @@ def _expiry(where: str, value: object) -> float:
 
 
 def _without_content(error: Exception) -> str:
-    """Return what is wrong, without what stands in the file."""
+    """The message of an error, without the content of the file."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, RecursionError):

@@ -69,7 +69,7 @@ class Told:
         return next((at for event, at in told if event.WhichOneof("event") == "turn" and _is_phrase(event.turn)), None)
 
     def ends(self) -> list[int]:
-        """Return what ended calls."""
+        """The causes of the ended calls."""
         return [event.end.cause for event in self.events if event.WhichOneof("event") == "end"]
 
     def is_settled(self, since: int, *, restarted: bool) -> bool:
@@ -91,7 +91,7 @@ class Told:
         return [event.floor_change.to for event in self.events if event.WhichOneof("event") == "floor_change"]
 
     def phrases(self, since: int) -> list[str]:
-        """Return what the gateway said by itself since that event."""
+        """The phrases of the gateway itself since that event."""
         return [
             event.turn.heard_text
             for event in self.events[since:]

@@ -121,7 +121,7 @@ class Captures:
         return None
 
     def expected(self, dialogue: Dialogue) -> Expected | None:
-        """Return what answers the slot that is asked for now."""
+        """The answer that the slot asked for now expects."""
         if not self._wishes.is_open(dialogue):
             return None
         capture = self._captures.get(self._wishes.asked(dialogue).removeprefix(SLOT_KEY))
