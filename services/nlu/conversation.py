@@ -334,7 +334,7 @@ class Conversation:
             )
         )
 
-    # What was heard and done
+    # Reports of playout and of actions
 
     async def _on_playout_report(self, report: PlayoutReport) -> None:
         if report.gateway_text is None:

@@ -170,7 +170,7 @@ class _Reading:
         return "" if is_fit else "the question did not ask whether this is to be done"
 
     def _asks_yes_or_no(self, texts: tuple[str, ...], *, endings_only: bool = False) -> bool:
-        """By its beginning, or that of a part behind a stop, or by its end."""
+        """Return whether a question asks for yes or no: by its beginning, that of a part behind a stop, or its end."""
         lists = self._claims.lists
         if any(lists["yes_no_endings"].length(texts, at) == len(texts) - at for at in range(len(texts))):
             return True

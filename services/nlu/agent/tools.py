@@ -48,7 +48,7 @@ class HasTools(Protocol):
     """An agent that brings tools of its own, beside those its file names."""
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
-        """By name, for one tenant's calls."""
+        """The tools of one tenant's calls, by name."""
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ _MOST_CHARS = 2000  # of one text
 
 
 class Proof(StrEnum):
-    """What a result, or one of its fields, says of the deed."""
+    """Proof of a deed in a result, or in one of its fields."""
 
     DONE = "done"
     REFUSED = "refused"

@@ -1,4 +1,4 @@
-"""What a language lacks is named; a fifth language is one folder for every service."""
+"""Missing parts of a language are named; a fifth language is one folder for every service."""
 
 import shutil
 import tomllib
@@ -112,7 +112,7 @@ def keys_of(table: Mapping[str, object], but: tuple[str, ...] = ()) -> Iterator[
 
 
 def graph_parts() -> dict[str, tuple[str, ...]]:
-    """What an agent of kind graph needs besides: what English has."""
+    """The parts that an agent of kind graph needs besides: those that English has."""
     names_things = ("currencies", "languages", "people_counted")
     return {name: tuple(keys_of(data.read("en", name), names_things)) for name in ("asking", "answering")}
 
@@ -390,7 +390,7 @@ def test_a_word_in_two_forms_of_unicode_stands_twice(folder: Path) -> None:
 
 
 def load_all() -> None:
-    """As the services load."""
+    """Load the languages, as the services do."""
     backchannels()
     load_languages()
     load_phrasebooks()

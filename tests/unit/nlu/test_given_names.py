@@ -1,5 +1,5 @@
-"""What callers put right or give early while an appointment is taken down: it is kept, read back, and nothing else is
-done.
+"""Details that callers correct or give early while an appointment is taken down: they are kept, read back, and nothing
+else is done.
 """
 
 from pathlib import Path

@@ -268,7 +268,7 @@ class GraphAgent:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
 
     async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
-        """Return what stands for a number; None: the diary cannot be read."""
+        """The bookings that stand for a number; None: the diary cannot be read."""
         if self._house:
             return await self._house.standing(work.tenant_id, phone, since=work.now.date()) if phone else ()
         if self._clinic is None:

@@ -1,5 +1,5 @@
-"""What an agent with a diary does about a booking: it offers what is free, reads the wish back with its date, and books
-what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""Bookings of an agent with a diary: it offers what is free, reads the wish back with its date, and books what the
+caller says yes to once they have heard that question to its end. Sans-IO.
 """
 
 from __future__ import annotations
@@ -89,7 +89,8 @@ class Bookings(StatedWishes):
         is_wanted = has_any(slots.words, lists.soonest) and not slots.when.trouble
         is_of_hours = has_any(slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
         is_open = self.is_open(dialogue)
-        if not is_wanted or is_of_hours or (is_open and dialogue.wish.kind != "book") or self._is_other_kind(part):
+        is_other_kind = part.kind in _NO_TIMES and not part.doubts  # it surely asks for something else than a time
+        if not is_wanted or is_of_hours or is_other_kind or (is_open and dialogue.wish.kind != "book"):
             return None
         first = next((at for at in self._seen.free if not slots.when or self._is_fitting(at, slots.when)), None)
         if first is None:
@@ -104,10 +105,6 @@ class Bookings(StatedWishes):
             return self._begin(wish, dialogue, now, _without_time(part))
         text = f"{self._words.plain(self._words.say('free_yes', times=when))} {self._words.ask('appointment')}"
         return text, "appointment", replace(dialogue, service=service, wish=Wish(when=when))
-
-    def _is_other_kind(self, part: Part) -> bool:
-        """Return whether a sentence surely asks for something else than a time."""
-        return part.kind in _NO_TIMES and not part.doubts
 
     def _another(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """One more booking behind one that is done, for somebody who is named or for another service: "and one on

@@ -35,7 +35,7 @@ _MOST_MISSED = 2  # names and numbers without an appointment, before staff have 
 
 
 class StandingBookings(MovedTimes):
-    """Bookings, and what becomes of them later."""
+    """Bookings that stand: they are looked up, moved and cancelled."""
 
     wanted_phone = ""
     """A number whose appointments were not looked up when none was found for it: look, and take the turn again."""

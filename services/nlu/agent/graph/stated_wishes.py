@@ -1,4 +1,4 @@
-"""What a whole turn says of a booking: one that it begins, and one that is open. Sans-IO."""
+"""Wishes stated by a whole turn: for a booking that it begins, and for one that is open. Sans-IO."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class StatedWishes(NamedWishes):
         return not (is_other_thing or is_refused or is_other_time)
 
     def _take_stated(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
-        """What a turn says of an open booking: each slot that it names is put into it."""
+        """Put each slot that a turn names into the open booking."""
         wish, slots, asked = dialogue.wish, part.slots, self.asked(dialogue)
         name = self._stated_name(part, wish, asked, now)
         service = "" if wish.service in slots.refused_things else wish.service

@@ -24,7 +24,7 @@ _STOP = re.compile(r"\s*[,;:，；：、]\s*|\s+[–—-]\s+")
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a turn says of a booking."""
+    """Statement of a turn about a booking."""
 
     text: str  # without what is refused
     slots: Slots  # what is wanted, and what is refused

@@ -46,7 +46,7 @@ class Wishes(WishTimes):
         return bool(dialogue.wish.kind) and not dialogue.wish.is_noted
 
     def question(self, dialogue: Dialogue) -> str:
-        """Return what must still be asked; empty where no wish is open."""
+        """The question that must still be asked; empty where no wish is open."""
         return self._question(dialogue.wish)[0] if self.is_open(dialogue) else ""
 
     def asked(self, dialogue: Dialogue) -> str:
@@ -269,7 +269,7 @@ class Wishes(WishTimes):
         return grouped(digits, self._region)
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
-        """Return what is asked next for a wish that has come further."""
+        """The next question for a wish that has come further."""
         return self._next([], wish, dialogue)
 
     def says_more(self, text: str, now: datetime) -> bool:
