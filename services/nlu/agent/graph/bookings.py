@@ -66,6 +66,8 @@ class Bookings(StatedWishes):
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        if part.kind == STATED and self.is_taken_back(part):
+            return self._drop(dialogue)
         if part.kind == STATED:
             return self._take_stated(part, dialogue, now)
         part = self._without_doubt(part, dialogue)
@@ -235,7 +237,7 @@ class Bookings(StatedWishes):
         """Return whether something in the turn takes its yes back, or names another time."""
         slots = self._finder.find(self._seen.said, now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
-        is_taken_back = has_any(slots.words, self._finder.words.take_backs)
+        is_taken_back = has_any(slots.words, self.take_backs)
         undoing = (part for part in self._seen.parts if part.kind in _UNDOING and not self._agrees(part, wish))
         return is_other_time or is_taken_back or any(undoing)
 
@@ -247,7 +249,11 @@ class Bookings(StatedWishes):
         thanks = {word for phrase in (*lists.name_trails, *lists.preambles) if len(phrase) == 1 for word in phrase}
         verbs = deed_words(self.deed_of(wish)[0], self._language)
         known = {*normalise(self._question(wish)[0]), *verbs, *thanks, *lists.beside_yes}
-        return is_all_agreement(self._seen.said or part.text, lists, asked=known)
+        return is_all_agreement(self._said_to(wish) or part.text, lists, asked=known)
+
+    def _said_to(self, wish: Wish) -> str:
+        """The turn without what is no answer to the read-back of a wish."""
+        return self._seen.said
 
 
 def _without_time(part: Part) -> Part:

@@ -66,7 +66,9 @@ class Captures:
 
     def take(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A turn about the slot that is asked for, or one that was read back; None: it is about something else."""
-        if not self._wishes.is_open(dialogue):
+        if not self._wishes.is_open(dialogue) or any(
+            part.kind == STATED and self._wishes.is_taken_back(part) for part in heard.parts
+        ):
             return None
         asked = self._wishes.asked(dialogue)
         says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too

@@ -10,6 +10,7 @@ from services.nlu.agent.capture.capturing import Capture
 from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.capture.phone import grouped
 from services.nlu.agent.facts import names_in
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
@@ -106,7 +107,13 @@ class Wishes(WishTimes):
     def is_taken_back(self, part: Part) -> bool:
         """Return whether a sentence drops the wish that is open."""
         slots = part.slots
-        return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
+        return has_any(slots.words, self.take_backs) and not (slots.when or slots.digits)
+
+    @property
+    def take_backs(self) -> tuple[Words, ...]:
+        """Words with which an open wish is dropped, or put off until the caller rings again."""
+        lists = self._finder.words
+        return (*lists.take_backs, *lists.refusing["puts_off"])
 
     def _is_time(self, part: Part) -> bool:
         """Return whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
