@@ -66,10 +66,9 @@ class Bookings(StatedWishes):
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if part.kind == STATED and self.is_taken_back(part):
-            return self._drop(dialogue)
         if part.kind == STATED:
-            return self._take_stated(part, dialogue, now)
+            is_dropped = self.is_taken_back(part)
+            return self._drop(dialogue) if is_dropped else self._take_stated(part, dialogue, now)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first

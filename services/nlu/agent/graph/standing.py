@@ -344,9 +344,7 @@ class StandingBookings(MovedTimes):
 
     def _takes_back(self, said: str, now: datetime) -> bool:
         slots = self._finder.find(said, now)
-        return bool(slots.when) or any(
-            slots.words[at : at + len(phrase)] == phrase for phrase in self.take_backs for at in range(len(slots.words))
-        )
+        return bool(slots.when) or has_any(slots.words, self.take_backs)
 
     def _spoken(self, starts: str) -> str:
         """A time of the diary in words; empty: none."""

@@ -60,7 +60,8 @@ class Wishes(WishTimes):
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
         if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
             return taken
-        if part.kind in self._kinds and not (self.is_open(dialogue) and part.slots.when):
+        is_name = self.asked(dialogue) == "name" and self._is_answer(part, "name")
+        if part.kind in self._kinds and not is_name and not (self.is_open(dialogue) and part.slots.when):
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
@@ -87,7 +88,8 @@ class Wishes(WishTimes):
         if is_name and (name := self.name_in(part.text, is_asked=False)):  # too early, or it was taken down wrong
             said = self._words.say("noted_name", name=name)
             return self._next([said], replace(dialogue.wish, name=name), dialogue)
-        if part.kind == dialogue.wish.kind and not part.slots.when:
+        is_answer = asked == "name" and self._is_answer(part, asked)  # "Amy Book"
+        if part.kind == dialogue.wish.kind and not part.slots.when and not is_answer:
             return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
         return None
 
