@@ -55,6 +55,7 @@ async def test_a_refusal_drops_a_booking_before_it_is_read_back(tmp_path: Path) 
     ("said", "wanted"),
     [
         ("Don't book that, I've changed my mind: a filling, please.", "You'd like filling, Tuesday"),
+        ("Wait, make it a filling please, no cleaning", "You'd like filling, Tuesday"),
         ("Let me check with my boss. Friday is better.", "You'd like cleaning, Friday, December 4 at 9 a.m."),
     ],
 )

@@ -23,7 +23,7 @@ from services.nlu.agent.graph.seen import covers
 from services.nlu.agent.graph.stated_wishes import StatedWishes
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wished_deeds import TOOLS
-from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
@@ -66,9 +66,8 @@ class Bookings(StatedWishes):
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if part.kind == STATED:
-            is_dropped = self.is_taken_back(part)
-            return self._drop(dialogue) if is_dropped else self._take_stated(part, dialogue, now)
+        if part.kind in (STATED, PUT_OFF):
+            return self._take_stated(part, dialogue, now) if part.kind == STATED else self._drop(dialogue)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first

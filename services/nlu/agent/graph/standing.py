@@ -98,8 +98,6 @@ class StandingBookings(MovedTimes):
         held = (*(self._seen.own or ()), *self._seen.found)
         return (json.dumps({"appointments": [f"{one.starts:%Y-%m-%dT%H:%M}" for one in held]}),) if held else ()
 
-    # Taking it down
-
     def _wants_sooner(self, part: Part) -> bool:
         """Return whether a time before the caller's own appointment is asked for: "sooner than mine"."""
         lists, slots = self._finder.words, part.slots

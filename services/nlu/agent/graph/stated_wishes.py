@@ -15,7 +15,7 @@ from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
-from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _DEEDS = frozenset({"book", "change", "cancel", "check"})
@@ -68,7 +68,7 @@ class StatedWishes(NamedWishes):
             kept = kept.replace(question.text, " ")
         if is_refusal and not (wants and kept.strip()) and not agrees:
             bare = replace(refused, when=When(), services=(), people=(), digits="", refused=())
-            return (*questions, Part(aside, STATED, bare))
+            return (*questions, Part(aside, PUT_OFF, bare))
         return (*questions, self._beside_refusal(kept, dialogue, now, wants=wants))
 
     def _beside_refusal(self, kept: str, dialogue: Dialogue, now: datetime, *, wants: bool) -> Part:

@@ -22,6 +22,7 @@ from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
 CALLBACK = "callback"
+PUT_OFF = "put_off"  # a turn that drops what is open, or leaves it for later
 _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
     | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
