@@ -23,7 +23,7 @@ from services.nlu.agent.graph.seen import covers
 from services.nlu.agent.graph.stated_wishes import StatedWishes
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wished_deeds import TOOLS
-from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
@@ -66,8 +66,8 @@ class Bookings(StatedWishes):
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if part.kind == STATED:
-            return self._take_stated(part, dialogue, now)
+        if part.kind in (STATED, PUT_OFF):
+            return self._take_stated(part, dialogue, now) if part.kind == STATED else self._drop(dialogue)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first
@@ -232,7 +232,7 @@ class Bookings(StatedWishes):
         """Return whether something in the turn takes its yes back, or names another time."""
         slots = self._finder.find(self._seen.said, now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
-        is_taken_back = has_any(slots.words, self._finder.words.take_backs)
+        is_taken_back = has_any(slots.words, self.take_backs)
         undoing = (part for part in self._seen.parts if part.kind in _UNDOING and not self._agrees(part, wish))
         return is_other_time or is_taken_back or any(undoing)
 
@@ -244,7 +244,11 @@ class Bookings(StatedWishes):
         thanks = {word for phrase in (*lists.name_trails, *lists.preambles) if len(phrase) == 1 for word in phrase}
         verbs = deed_words(self.deed_of(wish)[0], self._language)
         known = {*normalise(self._question(wish)[0]), *verbs, *thanks, *lists.beside_yes}
-        return is_all_agreement(self._seen.said or part.text, lists, asked=known)
+        return is_all_agreement(self._said_to(wish) or part.text, lists, asked=known)
+
+    def _said_to(self, wish: Wish) -> str:
+        """The turn without what is no answer to the read-back of a wish."""
+        return self._seen.said
 
 
 def _without_time(part: Part) -> Part:

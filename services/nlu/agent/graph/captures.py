@@ -18,7 +18,7 @@ from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import STATED, Part
-from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
+from services.nlu.agent.graph.wishes import PUT_OFF, SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
 
@@ -66,7 +66,7 @@ class Captures:
 
     def take(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A turn about the slot that is asked for, or one that was read back; None: it is about something else."""
-        if not self._wishes.is_open(dialogue):
+        if not self._wishes.is_open(dialogue) or any(part.kind == PUT_OFF for part in heard.parts):
             return None
         asked = self._wishes.asked(dialogue)
         says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too
