@@ -81,6 +81,11 @@ class PromptAgent:
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._packages.tools(tenant_id), **clinic}
 
+    def asks_first(self, call: Call) -> bool:
+        """Return True: a model answers every call."""
+        del call
+        return True
+
     def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
         """Return why a tool that writes may not be run: the caller has to agree to what the model wants."""
         return unconfirmed(spec.name, arguments, spec.parameters_json, given, self._profile)

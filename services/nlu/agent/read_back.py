@@ -83,7 +83,8 @@ def _not_agreed(given: Confirmation, heard: str, tool: str) -> str:
     for code in given.language_codes:
         known = frozenset(asked) | deed_words(tool, code)
         for lists in _lists((code,)):
-            if is_all_agreement(given.input.text, lists, asked=known) and not _asks(given.input.text, lists, code):
+            is_yes = is_all_agreement(given.input.text, lists, asked=known, deeds=own_deeds(tool, code))
+            if is_yes and not _asks(given.input.text, lists, code):
                 return ""
     return "the caller has not said yes, and nothing but yes"
 

@@ -13,6 +13,7 @@ from services.nlu.agent.graph.agreement import (
     deed_words,
     is_all_agreement,
     opens_with_agreement,
+    own_deeds,
 )
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.counting import has_any
@@ -52,6 +53,11 @@ class Bookings(StatedWishes):
         text = words.say(keys.get(state, "wish_done"), when=wish.when)
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    def unheard(self, dialogue: Dialogue) -> str:
+        """Return the question that a yes was said to, where it was not heard to its end; empty: it was."""
+        question = self._question(replace(dialogue.wish, is_confirmed=False))[0]
+        return "" if covers(self._seen.heard, question) else question
 
     def shown_of(self, wish: Wish) -> tuple[str, ...]:
         """Return what of a wish was looked up, as JSON for the guard."""
@@ -242,9 +248,12 @@ class Bookings(StatedWishes):
         """
         lists = self._finder.words
         thanks = {word for phrase in (*lists.name_trails, *lists.preambles) if len(phrase) == 1 for word in phrase}
-        verbs = deed_words(self.deed_of(wish)[0], self._language)
-        known = {*normalise(self._question(wish)[0]), *verbs, *thanks, *lists.beside_yes}
-        return is_all_agreement(self._said_to(wish) or part.text, lists, asked=known)
+        tool = self.deed_of(wish)[0]
+        known = {*normalise(self._question(wish)[0]), *deed_words(tool, self._language), *thanks}
+        if not part.slots.when and not part.slots.digits:  # "yes, three" may be another hour
+            known = {word for word in known if not word.isdecimal()}
+        said = self._said_to(wish) or part.text
+        return is_all_agreement(said, lists, asked=known, deeds=own_deeds(tool, self._language))
 
     def _said_to(self, wish: Wish) -> str:
         """The turn without what is no answer to the read-back of a wish."""
