@@ -188,7 +188,7 @@ def _last_word(supervision: Supervision, each: Watched) -> str:
 
 
 def _of(watched: Sequence[Watched], state: ProcessState) -> list[Watched]:
-    """Return what the process holds: a service, or all of them."""
+    """The services of the process: one, or all of them."""
     return [each for each in watched if each.process.supervised_name == state.name.removesuffix(STANDBY)]
 
 

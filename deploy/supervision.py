@@ -82,7 +82,7 @@ class Supervision:
         return self._process.poll() is None
 
     def states(self) -> list[ProcessState]:
-        """Return what every process does now; empty while supervisord does not answer yet."""
+        """The state of every process now; empty while supervisord does not answer yet."""
         # A fresh transport each time: one that failed once stays unusable.
         transport = SupervisorTransport(None, None, f"unix://{self._run_dir.name}/supervisor.sock")
         try:
@@ -125,7 +125,7 @@ class Supervision:
             transport.close()
 
     def _said(self, path: Path) -> str:
-        """Return what a log file holds of this start. One that has been rotated since is all of it."""
+        """The lines of a log file since this start. One that has been rotated since is all of it."""
         if not path.is_file():
             return ""
         inode, size = _place(path)

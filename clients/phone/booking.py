@@ -34,7 +34,7 @@ SAYINGS: Final[Mapping[str, Mapping[str, str]]] = {
         YES: "Vâng, đúng rồi.",
     },
 }
-"""By language and name; recorded as `remarks/<language>-<name>.wav`."""
+"""Remarks by language and name, recorded as `remarks/<language>-<name>.wav`."""
 
 _ASKED: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "en-US": (

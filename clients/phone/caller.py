@@ -87,8 +87,8 @@ async def ask(line: CallerLine, question: Question) -> Asked:
 async def hear_out(
     line: CallerLine, *, from_s: float, limit_s: float, has_agent_floor: Callable[[], bool] = nobody_tells
 ) -> None:
-    """Until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin. A slow model
-    makes longer pauses between clauses than a person: silence while the agent has the floor is no end.
+    """Wait until the agent has spoken and been silent for a while; `limit_s` is how long it may take to begin. A slow
+    model makes longer pauses between clauses than a person: silence while the agent has the floor is no end.
     """
     if not await wait_until(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, limit_s):
         return

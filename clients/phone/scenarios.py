@@ -61,7 +61,7 @@ class ScenarioCaller:
         return await self.ask(f"question {n}", _HERE / f"questions/{self.language}-{n}.wav")
 
     async def until_under_way(self, asked: Asked) -> bool:
-        """Until the agent has spoken for a while and is speaking now. False: it said too little."""
+        """Wait until the agent has spoken for a while and is speaking now. False: it said too little."""
 
         def is_speaking() -> bool:
             loud = self.line.heard.levels_dbfs(from_s=asked.answer_s or 0.0) > -40.0
@@ -86,7 +86,7 @@ class ScenarioCaller:
         await self.line.press(digits)
 
     async def hear_answer(self, *, from_s: float) -> None:
-        """Until the agent has finished."""
+        """Wait until the agent has finished."""
         await self._hear_out(from_s=from_s, limit_s=_ANSWER_S)
 
     async def _hear_out(self, *, from_s: float, limit_s: float) -> None:

@@ -92,7 +92,7 @@ class PhoneSettings(BaseSettings):
 
     @property
     def channel(self) -> ChannelSettings:
-        """Return how the gateway is reached."""
+        """The settings of the channel to the gateway."""
         return ChannelSettings(tls_ca_file=self.tls_ca_file, token=self.token.get_secret_value())
 
     @property
@@ -108,7 +108,7 @@ class PhoneSettings(BaseSettings):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Return what the caller says, in order."""
+        """The files that the caller says, in order."""
         if self.wav:
             return tuple(Path(part.strip()) for part in self.wav.split(",") if part.strip())
         return tuple(sorted((Path(__file__).parent / "questions").glob(f"{self.language}-*.wav")))

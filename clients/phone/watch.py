@@ -56,7 +56,7 @@ class CallWatch:
         return next(floors, record_pb2.FLOOR_UNSPECIFIED) in _AGENT_FLOORS
 
     def last_heard(self) -> str:
-        """Return what was heard of the agent's last turn that is over."""
+        """The part that was heard of the agent's last turn that is over."""
         turns = (event.turn for event in reversed(self.events) if event.HasField("turn"))
         return next((turn.heard_text for turn in turns if not turn.is_gateway_prompt), "")
 
@@ -69,7 +69,7 @@ class CallWatch:
         return True
 
     async def _watch(self, stub: Any) -> None:
-        """Until cancelled: a gateway that was started again goes on telling."""
+        """Watch until cancelled: a gateway that was started again goes on telling."""
         while True:
             try:
                 async for response in stub.WatchCalls(call_pb2.WatchCallsRequest(), wait_for_ready=True):

@@ -62,7 +62,7 @@ def _check_socket(path: Path) -> None:
 
 
 def docker(*arguments: str, is_checked: bool = True) -> str:
-    """Return what a docker command printed. Raises DockerFault with its last line when it fails."""
+    """The output of a docker command. Raises DockerFault with its last line when it fails."""
     ran = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 (docker of PATH)
     if is_checked and ran.returncode != 0:
         raise DockerFault(advice(f"docker {arguments[0]}: {last_line(ran.stderr)}"))

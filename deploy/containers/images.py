@@ -48,7 +48,7 @@ class ImagePlan:
 
     @property
     def variable(self) -> str:
-        """Return what compose.yaml names the image by."""
+        """The variable that compose.yaml names the image by."""
         return f"TONG_DAI_{self.name.upper().replace('-', '_')}_IMAGE"
 
 

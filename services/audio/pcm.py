@@ -38,7 +38,7 @@ class AudioFormat:
         object.__setattr__(self, "bytes_per_sample", 2 if self.encoding is Encoding.LINEAR16 else 1)
 
     def samples_in(self, content: bytes) -> int:
-        """Return how many samples `content` holds. Raises TornSample."""
+        """The number of samples in `content`. Raises TornSample."""
         width = self.bytes_per_sample
         if len(content) % width:
             raise TornSample(f"{len(content)} bytes are no whole number of {width}-byte samples")

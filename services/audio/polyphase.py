@@ -41,7 +41,7 @@ class PolyphaseResampler:
         return self._make(max(0, -(-(self._n_in - self._half) * self._up // self._down)))
 
     def finish(self) -> Samples:
-        """Return what the filter still holds. The resampler is spent afterwards."""
+        """The samples that the filter still holds. The resampler is spent afterwards."""
         if self._up == self._down:
             return np.empty(0, dtype=np.int16)
         self._held = np.concatenate((self._held, np.zeros(self._half + 1, dtype=np.int16)))

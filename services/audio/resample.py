@@ -28,7 +28,7 @@ class Resampler:
         return np.asarray(self._stream.resample_chunk(samples), dtype=np.int16)
 
     def finish(self) -> Samples:
-        """Return what the filter still holds. The resampler is spent afterwards."""
+        """The samples that the filter still holds. The resampler is spent afterwards."""
         if self._is_identity:
             return np.empty(0, dtype=np.int16)
         return np.asarray(self._stream.resample_chunk(np.empty(0, dtype=np.int16), last=True), dtype=np.int16)

@@ -64,7 +64,7 @@ class SpeechLevelMeter:
         return self.active_s * self._rate / self._n_samples if self._n_samples else 0.0
 
     def with_pause(self, seconds: float) -> "SpeechLevelMeter":
-        """Return what the meter would say after a pause of that length. The meter itself stays as it is."""
+        """A meter as this one would be after a pause of that length. This one stays as it is."""
         later = SpeechLevelMeter(self._rate)
         later._energy, later._n_samples, later._smoothed = self._energy, self._n_samples, self._smoothed
         later._since_active, later._n_active = self._since_active.copy(), self._n_active.copy()

@@ -209,7 +209,7 @@ def request_of(wanted: Wanted) -> nlu_pb2.AnalyzeCallRequest:
 
 
 def _wanted_of(kept: KeptAnalysis, request: nlu_pb2.AnalyzeCallRequest) -> Wanted:
-    """Whose conversation it is; what was said stays in the request."""
+    """The conversation's ids and circumstances, without its words: these stay in the request."""
     return Wanted(
         request.call_id,
         request.tenant_id,

@@ -192,7 +192,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def stage_channel(self) -> ChannelSettings:
-        """Return how the stages are reached."""
+        """The settings of the channels to the stages."""
         return ChannelSettings(
             tls_ca_file=self.stage_tls_ca_file,
             tls_certificate_file=self.stage_tls_certificate_file,
@@ -204,7 +204,7 @@ class GatewaySettings(ServiceSettings):
 
     @property
     def stream_limits(self) -> StreamLimits:
-        """Return how long a stage may take."""
+        """The time limits of a stage."""
         return StreamLimits(first_response_s=self.first_response_s)
 
     @property

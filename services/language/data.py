@@ -96,7 +96,7 @@ def read(language: str, name: str) -> Mapping[str, Any]:
 
 
 def read_text(language: str, file: str) -> str:
-    """Return what a file of the language's folder holds. Raises LanguageDataError when it is missing, or no text in
+    """The text of a file of the language's folder. Raises LanguageDataError when it is missing, or no text in
     UTF-8.
     """
     path = folder_of(language) / file
@@ -187,7 +187,7 @@ def flag(language: str, name: str, key: str) -> bool:
 
 
 def value(language: str, name: str, key: str) -> Any:
-    """Return what stands under a key, "expectation.digits" being a key of a table. Raises LanguageDataError: nothing
+    """The value under a key, "expectation.digits" being a key of a table. Raises LanguageDataError: nothing
     does.
     """
     found: Any = read(language, name)

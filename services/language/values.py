@@ -72,7 +72,7 @@ class _Combining:
             return not self._is("doubtful_months", value.start)
         return value.kind not in (Kind.NONE, Kind.ORDINAL)
 
-    # What stands where
+    # Phrases and values at a place
 
     def _is(self, name: str, at: int) -> int:
         return self.words.length(name, self.texts, at)

@@ -160,6 +160,7 @@ class Conversation:
             input=turn_input,
             language_code=language_code,
             state=self._states.before(received.continues_turn_id or turn_id),
+            heard=lambda: self._history_for(received, is_provisional=not turn.committed.is_set()),
         )
         history = self._history_for(received)
         reads = self._tool_runs.reads
@@ -220,7 +221,7 @@ class Conversation:
     def _confirm(self, turn: Turn, received: UserTurn) -> Confirm | None:
         """Check a model's deed against what the caller has heard by then, and what the caller says in this turn."""
         agent = self._agent
-        if not isinstance(agent, AsksFirst):
+        if not isinstance(agent, AsksFirst) or not agent.asks_first(self._call):
             return None
         others = (code for code in self._call.language_codes if code != turn.language_code)
         codes = (turn.language_code, *others)
@@ -334,7 +335,7 @@ class Conversation:
             )
         )
 
-    # What was heard and done
+    # Reports of playout and of actions
 
     async def _on_playout_report(self, report: PlayoutReport) -> None:
         if report.gateway_text is None:

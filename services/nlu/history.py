@@ -78,7 +78,7 @@ class History:
             turn.tool_calls |= {call.tool_call_id: call for call in entry.tool_calls}
 
     def stand(self, turn_id: int, user_text: str, *, reply: str = "", continues_turn_id: int = 0) -> None:
-        """A turn stands: it began committed, or its draft was committed with `reply` as far as it had come.
+        """Enter a turn that stands: it began committed, or its draft was committed with `reply` written up to then.
 
         `user_text` is the whole of what was said, so the text of the turn it
         continues goes; its heard words and tools stay.

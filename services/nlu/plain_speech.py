@@ -55,7 +55,7 @@ class PlainSpeech:
 
 
 def after_thought(speakable: str) -> str:
-    """Return what is speech of all that came out so far."""
+    """The speech in all that came out so far."""
     return speakable.rpartition(THOUGHT_END)[2]
 
 

@@ -201,7 +201,7 @@ class NluSettings(ServiceSettings):
 
     @property
     def deeds_kept_s(self) -> float:
-        """Return how long deeds that have ended stay in the outbox, in seconds."""
+        """The time that deeds that have ended stay in the outbox, in seconds."""
         return self.deeds_kept_days * 86_400.0
 
     @property

@@ -11,9 +11,9 @@ from prometheus_client import Counter
 
 from services.nlu.agent.acts import act_name
 from services.nlu.agent.ending import agent_ends
-from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.interface import Act, AwaitCommit, CallTool, CallTools, Expect, Remember, Say, Step
 from services.nlu.agent.outcomes import kind_of
+from services.nlu.agent.phrases import expected_after
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.clause_sender import ClauseSender, Withheld
 from services.nlu.clauses import ClauseCutter

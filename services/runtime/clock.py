@@ -50,6 +50,6 @@ class Stopwatch:
             self._compute_ns += time.monotonic_ns() - began
 
     def timing(self) -> Timing:
-        """Return what has been spent up to now."""
+        """The time that has been spent up to now."""
         since_ns = time.monotonic_ns() - self._trigger_ns
         return Timing(self._queue_ns // 1000, self._compute_ns // 1000, max(0, since_ns) // 1000)

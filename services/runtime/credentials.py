@@ -58,7 +58,7 @@ class WatchedFiles(Generic[Content]):
                     self._log_unexpected(error)
 
     def _log_unexpected(self, error: Exception) -> None:
-        """Only the type: the text of an unexpected error may hold what stands in the file."""
+        """Log only the type of an unexpected error: its text may hold what stands in the file."""
         log.error("credentials_kept", what=self._what, complaint=f"unexpected {type(error).__name__}")
 
     def _stamp(self) -> tuple[tuple[int, int, int], ...]:

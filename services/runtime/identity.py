@@ -120,7 +120,7 @@ class Tokens:
         self._identities = list(identities)
 
     def identify(self, authorization: str, *, now: float | None = None) -> Identity:
-        """Whose an `authorization` header is. `now`: seconds since 1970. Raises UnauthenticatedError."""
+        """The owner of an `authorization` header. `now`: seconds since 1970. Raises UnauthenticatedError."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise UnauthenticatedError("send the header `authorization: Bearer TOKEN`")
@@ -198,7 +198,7 @@ def _expiry(where: str, value: object) -> float:
 
 
 def _without_content(error: Exception) -> str:
-    """Return what is wrong, without what stands in the file."""
+    """The message of an error, without the content of the file."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     if isinstance(error, RecursionError):

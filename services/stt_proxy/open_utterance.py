@@ -72,13 +72,13 @@ class OpenUtterance:
         if since is not None and since < from_sample < to_sample:
             self.spans.append(Span(since, from_sample))
             self.speaking_since = to_sample  # where the speech ends before that, nothing was said behind the stretch
-        is_begun_anew = since is not None and from_sample <= since < to_sample
-        if is_begun_anew:
+        is_begun_again = since is not None and from_sample <= since < to_sample
+        if is_begun_again:
             self.speaking_since = None
         if self.first_sample is None:  # nothing was said yet: what was tried on an echo is not held against the caller
             self.n_drafts = 0
             self.last_judgement = None
-        return is_begun_anew
+        return is_begun_again
 
 
 def _without(span: Span, from_sample: int, to_sample: int) -> list[Span]:

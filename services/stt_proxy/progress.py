@@ -59,7 +59,7 @@ class ProgressSteps:
         self._told_at_s: float | None = None  # when; None: nothing was told yet
 
     def due(self, reached: int, *, now_s: float) -> Iterator[Progress]:
-        """Return what is to be told now that all before `reached` was processed. `now_s`: seconds, monotonic."""
+        """The progress to be told now that all before `reached` was processed. `now_s`: seconds, monotonic."""
         if self._told_at_s is None:
             self._told_at_s = now_s
         is_late = now_s - self._told_at_s >= SLOW_S

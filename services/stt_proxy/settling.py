@@ -146,7 +146,7 @@ class Settlements:
         return self._in_order(settling.utterance_id, [failed])
 
     def _in_order(self, utterance_id: int, outputs: list[Output]) -> list[Output]:
-        """Return what can be told now that this utterance is answered."""
+        """The reports that can be told now that this utterance is answered."""
         self._answered[utterance_id] = outputs
         told: list[Output] = []
         for answered in sorted(self._answered):

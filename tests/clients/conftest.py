@@ -34,7 +34,7 @@ class Ran:
 
     @property
     def untimed(self) -> str:
-        """What it printed, without the times in front of the lines."""
+        """The output, without the times in front of the lines."""
         return TIME.sub("", self.out)
 
     @property

@@ -1,4 +1,4 @@
-"""What a client costs: `python -m tests.clients.figures [--rounds N]`, behind `make clients`. Prints a table.
+"""Cost of each client: `python -m tests.clients.figures [--rounds N]`, behind `make clients`. Prints a table.
 
 Ten calls at once from one process of each language, and from the program caller of the tests, against the same gateway
 with scripted engines, turn about. Compared is what lies between the gateway and the program: the time from the last
@@ -41,7 +41,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def last_frame_at(spoke_last_at: float, clip: Clip) -> float:
-    """When the last frame of a clip was due, from when its last frame of speech left; both in seconds.
+    """The time when the last frame of a clip was due, from when its last frame of speech left; both in seconds.
 
     Not when `say` returned: it looks every 20 ms whether the frames are gone, so that the clock of the program caller
     would start 10 ms late on average, and every other client would look slower than it is.

@@ -34,7 +34,7 @@ from tests.fakes.ports import free_port
 ROOT = Path(__file__).parents[2]
 TOKEN = "clients-0123456789abcdef"  # noqa: S105 - a test's own
 SAYS = "Please say sure."
-"""What every caller is heard to say."""
+"""The words that every caller is heard to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class GuardedStack:
         return target
 
     def flags(self, target: str) -> list[str]:
-        """What every program is told to reach a server here."""
+        """The flags of every program that is to reach a server here."""
         return ["--target", target, "--tls-ca", str(self.papers.ca), "--token-file", str(self.papers.token)]
 
     def _start(self, stage: Stage, settings: Mapping[str, str], *, is_awaited: bool = True) -> Server:
@@ -167,6 +167,6 @@ class GuardedStack:
 
 
 def environment() -> dict[str, str]:
-    """What a program is run with: the repository's Python packages, and nothing of the developer's settings."""
+    """The environment of a program: the repository's Python packages, and nothing of the developer's settings."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "protos" / "gen")])
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | {"PYTHONPATH": paths}

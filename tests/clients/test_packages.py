@@ -1,4 +1,4 @@
-"""What another team takes: the example of each README runs as it stands, versions agree, the libraries are thin."""
+"""Client packages: the example of each README runs as it stands, versions agree, the libraries are thin."""
 
 import json
 import os
@@ -103,7 +103,7 @@ def test_tagged_protos_are_not_changed() -> None:
 
 
 def git(*arguments: str) -> str:
-    """What git prints."""
+    """The output of a git command."""
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -114,9 +114,9 @@ LIBRARIES = {
     "python": ("python", "*.py"),
 }
 NO_CODE = re.compile(r"//|#|/\*|\"{3}|(?:import|package|from)\b")
-"""How a comment, a documentation or an import begins."""
+"""Beginnings of a comment, a documentation or an import."""
 ENDS = {"/*": "*/", '"' * 3: '"' * 3, "(": ")", "{": "}"}
-"""What ends one over several lines, by what opens it."""
+"""The end of one over several lines, by its beginning."""
 MOST_LINES = 640
 """Of code: what the issue of the clients calls "about 600"."""
 

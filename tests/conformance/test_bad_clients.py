@@ -1,4 +1,4 @@
-"""Clients that send what is no message, or nothing at all: each costs one log line and nobody's place."""
+"""Clients that send no message, or bytes that are none: each costs one log line, and no other call is disturbed."""
 
 import asyncio
 import json
@@ -142,7 +142,7 @@ async def test_silent_streams_take_no_slots_and_are_ended(tmp_path: Path) -> Non
 
 
 async def reason_of_refusal(stage: Stage, channel: grpc.aio.Channel) -> str:
-    """Why a stream is refused; asked again where grpc.aio lost the reason, as a write met the refusal."""
+    """The reason of a refused stream; asked again where grpc.aio lost the reason, as a write met the refusal."""
     for _ in range(10):
         stream = start_stream(stage, channel)
         await stream.send(stage.config())
@@ -191,7 +191,7 @@ async def test_health_and_reflection_are_bounded_on_a_connection(scripted_server
 
 
 async def one_status(call: Any) -> Any:
-    """What a stream says first, or how it ended."""
+    """The first message of a stream, or the status that it ended with."""
     try:
         answer = await call.read()
     except grpc.aio.AioRpcError as error:

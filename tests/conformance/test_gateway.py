@@ -1,4 +1,4 @@
-"""What a gateway does when its stages say certain things: a program is the caller, the stages are scripted."""
+"""The gateway's response to certain messages of its stages: a program is the caller, the stages are scripted."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -207,7 +207,7 @@ async def test_a_token_that_expires_lets_nobody_in_and_its_open_streams_live(sta
 
 
 async def refusal(channel: grpc.aio.Channel) -> RpcFailure | None:
-    """Why a question is not answered."""
+    """The reason why a question is not answered."""
     describe = channel.unary_unary(
         TTS.describe_path,
         request_serializer=type(TTS.describe_request).SerializeToString,

@@ -19,7 +19,7 @@ from tests.conformance.wrong_servers import WRONG, Faithful, proxied
 
 
 async def outcome_of(rule: int, target: Target) -> tuple[Outcome, str]:
-    """How a server comes out of the checks of one rule."""
+    """The outcome of the checks of one rule on a server, and its detail."""
     features = await target.features()
     checks = [one for one in checks_of(target.stage.name) if rule in one.rules]
     results = [await run_check(one, target, features) for one in checks]
@@ -42,7 +42,7 @@ async def test_a_wrong_server_fails_on_its_rule(
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("stage", [STT, NLU, TTS, CALL], ids=lambda stage: stage.name)
 async def test_a_faithful_proxy_passes(stage: Stage, start: Start) -> None:
-    """What makes the wrong servers fail is what they change, not that they are proxies."""
+    """The wrong servers fail by what they change, not by being proxies."""
     behind = start(stage.name, SCRIPTED[stage.name])
     kind = type("Right", (Faithful,), {"stage": stage})
     async with proxied(kind, behind.target) as target:

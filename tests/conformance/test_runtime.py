@@ -1,4 +1,4 @@
-"""What the runtime owes every service, on the least service there is: loading, failures, start and stop."""
+"""The runtime's duties to every service, on the smallest service there is: loading, failures, start and stop."""
 
 import asyncio
 import errno
@@ -145,7 +145,7 @@ async def test_the_figures_are_on_the_metrics_page(tmp_path: Path) -> None:
 
 
 def metrics_page(port: int) -> str:
-    """What Prometheus would read."""
+    """The metrics page, as Prometheus reads it."""
     return page(port, "metrics")[1]
 
 

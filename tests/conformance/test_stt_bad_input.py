@@ -1,4 +1,4 @@
-"""What callers and operators may do to the hearing stage, one by one, against the real process."""
+"""Bad input of callers and operators to the STT stage, one kind at a time, against the real process."""
 
 import asyncio
 import json

@@ -30,7 +30,7 @@ SECRET = "what a caller said"  # noqa: S105 - words that must not leave the serv
 
 
 class ToySettings(ServiceSettings):
-    """How the toy loads."""
+    """Settings of the toy service."""
 
     model_config = service_config("TTS")
 

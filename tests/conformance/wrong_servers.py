@@ -22,16 +22,16 @@ class Faithful:
     breaks: int = 0
     """The rule it breaks."""
     ends_at_half_close = False
-    """Whether it ends the stream as soon as the client has nothing more to say."""
+    """The server ends the stream as soon as the client has nothing more to say."""
     refuses_opaquely = False
-    """Whether its statuses lose their details."""
+    """The server's statuses lose their details."""
 
     def request(self, request: Any) -> Iterable[Any]:
-        """What the server behind gets for a request."""
+        """The requests that the server behind gets for a request."""
         return [request]
 
     def response(self, response: Any) -> Iterable[Any]:
-        """What the client gets for a response."""
+        """The responses that the client gets for a response."""
         return [response]
 
 

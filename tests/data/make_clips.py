@@ -88,7 +88,7 @@ FRESH_VOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What is known of a clip. Samples count from the clip's first."""
+    """Label of a clip. Samples count from the clip's first."""
 
     file: str
     text: str  # with `|` where the pause lies, as the engine script takes it
@@ -166,7 +166,7 @@ def cough(chance: random.Random) -> Samples:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What chance decides of a clip."""
+    """Random draws of a clip."""
 
     pauses_ms: list[int]
     noise_seed: int

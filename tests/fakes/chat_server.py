@@ -74,7 +74,7 @@ Answer = Callable[[dict[str, Any]], Sequence[Action]]
 
 @dataclass
 class ChatServer:
-    """What was asked, and what is to be answered."""
+    """Fake chat server: it keeps the requests, and answers as it is told."""
 
     answer: Answer
     port: int = 0

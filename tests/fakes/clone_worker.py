@@ -1,4 +1,4 @@
-"""What services.tts.clone.worker is to the speaking stage, without a network: each voice a tone, ten pieces a line.
+"""Fake of services.tts.clone.worker, without a network: each voice is a tone, a line has ten pieces.
 
 `python -m tests.fakes.clone_worker [LIKENESS]`. A text with "crash" in it ends the process in its third piece, one with
 "fail" fails there.

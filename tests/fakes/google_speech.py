@@ -71,7 +71,7 @@ class Loudness:
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong. Seconds are of a stream's sound unless they say otherwise."""
+    """Faults of the fake server. Seconds are of a stream's sound unless they say otherwise."""
 
     final_delay_s: float = 0.0  # of the clock
     limit_s: float = 0.0  # Google's 300, shortened

@@ -28,7 +28,7 @@ _candidate = _candidates()
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """A loopback port on which nobody listens, TCP unless `kind` is SOCK_DGRAM."""
+    """A free loopback port, TCP unless `kind` is SOCK_DGRAM."""
     for port in _candidate:
         with socket.socket(socket.AF_INET, kind) as trial:
             try:

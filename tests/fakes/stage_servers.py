@@ -48,7 +48,7 @@ class FakeStream:
         self._to_send.put_nowait(error)
 
     def of_kind(self, kind: str) -> list[Any]:
-        """What has come of one kind, in order."""
+        """The requests of one kind that have come, in order."""
         return [getattr(request, kind) for request in self.requests if request.WhichOneof("request") == kind]
 
     async def expect(self, kind: str, is_it: Callable[[Any], bool] = lambda _: True, *, count: int = 1) -> Any:
@@ -175,7 +175,7 @@ def _engine_and_agent(features: tuple[str, ...]) -> nlu_pb2.ConversationEngine:
 
 
 def agent_profile() -> agent_pb2.AgentProfile:
-    """Who the fake agent is."""
+    """The profile of the fake agent."""
     return agent_pb2.AgentProfile(
         agent_id="fake",
         language_codes=["en-US"],

@@ -34,7 +34,7 @@ async def running_pbx(folder: Path, *, longest_call_s: int = 600, ring_s: int = 
 
 
 def number(pbx: PrivatePbx, extension: str = "1000") -> str:
-    """What a phone dials."""
+    """The SIP address that a phone dials."""
     return f"sip:{extension}@127.0.0.1:{pbx.ports.sip}"
 
 
@@ -47,14 +47,14 @@ async def ask(pbx: PrivatePbx, path: str) -> Any:
 
 
 async def wait_empty(pbx: PrivatePbx, *, limit_s: float = 5.0) -> None:
-    """Until Asterisk holds neither channel nor bridge."""
+    """Wait until Asterisk holds neither channel nor bridge."""
     async with asyncio.timeout(limit_s):
         while await ask(pbx, "channels") or await ask(pbx, "bridges"):
             await asyncio.sleep(0.05)
 
 
 async def wait_for_app(pbx: PrivatePbx, *, limit_s: float = 20.0) -> None:
-    """Until an application takes calls: a gateway is connected to ARI."""
+    """Wait until an application takes calls: a gateway is connected to ARI."""
     async with asyncio.timeout(limit_s):
         while not await ask(pbx, "applications"):
             await asyncio.sleep(0.05)
@@ -81,7 +81,7 @@ class EdgeProcess:
                 await asyncio.sleep(0.01)
 
     async def kill(self) -> None:
-        """As a crash would."""
+        """Kill Asterisk, as a crash would end it."""
         self.process.kill()
         await self.process.wait()
 

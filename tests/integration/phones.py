@@ -17,7 +17,7 @@ PHONE_SIP_PORTS = range(21000, 22000, 2)  # below those the kernel gives to whoe
 
 
 def _free_sip_port() -> int:
-    """A port nobody listens on now, nor on the next, which the phone takes for TLS."""
+    """A free port whose next port, which the phone takes for TLS, is free too."""
     for port in random.sample(PHONE_SIP_PORTS, len(PHONE_SIP_PORTS)):
         with socket.socket() as sip, socket.socket() as tls, suppress(OSError):
             sip.bind(("127.0.0.1", port))
@@ -56,7 +56,7 @@ def seconds_of_tone(heard: Recording, hertz: float, *, from_s: float = 0.0) -> f
 
 
 async def hear_tone(call: SipCall, hertz: float, *, seconds: float, limit_s: float = 5.0, from_s: float = 0.0) -> None:
-    """Until so much of a tone has been heard since `from_s`."""
+    """Wait until so much of a tone has been heard since `from_s`."""
     async with asyncio.timeout(limit_s):
         while seconds_of_tone(call.heard, hertz, from_s=from_s) < seconds:
             await asyncio.sleep(0.05)

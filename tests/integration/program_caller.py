@@ -68,7 +68,7 @@ class ProgramCaller:
             await asyncio.sleep(FRAME_S)
 
     def sent(self, content: bytes, start_sample: int) -> bytes:
-        """What goes over the line for a frame of this caller's: here, the frame itself."""
+        """The bytes that go over the line for a frame of this caller's: here, the frame itself."""
         return content
 
     def press(self, digits: str) -> None:
@@ -93,12 +93,12 @@ class ProgramCaller:
         return [record for record in records if by_gateway is None or record.is_gateway_prompt is by_gateway]
 
     def troubles(self) -> list[tuple[str, str, str]]:
-        """What went wrong with the stages, as (stage, reason, remedy)."""
+        """The troubles of the stages, as (stage, reason, remedy)."""
         troubles = [event.stage_trouble for event in self.events if event.WhichOneof("event") == "stage_trouble"]
         return [(trouble.stage, trouble.reason, trouble.remedy) for trouble in troubles]
 
     def first_audible_after(self, when: float) -> float | None:
-        """When the agent was first heard after that time."""
+        """The time at which the agent was first heard after `when`; None: not yet."""
         return next((chunk.at for chunk in self.heard if chunk.at > when and chunk.is_audible), None)
 
     def longest_silence(self, begin: float, end: float) -> float:
@@ -126,7 +126,7 @@ class ProgramCaller:
         )
 
     def story(self) -> str:
-        """What happened so far, for a person."""
+        """The events up to now, for a person to read."""
         lines = [f"{at - self.began:7.3f} {event}" for at, event in zip(self.event_times, self.events, strict=True)]
         return f"end={self.end} status={self.status} heard={len(self.heard)}\n" + "\n".join(
             " ".join(line.split()) for line in lines

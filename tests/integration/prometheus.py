@@ -22,7 +22,7 @@ START_LIMIT_S = 30.0
 
 
 def find_program(name: str) -> str:
-    """Where prometheus or promtool is."""
+    """The path of prometheus or promtool."""
     if found := shutil.which(name):
         return found
     unpacked = ROOT / ".cache" / "prometheus" / "root"

@@ -38,7 +38,7 @@ class ScriptedStack:
 
     @property
     def gateway(self) -> str:
-        """Where callers call."""
+        """The address that callers call."""
         return self.servers["call"].target
 
     def kill(self, name: str) -> None:

@@ -49,7 +49,7 @@ class Message:
 
 
 def media_of(sdp: str) -> tuple[str, int]:
-    """Where the far side wants its sound."""
+    """The address and port at which the far side wants its sound."""
     host = re.search(r"^c=IN IP4 (\S+)", sdp, re.MULTILINE)
     port = re.search(r"^m=audio (\d+)", sdp, re.MULTILINE)
     assert host is not None, sdp

@@ -28,7 +28,7 @@ COMPARISON = re.compile(r"(==|!=|>=|<=|(?<![=!<>])>|(?<![=!<>])<)(?=\s)")
 
 
 def steady(**changes: str) -> dict[str, str]:
-    """What an hour after another looks like while all is well, a sample a minute; then the changes."""
+    """The series of one hour after another in which all is well, a sample a minute, with these changes."""
     well = {
         'up{job="tong-dai", service="tts"}': "1x600",
         'voice_ari_connected{instance="gw"}': "1x600",
@@ -237,7 +237,7 @@ def test_the_files_are_good() -> None:
 
 
 def expressions() -> list[str]:
-    """Those of the dashboard and of the rules, the comparisons of these as values: an alert that is quiet has none."""
+    """The expressions of the dashboard and of the rules, comparisons as values: an alert that is quiet has none."""
     shown = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
     shown = [each.replace("$__rate_interval", "1m").replace("$__range", "1m") for each in shown]
     rules = [rule for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]

@@ -78,7 +78,7 @@ class Switchboard:
         return turn_id
 
     def story(self) -> str:
-        """What happened so far, for a person."""
+        """The events up to now, for a person to read."""
         return "\n".join(" ".join(str(event).split()) for event in self.events)
 
     def turns(self, *, by_gateway: bool = False, call_id: str = "") -> list[Any]:
@@ -92,7 +92,7 @@ class Switchboard:
         ]
 
     def ends(self) -> list[Any]:
-        """How calls ended."""
+        """The ends of calls."""
         return [event.end for event in self.events if event.WhichOneof("event") == "end"]
 
     async def greeted(self, n_calls: int = 1) -> None:
@@ -161,7 +161,7 @@ async def calling(switchboard: Switchboard) -> AsyncIterator[SipCall]:
 
 
 def tone_hertz(turn_id: int) -> int:
-    """What the tone engine makes of a turn."""
+    """The frequency of the tone that the tone engine makes of a turn."""
     return 400 + 25 * (turn_id % 64)
 
 

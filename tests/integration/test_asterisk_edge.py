@@ -131,7 +131,7 @@ async def test_a_caller_who_comes_again_while_the_first_visit_closes_is_answered
 
 
 async def until_held(pbx: PrivatePbx, is_held: bool) -> None:
-    """Until Asterisk says of its only call of a phone that it is on hold, or not any more."""
+    """Wait until Asterisk says of its only call of a phone that it is on hold, or not any more."""
 
     async def has_it() -> bool:
         (phone,) = [channel["id"] for channel in await ask(pbx, "channels") if channel["name"].startswith("PJSIP/")]
@@ -192,7 +192,7 @@ async def test_calls_that_came_while_the_gateway_was_dead_are_not_lost(tmp_path:
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
             await edge.kill()
-        call = await phones.call(number(pbx))  # nobody is connected: the dialplan's fallback answers
+        call = await phones.call(number(pbx))  # no gateway is connected: the dialplan's fallback answers
         assert await call.wait_over(15)
         assert call.heard.last_sound_s() is not None, "an apology is heard"
         await wait_empty(pbx)
@@ -311,7 +311,7 @@ async def test_a_peer_that_may_send_its_media_past_asterisk_is_heard(tmp_path: P
 
 
 async def hears(rtp: RtpPeer, hertz: float, *, seconds: float = 0.8, limit_s: float = 3.0) -> None:
-    """Until a port has heard so much of a tone."""
+    """Wait until a port has heard so much of a tone."""
     async with asyncio.timeout(limit_s):
         while True:
             recording = Recording()

@@ -49,11 +49,11 @@ class Desk:
             raise AssertionError(self.story()) from None
 
     def story(self) -> str:
-        """What happened so far, for a person."""
+        """The events up to now, for a person to read."""
         return "\n".join(" ".join(str(event).split()) for event in self.events)
 
     def turns(self) -> list[Any]:
-        """Those of the agent that are over, the greeting left out."""
+        """The agent's turns that are over, the greeting left out."""
         return [
             event.turn
             for event in self.events

@@ -107,7 +107,7 @@ class Diary:
         self._folder = folder / "data" / "clinic"
 
     def rows(self) -> list[tuple[str, ...]]:
-        """When each begins, its name and number, and whether it stands."""
+        """The beginning, name, number and state of each appointment."""
         return self._read("diary.sqlite", "SELECT starts, name, phone, state FROM appointments")
 
     def decided(self) -> list[tuple[str, ...]]:
@@ -120,7 +120,7 @@ class Diary:
 
     @contextmanager
     def locked(self) -> Iterator[Callable[[], None]]:
-        """Nobody can write the diary until the block ends, or the function that it gives is called."""
+        """The diary locked against writing until the block ends, or the function that it gives is called."""
         with ExitStack() as stack:
             connection = sqlite3.connect(self._folder / "diary.sqlite", isolation_level=None)
             stack.callback(connection.close)
@@ -135,7 +135,7 @@ class PhoneCaller:
         self._call, self._watch = call, watch
 
     async def listen(self, *, limit_s: float = 20.0) -> None:
-        """Until the agent has spoken and fallen silent."""
+        """Wait until the agent has spoken and fallen silent."""
         await hear_out(self._call, from_s=self._from_s, limit_s=limit_s, has_agent_floor=self._watch.has_agent_floor)
 
     async def speak(self) -> None:
@@ -151,7 +151,7 @@ class PhoneCaller:
         await self.listen()
 
     def heard(self) -> list[str]:
-        """What was heard of the agent, turn by turn."""
+        """The agent's words that the caller heard, turn by turn."""
         turns = (event.turn for event in self._watch.events if event.HasField("turn"))
         return [turn.heard_text for turn in turns if not turn.is_gateway_prompt]
 
@@ -220,7 +220,7 @@ async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_pat
                     serving.process.kill()
                     serving.process.wait()
                 await caller.listen(limit_s=30)
-                if not any(TOLD["en"] in said for said in caller.heard()):  # the confirmation is asked for anew
+                if not any(TOLD["en"] in said for said in caller.heard()):  # the confirmation is asked for again
                     await caller.speak()
                     await caller.listen(limit_s=30)
                 await call.hang_up()
@@ -235,7 +235,7 @@ async def test_a_kill_at_the_confirmation_books_it_once(pbx: PrivatePbx, tmp_pat
 
 
 def _has_come(moment: str, diary: Diary, events: Sequence[record_pb2.CallEvent]) -> bool:
-    """Whether the moment to kill has come: the turn is being thought about, decided, or done."""
+    """Return whether the moment to kill has come: the turn is being thought about, decided, or done."""
     if moment == "decided":
         return bool(diary.decided())
     if moment == "done":

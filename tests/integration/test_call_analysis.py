@@ -1,4 +1,4 @@
-"""What a call was about reaches those who watch, and a webhook, signed and at last delivered."""
+"""Analysis of a call: it reaches the watchers and a webhook, signed, and is delivered in the end."""
 
 import asyncio
 import hashlib

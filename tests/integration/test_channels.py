@@ -72,7 +72,7 @@ class Secrets:
 
 
 async def is_taken(stream: Stream) -> bool:
-    """Whether the server takes a stream."""
+    """Return whether the server takes a stream."""
     try:
         await stream.open()
     except grpc.aio.AioRpcError:

@@ -1,5 +1,5 @@
-"""What servers that call themselves compatible with OpenAI do beside its documents: how a stream ends, how calls are
-numbered, where an error or a refusal stands. Each is answered as its sender meant it.
+"""Servers that call themselves compatible with OpenAI, in what its documents leave open: how a stream ends, how calls
+are numbered, where an error or a refusal stands. Each is answered as its sender meant it.
 """
 
 import asyncio
@@ -96,7 +96,7 @@ def calls_of(parts: list[ReplyPart]) -> list[tuple[str, object]]:
     return [(part.name, json.loads(part.arguments_json)) for part in parts if isinstance(part, ToolWanted)]
 
 
-# How an answer ends
+# The end of an answer
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_a_stream_that_breaks_before_its_finish_is_no_answer() -> None:
         await parts_of(CHUNKED, in_chunk(event({"content": "Hi."})), b"no chunk at all")
 
 
-# What kind of body it is
+# The kind of body
 
 
 @pytest.mark.parametrize(

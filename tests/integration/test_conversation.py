@@ -54,7 +54,7 @@ def clip(number: int = 0) -> Clip:
 
 
 def tone_hertz(turn_id: int) -> int:
-    """What the tone engine makes of a turn."""
+    """The frequency of the tone that the tone engine makes of a turn."""
     return 400 + 25 * (turn_id % 64)
 
 

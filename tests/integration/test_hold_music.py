@@ -43,7 +43,7 @@ def as_clip(samples: Samples) -> Clip:
 
 
 def answered(caller: ProgramCaller) -> list[str]:
-    """What the agent gave answers to."""
+    """The caller's texts that the agent answered."""
     return [turn.user_text for turn in caller.turns(by_gateway=False) if turn.user_text]
 
 

@@ -72,7 +72,7 @@ async def speak(
 
 
 async def outcomes() -> dict[str, int]:
-    """How often the cache had what was asked for, of all calls so far."""
+    """The number of look-ups in the speech cache by their outcome, over all calls up to now."""
     url = f"http://127.0.0.1:{METRICS_PORT}/metrics"
     text = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
     found = re.findall(r'voice_speech_cache_total{outcome="(\w+)",stage="tts"} (\d+)', text)

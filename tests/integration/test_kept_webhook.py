@@ -84,7 +84,7 @@ async def test_a_post_survives_the_gateway_and_is_delivered_once(tmp_path: Path)
 
 
 def n_kept(path: Path) -> int:
-    """How many conversations wait for their analysis."""
+    """The number of conversations that wait for their analysis."""
     with sqlite3.connect(path) as connection:
         return int(connection.execute("SELECT count(*) FROM analyses").fetchone()[0])
 

@@ -37,7 +37,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def resolved(project: Path, *files: str, profiles: tuple[str, ...] = ("observe",)) -> dict[str, Any]:
-    """What Compose makes of the files, and nothing of the developer's own settings."""
+    """The configuration that Compose resolves from the files, with nothing of the developer's own settings."""
     named = [part for file in files for part in ("-f", str(project / "deploy" / file))]
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("TONG_DAI_", "COMPOSE_"))}
     chosen = [part for profile in profiles for part in ("--profile", profile)]
@@ -50,7 +50,7 @@ def resolved(project: Path, *files: str, profiles: tuple[str, ...] = ("observe",
 
 
 def exposures(name: str, services: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What a container of the service leaves open, by its own settings. Raises ValidationError: it does not start."""
+    """The exposures of a container of the service, by its own settings. Raises ValidationError: it does not start."""
     with monkeypatch.context() as patch:
         for key in list(os.environ):
             if key.startswith(("TONG_DAI_", "STT_", "NLU_", "TTS_", "GATEWAY_")):
@@ -156,7 +156,7 @@ def test_a_standby_is_the_gateway_again_and_waits_for_the_same_lock(project: Pat
 
 
 def make_secrets(folder: Path) -> None:
-    """What the overlay asks for: a folder for each service."""
+    """Make the secrets that the overlay asks for: a folder for each service."""
     authority = trustme.CA()
     table = (
         f'[[tokens]]\nname = "gateway"\nsha256 = "{digest_of(TOKEN).hex()}"\ntenants = ["*"]\n'
@@ -234,7 +234,7 @@ def read_kustomizations() -> dict[str, list[Any]]:
 
 @pytest.fixture(scope="module")
 def kubernetes() -> dict[str, list[Any]]:
-    """What `read_kustomizations` gives."""
+    """The manifests that `read_kustomizations` gives."""
     return read_kustomizations()
 
 

@@ -86,7 +86,7 @@ def one_process(folder: Path, **settings: str) -> Iterator[OneProcess]:
 
 
 def end_of(running: OneProcess) -> tuple[int, list[str]]:
-    """Its exit status and what it has written, when it ends by itself."""
+    """The exit status of a process that ends by itself, and what it has written."""
     return running.process.wait(60), running.lines()
 
 

@@ -78,12 +78,12 @@ def clip(name: str) -> Question:
 
 
 async def hear_turn(call: SipCall, turn_id: int, *, seconds: float = 0.2, limit_s: float = 10.0) -> None:
-    """Until so much of a turn's tone was heard."""
+    """Wait until so much of a turn's tone was heard."""
     await hear_tone(call, tone_hertz(turn_id), seconds=seconds, limit_s=limit_s)
 
 
 async def fall_silent(call: SipCall, *, from_s: float = 0.0) -> None:
-    """Until what is being said is over: a pause follows the sound heard since `from_s`."""
+    """Wait until what is being said is over: a pause follows the sound heard since `from_s`."""
 
     def is_over() -> bool:
         last_s = call.heard.last_sound_s(from_s=from_s)
@@ -93,7 +93,7 @@ async def fall_silent(call: SipCall, *, from_s: float = 0.0) -> None:
 
 
 async def hear_reply(call: SipCall, watch: CallWatch, *, seconds: float = 0.2) -> int:
-    """Until so much of the reply to the latest question was heard; the turn's id. A reply may take another's place."""
+    """Wait until so much of the reply to the latest question was heard; its turn's id. Another reply may replace it."""
     n_seen = len(watch.events)
     async with asyncio.timeout(20):
         while True:
@@ -110,7 +110,7 @@ def tones_heard(call: SipCall, *, from_s: float) -> set[int]:
 
 
 async def hear_any_turn(call: SipCall, *, from_s: float) -> None:
-    """Until a reply was heard, whichever."""
+    """Wait until a reply was heard, whichever."""
     async with asyncio.timeout(10):
         while not tones_heard(call, from_s=from_s):
             await asyncio.sleep(0.1)
@@ -121,7 +121,7 @@ def turns(watch: CallWatch) -> list[record_pb2.TurnRecord]:
 
 
 async def until_turns(watch: CallWatch, n: int, limit_s: float = 15.0) -> list[record_pb2.TurnRecord]:
-    """Until so many turns are over."""
+    """Wait until so many turns are over."""
     async with asyncio.timeout(limit_s):
         while len(turns(watch)) < n:
             await asyncio.sleep(0.05)

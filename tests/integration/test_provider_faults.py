@@ -1,5 +1,5 @@
 """Faults of providers that lie below events and statuses: in the connection, the headers, the bytes; and settings that
-nobody can serve with. `openai` and `gemini` each fail with their class in bounded time, or answer in spite of it.
+no provider can serve with. `openai` and `gemini` each fail with their class in bounded time, or answer in spite of it.
 """
 
 import asyncio
@@ -308,7 +308,7 @@ async def test_an_answer_that_ends_with_an_error_is_none() -> None:
         await ask("openai", once(chunk({"content": "Well"}) + chunk({}, "error")))
 
 
-# What nobody can serve with: told at the start, in one line, and the process stays up
+# Settings that no provider can serve with: told at the start, in one line, and the process stays up
 
 
 @pytest.mark.parametrize("kind", ENGINES)

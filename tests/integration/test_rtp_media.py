@@ -1,4 +1,4 @@
-"""One call's media on real sockets: who is heard, what disturbs nobody, and when frames leave."""
+"""One call's media on real sockets: the source that is heard, packets that are ignored, and the times of frames."""
 
 import asyncio
 import socket
@@ -170,7 +170,7 @@ def _received(far: socket.socket) -> list[RtpPacket]:
 
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
 def test_the_pacer_sleeps_once_a_tick(run: Callable[[Coroutine[None, None, None]], None], monkeypatch):
-    """It does not turn in circles until a tick is due: uvloop's clock moves by whole milliseconds."""
+    """The pacer does not turn in circles until a tick is due: uvloop's clock moves by whole milliseconds."""
     ticks: list[int] = []
     sleeps: list[float] = []
     until = pacing._until

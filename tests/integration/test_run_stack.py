@@ -71,7 +71,7 @@ class Command:
             time.sleep(0.1)
 
     def end(self) -> int:
-        """Its exit status, when it ends by itself."""
+        """Wait for the process to end by itself; its exit status."""
         status = self.process.wait(_LIMIT_S)
         self._reader.join(_LIMIT_S)  # its last lines
         return status
@@ -85,7 +85,7 @@ class Command:
         return next(pid for pid in descendants(self.process.pid) if f"services.{service}" in command_line(pid))
 
     def pids_when_there(self, service: str, count: int) -> set[int]:
-        """Its processes, as soon as there are so many."""
+        """The pids of the stack's processes, as soon as there are so many."""
         give_up_s = time.monotonic() + _LIMIT_S
         while time.monotonic() < give_up_s:
             with suppress(FileNotFoundError):  # one that has just ended

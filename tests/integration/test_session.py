@@ -24,7 +24,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def heard(call: FakeCall) -> bytes:
-    """What the caller heard, told by one letter a stretch: the turn's digit, or P for the gateway's own words."""
+    """The sound that the caller heard, one letter a stretch: the turn's digit, or P for the gateway's own words."""
     names = {voice_of(turn_id, 1)[0]: str(turn_id).encode() for turn_id in range(1, 10)} | {PROMPT_BYTE: b"P"}
     story = b""
     for byte in call.leg.heard():
@@ -384,7 +384,7 @@ async def test_a_session_that_breaks_sends_its_caller_on():
 
 
 async def advances(call: FakeCall, n_frames: int) -> list[int]:
-    """Where the conversation is told that the caller's clock stands, while so many frames come."""
+    """The samples of the caller's clock that the conversation is told of, while so many frames come."""
     told: list[int] = []
     handle = call.session.conversation.handle
 

@@ -1,4 +1,4 @@
-"""What a tenant can learn of another, and how many calls a tenant and a number get: four processes, tokens on."""
+"""Separation of tenants, and the limits of calls by tenant and number: four processes, tokens on."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

@@ -1,4 +1,4 @@
-"""What kustomize itself makes of the overlays, held against how the other tests read them: `make test-kustomize`.
+"""Overlays as kustomize builds them, held against how the other tests read them: `make test-kustomize`.
 
 kustomize is taken from PATH, else built with Go into .cache/bin at a pinned version.
 """
@@ -59,7 +59,7 @@ def test_kustomize_makes_the_resources_that_the_other_tests_read(name: str, kust
 
 @pytest.mark.timeout(600)
 def test_an_image_is_set_by_digest(kustomize: str, tmp_path: Path) -> None:
-    """As docs/DEPLOY.md upgrades and goes back."""
+    """docs/DEPLOY.md upgrades and goes back in this way."""
     shutil.copytree(ROOT / "deploy" / "kubernetes", tmp_path / "kubernetes")
     folder = tmp_path / "kubernetes" / "stack"
     image = "registry.example/tong-dai/nlu@sha256:" + "a" * 64

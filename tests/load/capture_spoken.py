@@ -81,7 +81,7 @@ def dictated(kind: SlotKind, piece: str, capture: Capture, language: str) -> str
 
 
 def answer(kind: SlotKind, wanted: str, now: Captured, capture: Capture, language: str) -> str:
-    """Return what the caller says to the open question."""
+    """The caller's answer to the open question."""
     words = {"en": ("Yes, that's right.", "No."), "vi": ("Đúng rồi ạ.", "Không phải.")}[language]
     state = now.state
     if state.is_confirming:

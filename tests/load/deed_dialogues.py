@@ -99,7 +99,7 @@ def _fits(deed: Deed, expected: ExpectedDeed) -> bool:
 
 
 def _rows_after(script: Script) -> set[Row]:
-    """Return what the diary must have in the end."""
+    """The rows that the diary must have in the end."""
     rows = {
         (str(row.get("starts") or row["arrives"]), f"{row['phone']}{number or ''}")
         for row in script.diary

@@ -107,7 +107,7 @@ def pauses_of(language: str, sentence: str, predictor: Predictor) -> list[Pause]
 
 
 def outcomes(turns: Sequence[Sequence[Pause]], wait_ms: Callable[[Pause], float]) -> tuple[Floats, Floats]:
-    """By sentence: the probability that it is cut off, and the wait from its true end in ms."""
+    """The probability that each sentence is cut off, and the wait from its true end in ms."""
     cut, waits = [], []
     for *inner, end in turns:
         kept = math.prod(1 - float((wait_ms(pause) + LAG_MS < PAUSES_MS).mean()) for pause in inner)

@@ -6,7 +6,7 @@ tests/data/guard/ has both sets, a line a reply: "asked|reply". `right_*.txt` an
 the rules were mended on them; `model_*.txt` are replies of a model, labelled by hand ("right|asked|reply"), and
 `unseen_*.txt` were written after the rules and five of them mended rules since. `blind_*.txt`, `fresh_*.txt`,
 `sight_*.txt` and `second_*.txt` were written last, one after the other: docs/AGENTS.md has what the guard made of them
-at first sight, the rates to expect of what nobody has seen; all have mended rules since. `claims_*.txt` are claims
+at first sight, the rates to expect of unseen replies; all have mended rules since. `claims_*.txt` are claims
 without a figure, `half_*.txt` replies of Qwen2.5-0.5B-Instruct, `after_*.txt` and `polite_*.txt` were written after the
 rule for such claims. `free-1_*` and `free-2_*` are phrased as free-writing models do, of both agents: the sets
 `hotel-*` are the hotel's; `sheet-1_*` to `sheet-3_*` came after them. Exit status 1 past the limits.

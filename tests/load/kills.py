@@ -69,7 +69,7 @@ class Told:
         return next((at for event, at in told if event.WhichOneof("event") == "turn" and _is_phrase(event.turn)), None)
 
     def ends(self) -> list[int]:
-        """Return what ended calls."""
+        """The causes of the ended calls."""
         return [event.end.cause for event in self.events if event.WhichOneof("event") == "end"]
 
     def is_settled(self, since: int, *, restarted: bool) -> bool:
@@ -87,11 +87,11 @@ class Told:
         )
 
     def floors(self) -> list[int]:
-        """Whose turn it was, in order."""
+        """The floors of the call, in order."""
         return [event.floor_change.to for event in self.events if event.WhichOneof("event") == "floor_change"]
 
     def phrases(self, since: int) -> list[str]:
-        """Return what the gateway said by itself since that event."""
+        """The phrases of the gateway itself since that event."""
         return [
             event.turn.heard_text
             for event in self.events[since:]
@@ -268,7 +268,7 @@ async def _until_settled(call: SipCall, told: Told, since: int, *, restarted: bo
 
 
 def _heard_until_now(call: SipCall) -> Samples:
-    """With silence where no packets came."""
+    """The sound heard until now, with silence where no packets came."""
     missing = round((call.now_s() - call.heard.length_s) * 8000)
     return np.concatenate([call.heard.samples(), np.zeros(max(0, missing), dtype=np.int16)])
 

@@ -91,7 +91,7 @@ async def probability(model: SmartTurn, speech: Speech, took_ms: list[float]) ->
 
 
 async def spoken(model: SmartTurn, listed: Sequence[tuple[str, str]], took_ms: list[float]) -> list[list[float]]:
-    """By sentence: the probabilities at its pauses and, last, at its end."""
+    """The probabilities of each sentence: at its pauses and, last, at its end."""
     tts = Service("tts", f"127.0.0.1:{TTS_PORT}", {
         "TTS_PORT": str(TTS_PORT), "TTS_METRICS_PORT": "0", "TTS_PIPER_SEED": "20",
     })  # fmt: skip

@@ -52,7 +52,7 @@ class SpokenCaller:
         self._left = [SpokenTurn(turn.caller, turn.hears) for turn in self.script.turns]
 
     def next_turn(self) -> SpokenTurn | None:
-        """Return what the caller says now; None: they hang up."""
+        """The caller's next words; None: they hang up."""
         self._n_turns += 1
         if self._n_turns > MOST_TURNS or not (self._extra or self._left):
             return None
@@ -156,13 +156,13 @@ def _again(language: str) -> tuple[str, ...]:
 
 
 def said_since(events: Sequence[record_pb2.CallEvent], start: int) -> str:
-    """Return what the agent was heard to say in the records since then."""
+    """The words that the agent was heard to say in the records since then."""
     turns = (event.turn for event in events[start:] if event.HasField("turn"))
     return " ".join(turn.heard_text for turn in turns if turn.heard_text).strip()
 
 
 def taken_since(events: Sequence[record_pb2.CallEvent], start: int) -> str:
-    """Return what the caller was taken to have said in the records since then."""
+    """The words that the caller was taken to have said in the records since then."""
     turns = (event.turn for event in events[start:] if event.HasField("turn"))
     return " | ".join(turn.user_text for turn in turns if turn.user_text)
 

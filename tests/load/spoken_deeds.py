@@ -4,7 +4,7 @@ Each dialogue of tests/data/dialogues with `deeds:` is a call through the gatewa
 caller's turns at 8 kHz, Whisper hears them (viet_asr Vietnamese, with --viet), the clinic answers with a diary of its
 own. A caller answers what they are asked: where the agent asks again, they say the last thing again; where a piece is
 read back they say yes to a right one and no to a wrong one; asked for name or number out of turn, they give it. A name
-counts as right where it sounds like the one that was said: nobody spells "Annabelle" unless asked. Printed are the
+counts as right where it sounds like the one that was said: "Annabelle" is not spelled unless asked. Printed are the
 calls that reached exactly the deeds of their file, and the deeds that were in none, with the machine's load. The exit
 status is 1 where a wrong deed was done.
 """
@@ -94,7 +94,7 @@ def as_meant(deed: Deed, script: Script) -> Deed:
 
 
 async def begins_to_speak(line: ProgramLine, from_s: float) -> None:
-    """Until the agent is heard."""
+    """Wait until the agent is heard."""
     await wait_until(lambda: line.is_over or line.heard.first_sound_s(from_s=from_s) is not None, ANSWER_LIMIT_S)
 
 

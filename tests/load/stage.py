@@ -111,7 +111,7 @@ def read_script(stage: Stage, data: Path) -> Script:
 
 
 def _services_of(stage: Stage, engine: str) -> list[Service]:
-    """Return what must run for the stage: itself, or for the gateway all four with scripted engines."""
+    """The services that must run for the stage: itself, or for the gateway all four with scripted engines."""
     ports = {service.name: _FIRST_PORT + index for index, service in enumerate(SERVICES)}
     scripted = {each.service: {each.engine_variable: each.scripted_engine} for each in STAGES.values()}
     scripted["call_gateway"] = {

@@ -52,19 +52,19 @@ class KnowsWords:
         self.is_answering = False
 
     def feed(self, start_sample: int, samples: Samples) -> None:
-        """Sound is nothing to it."""
+        """Do nothing: the words are known without the sound."""
 
     def rest(self, to_sample: int) -> None:
-        """Nor is silence."""
+        """Do nothing: silence is not looked at either."""
 
     def reach(self, sample: int) -> None:
         """Do nothing: the call answers when it is asked."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
-        """Edges are nothing to it."""
+        """Do nothing: the edges of speech are not looked at."""
 
     def end(self, utterance_id: int, end_sample: int) -> None:
-        """Nor are ends."""
+        """Do nothing: ends are not looked at either."""
 
     def recognize(self, speech: Speech, *, is_final: bool) -> None:
         words = self._words_to(speech.spans[-1].end_sample)

@@ -88,7 +88,7 @@ def answered_texts(events: list[record_pb2.CallEvent]) -> list[str]:
 
 
 async def quiet_again(watch: CallWatch, limit_s: float) -> bool:
-    """Until the caller has the floor and nothing new was told for a moment; False: that did not come in time."""
+    """Wait until the caller has the floor and nothing new was told for a moment; False: that did not come in time."""
     loop = asyncio.get_running_loop()
     give_up_s = loop.time() + limit_s
     n_seen, since_s = len(watch.events), loop.time()

@@ -26,5 +26,5 @@ def device() -> str:
 
 @pytest.fixture(scope="session")
 def folder(settings: dict[str, str]) -> Path:
-    """Where they lie."""
+    """The folder of the NeMo models."""
     return Path(settings["TTS_NEMO_VOCODER"]).parent

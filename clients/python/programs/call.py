@@ -146,7 +146,7 @@ async def silence(rate: int, until: asyncio.Event) -> AsyncIterator[bytes]:
 
 
 def lines_of(event: record_pb2.CallEvent) -> list[str]:
-    """Return what the transcript says of an event."""
+    """The lines of the transcript for an event."""
     match event.WhichOneof("event"):
         case "caller_text" if event.caller_text.is_settled and event.caller_text.text:
             return [f"caller: {event.caller_text.text}"]

@@ -69,7 +69,7 @@ class Given:
         return {"tenant_id": self.text("tenant"), "agent_id": self.text("agent"), "language_codes": languages}
 
     def options(self) -> Options:
-        """Return how to reach the service. Raises OSError, UsageError."""
+        """The options of the connection to the service. Raises OSError, UsageError."""
         tls = ("tls-ca", "tls-cert", "tls-key")
         authority, certificate, key = (Path(self.text(flag)) if self.text(flag) else None for flag in tls)
         if (certificate is None) != (key is None) or (certificate and not authority):
@@ -157,7 +157,7 @@ def flags_of(program: str) -> Mapping[str, tuple[str, str]]:
 
 
 def help_of(name: str, operands: Sequence[str]) -> str:
-    """Return what --help prints."""
+    """The text that --help prints."""
     lines = [f"usage: tong-dai {' '.join([name, *operands])} [flags]"]
     lines += [f"  {f'--{flag} {kind}'.strip():24}{why}" for flag, (kind, why) in flags_of(name).items()]
     return "\n".join(lines)

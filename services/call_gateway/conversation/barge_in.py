@@ -25,7 +25,7 @@ QUESTION_MARKS = ("?", "？", "؟")
 
 @data.cached
 def backchannels() -> frozenset[tuple[str, ...]]:
-    """Return what a listener says without a wish to speak ("uh-huh"), as normalised words. Those of every language at
+    """Backchannels: normalised words of a listener who has no wish to speak ("uh-huh"). Those of every language at
     once: "mhm" means the same in a Vietnamese call.
     """
     lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 
 class Floor(Enum):
-    """Whose turn it is to make a sound."""
+    """The floor of a call: which side may make a sound."""
 
     LISTENING = "listening"  # the caller may speak
     HELD = "held"  # the call is on hold: neither side

@@ -165,7 +165,7 @@ class TurnRecord:
     nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
     tts_engine: str = ""  # that spoke it
     withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
-    tools: tuple[ToolUse, ...] = ()  # as far as they had come by the turn's end
+    tools: tuple[ToolUse, ...] = ()  # each in its state at the turn's end
     end_probability: float = 1.0  # that the caller was through, when the turn was taken
 
 

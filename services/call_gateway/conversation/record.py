@@ -186,7 +186,7 @@ class History:
         return tuple(self._turns)
 
     def heard_of(self, turn_id: int) -> str:
-        """Return what the caller heard of a turn that is over."""
+        """The part of a turn that the caller heard, once it is over."""
         return "".join(turn.heard_text for turn in self._turns if turn.turn_id == turn_id)
 
     def add(self, turn: HeardTurn) -> None:

@@ -62,7 +62,7 @@ class Reply:
 
     @property
     def user_text(self) -> str:
-        """Return what the caller said or keyed."""
+        """The words or keys of the caller."""
         return self.notes.user_text
 
     @property

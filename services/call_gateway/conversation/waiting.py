@@ -320,7 +320,7 @@ class Waiting:
 
 
 def _prompt_for(ended: ActionEnded) -> PromptKind | None:
-    """Return what tells the caller that an action failed, when the agent cannot."""
+    """The prompt that tells the caller that an action failed, when the agent cannot."""
     if ended.is_done:
         return None
     return PromptKind.TRANSFER_FAILED if isinstance(ended.action, TransferCall) else PromptKind.SAY_AGAIN

@@ -59,7 +59,7 @@ class Pacer:
             self._has_legs.clear()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Pace the legs until cancelled."""
         while True:
             await self._has_legs.wait()
             await self._tick_while_needed()

@@ -96,7 +96,7 @@ class ProgramClock:
         self._is_silent_for_good = True
 
     def due(self, *, now: float) -> list[LegEvent]:
-        """Return what happens on the line up to now."""
+        """The events of the line up to now."""
         events: list[LegEvent] = []
         wall_sample = int((now - self._zero_time) * self._rate)
         lead_samples = LEAD_MS * self._rate // 1000

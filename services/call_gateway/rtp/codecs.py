@@ -36,7 +36,7 @@ class PayloadCodec(Protocol):
 
     @property
     def audio_format(self) -> AudioFormat:
-        """Return what the session sees and gives."""
+        """The audio format that the session sees and gives."""
         ...
 
     def decode(self, payload: bytes) -> bytes:

@@ -142,7 +142,7 @@ class MediaReceiver:
         return events
 
     def _idle_tick(self) -> int:
-        """Once the arrival clock is here, a hole begins or goes on."""
+        """The tick of the arrival clock from which a hole begins or goes on."""
         return self._next_tick + (FRAME_TICKS if self._is_idle else self._packet_ticks + _IDLE_AFTER_TICKS)
 
     def _take_all(self, ordered: list[OrderedPacket]) -> list[LegEvent]:

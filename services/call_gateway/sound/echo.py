@@ -40,7 +40,7 @@ HOLE: Final = 5 * PER_MS  # a shorter one is none
 FAINTEST_POWER: Final = 9.0  # below which a direction is silent
 MAX_GAIN: Final = 1.2  # louder than it was sent is no echo
 
-# What it takes to believe in a way for the first time: chance agrees better the less there is to compare.
+# Evidence needed to believe in an echo path for the first time: chance agrees better the less there is to compare.
 SURE_AFTER_MS: Final = 120  # of sound
 DELAYED_SHARE: Final = 0.45  # by delay alone; strangers' voices stay below 0.4
 DELAYED_SHARE_OF_NOTHING: Final = 0.85
@@ -100,7 +100,7 @@ class EchoGuard:
         if float(heard @ heard) < FAINTEST_POWER * COMPARED:
             return False
         counted = _counted(heard)[max(0, COMPARED - judged) :]
-        # How far the two clocks are apart at this moment; frames leave and arrive in bursts.
+        # The distance of the two clocks at this moment; frames leave and arrive in bursts.
         sent_end = self._track.sent_samples // self._per_tick
         apart = sent_end - span_of(COMPARED) + 2 * MARGIN + MAX_LEAD - newest // self._per_tick + COMPARED
         known = self._known

@@ -70,7 +70,7 @@ def _action_message(action_id: str, action: Action) -> nlu_pb2.CallAction:
 
 
 def report_message(report: ReportPlayout) -> nlu_pb2.PlayoutReport:
-    """Return what the caller heard of a reply, or of the gateway's own words."""
+    """The report of what the caller heard of a reply, or of the gateway's own words."""
     is_gateway = bool(report.gateway_text)
     return nlu_pb2.PlayoutReport(
         turn_id=report.turn_id,
@@ -82,7 +82,7 @@ def report_message(report: ReportPlayout) -> nlu_pb2.PlayoutReport:
 
 
 def result_message(report: ReportAction) -> nlu_pb2.CallActionResult:
-    """Return how an act on the call went. Not done without a reason: it died with its turn."""
+    """The result of an act on the call. Not done without a reason: it died with its turn."""
     if report.is_done:
         outcome = nlu_pb2.CallActionResult.OUTCOME_DONE
     elif report.reason:
@@ -117,7 +117,7 @@ def tool_used_of(activity: nlu_pb2.ToolActivity) -> ToolUsed:
 
 
 def action_of(asked: nlu_pb2.CallAction) -> Action | None:
-    """Return what is to be done to the call; None when it is of a kind not known here."""
+    """The act on the call that is asked for; None when it is of a kind not known here."""
     match asked.WhichOneof("action"):
         case "hang_up":
             return HangUpCall()

@@ -49,7 +49,7 @@ def trace_message(trace: Trace) -> turn_pb2.TraceContext | None:
 
 
 def outcome_of(message: turn_pb2.TurnEnd) -> Outcome:
-    """Return how a turn ended; an unknown outcome counts as a failure."""
+    """The outcome of a turn; an unknown outcome counts as a failure."""
     return _OUTCOMES.get(message.outcome, Outcome.FAILED)
 
 
@@ -67,6 +67,6 @@ def expected_message(expected: InputExpected) -> expectation_pb2.ExpectedInput:
 
 
 def expected_of(turn_id: int, message: expectation_pb2.ExpectedInput) -> InputExpected:
-    """Return what the agent expects to be said after a turn."""
+    """The kind of answer that the agent expects after a turn."""
     kind = _KINDS_EXPECTED.get(message.kind, ExpectedKind.OPEN)
     return InputExpected(turn_id, kind, length=message.length, phrases=tuple(message.phrases))

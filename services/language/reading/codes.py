@@ -247,7 +247,7 @@ _PLATE = re.compile(r"(?<=[A-Z]·)(?=[A-Z]{0,2}\d)[A-Z\d]{4,6}(?![A-Za-z\d])")
 
 
 def dialled(words: Mapping[str, Any], numbers: Numbers) -> Rule:
-    """Return what is typed on a telephone with its keys: "*101#"."""
+    """Rule for codes that are dialled on a telephone with its keys: "*101#"."""
     keys: Mapping[str, str] = words["keys"]
     gap: str = words.get("gap", " ")
 

@@ -23,7 +23,7 @@ _STAMP = re.compile(r"(?<=\d{4}-\d\d-\d\d)T(?=\d\d:\d\d)")
 HYPHENS = Rule(re.compile("[\u2010\u2011]"), lambda _: "-")
 _PICTURE = re.compile(r"[\u2600-\u2604\u2606-\u27bf\U0001f000-\U0001faff]")  # but the star of "5★", which is said
 UNSAID = Rule(re.compile(r"[*_`#~^|<>\[\]{}\\\u200d\u20e3\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]+"), lambda _: " ")
-"""Signs of a written page and pictures, which nobody says; read last, so that a rule may still make use of them."""
+"""Signs of a written page and pictures, which are not spoken; read last, so that a rule may still make use of them."""
 
 _WIDE = 0xFEE0  # from a sign to its wide form
 _PLAIN = str.maketrans({"\u2010": "-", "\u2011": "-", "\ufe63": "-", "\uff0d": "-", "\u2012": "–", "\u2015": "—"}) | {

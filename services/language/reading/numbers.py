@@ -96,7 +96,7 @@ class Numbers:
         return f"{self.whole(whole)}{self._gap}{self._point}{self._gap}{self.fraction(fraction)}"
 
     def fraction(self, fraction: str) -> str:
-        """Return what stands behind the point."""
+        """The spoken form of the digits behind the point."""
         return self.digits(fraction)
 
     def counted(

@@ -22,7 +22,7 @@ class Rewriter(Protocol):
 
 
 Lists = Mapping[str, Container[str]]
-"""By the name of a group: the words that it may have matched."""
+"""Words that a group may have matched, by the name of the group."""
 
 
 @dataclass(frozen=True, slots=True)

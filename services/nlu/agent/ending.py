@@ -3,8 +3,8 @@
 Lists of phrases decide, not the model: a small model hangs up on people who
 ask something, or never does. A farewell counts when it is what the turn is
 about: the phrases of a farewell cover the turn from one end to the other, or
-stand apart at its end behind words that ask for nothing. Nobody is hung up on
-in doubt; they are asked. The agent's own goodbye is judged by the same lists.
+stand apart at its end behind words that ask for nothing. In doubt the agent
+asks and does not hang up. The agent's own goodbye is judged by the same lists.
 """
 
 from __future__ import annotations

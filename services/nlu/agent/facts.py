@@ -128,7 +128,7 @@ NO_FACTS = Facts()
 
 
 def names_in(names: Names, language_code: str) -> tuple[str, ...]:
-    """Return what something is called in a language; none where it has no name there."""
+    """The names of something in a language; none where it has no name there."""
     tag = find_language(language_code, tuple(names))
     return names[tag] if tag else ()
 
@@ -140,6 +140,6 @@ def text_in(texts: Texts, language_code: str) -> str:
 
 
 def price_in(service: Service, language_code: str) -> Money | None:
-    """Return what a service costs, as it is said in a language; None: not known."""
+    """The price of a service, as it is said in a language; None: not known."""
     tag = find_language(language_code, tuple(service.price))
     return service.price[tag] if tag else None

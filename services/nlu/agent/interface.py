@@ -9,7 +9,7 @@ tool that writes, and the steps behind it, when the draft is committed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Protocol
@@ -45,6 +45,7 @@ class AgentTurn:
     state: AgentState = field(default_factory=dict)  # as the turns before it left it; empty at the first
     objection: str = ""  # why an earlier reply to this turn was not spoken; the next one must do without
     results: tuple[ToolCall, ...] = ()  # of the tools that the earlier reply called
+    heard: Callable[[], Sequence[Entry]] = tuple  # the history by now: a draft's may change until its commit
 
 
 @dataclass(slots=True, eq=False)

@@ -1,14 +1,19 @@
-"""The word lists of a language, and whether a text has them. Sans-IO, save for reading the lists once."""
+"""The word lists of a language, and the kind of answer that a question asks for by them. Sans-IO, save for reading the
+lists once.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.language import calendar_words, claims, clauses, data, number_words, script, value_words
+from services.language import calendar_words, claims, clauses, data, number_words, outcome_words, script, value_words
 from services.language.words import normalise
+from services.nlu.outputs import ExpectedKind
 
 FILE = "conversation"
+_LAST_SENTENCE = re.compile(r"[^.!?。！？]*[.!?。！？]*\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,21 @@ def phrases_of(language_code: str) -> Phrases:
     return _read("en" if language == data.FALLBACK else language)
 
 
+def expected_after(reply: str, *, language_code: str) -> ExpectedKind:
+    """The shape of the answer to a reply's last sentence."""
+    found = _LAST_SENTENCE.search(reply.rstrip())
+    phrases = phrases_of(language_code)
+    question = phrases.plain(found.group() if found else "")
+    asks = reply.rstrip().endswith(("?", "？")) or phrases.has(question, phrases.requests)
+    if phrases.has(question, phrases.asks_spelling):
+        return ExpectedKind.SPELLING
+    if asks and phrases.has(question, phrases.asks_digits):
+        return ExpectedKind.DIGITS
+    if asks and phrases.has(question, phrases.asks_yes_no):
+        return ExpectedKind.YES_NO
+    return ExpectedKind.ANSWER if asks else ExpectedKind.OPEN
+
+
 def load_languages() -> None:
     """Read what this stage knows of every language, so that no call waits for it. Raises LanguageDataError."""
     for language in data.languages():
@@ -55,6 +75,7 @@ def load_languages() -> None:
     calendar_words.load()
     value_words.load()
     claims.load()
+    outcome_words.load()
 
 
 @data.cached

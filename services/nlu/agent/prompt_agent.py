@@ -81,6 +81,11 @@ class PromptAgent:
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._packages.tools(tenant_id), **clinic}
 
+    def asks_first(self, call: Call) -> bool:
+        """Return True: a model answers every call."""
+        del call
+        return True
+
     def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
         """Return why a tool that writes may not be run: the caller has to agree to what the model wants."""
         return unconfirmed(spec.name, arguments, spec.parameters_json, given, self._profile)
@@ -178,7 +183,7 @@ class PromptAgent:
                         yield part
 
     def tools(self, tenant_id: str) -> tuple[ToolSpec, ...]:
-        """Return what the model is told of, for one tenant's calls."""
+        """The tools that the model is told of, for one tenant's calls."""
         own = tuple(TOOLS[name].spec for name in self._profile.tools if name in TOOLS)
         brought = (tool.spec for tool in self.tools_of(tenant_id).values())
         return (*(_asking_first(spec) for spec in (*own, *brought)), *self.act_tools)
@@ -201,7 +206,7 @@ class PromptAgent:
         return (Message(system.role, system.text, tools=self.tools(tenant_id)), *examples, *said)
 
     def openings(self) -> list[tuple[Message, ...]]:
-        """Return how prompts begin in each language, greeting heard."""
+        """The beginnings of prompts in each language, greeting heard."""
         tenant_id = next(iter(self._profile.tenants), "")
         return [
             (*self.messages((), language_code=code, tenant_id=tenant_id), Message(Role.AGENT, persona.greeting))

@@ -83,7 +83,8 @@ def _not_agreed(given: Confirmation, heard: str, tool: str) -> str:
     for code in given.language_codes:
         known = frozenset(asked) | deed_words(tool, code)
         for lists in _lists((code,)):
-            if is_all_agreement(given.input.text, lists, asked=known) and not _asks(given.input.text, lists, code):
+            is_yes = is_all_agreement(given.input.text, lists, asked=known, deeds=own_deeds(tool, code))
+            if is_yes and not _asks(given.input.text, lists, code):
                 return ""
     return "the caller has not said yes, and nothing but yes"
 
@@ -170,7 +171,7 @@ class _Reading:
         return "" if is_fit else "the question did not ask whether this is to be done"
 
     def _asks_yes_or_no(self, texts: tuple[str, ...], *, endings_only: bool = False) -> bool:
-        """By its beginning, or that of a part behind a stop, or by its end."""
+        """Return whether a question asks for yes or no: by its beginning, that of a part behind a stop, or its end."""
         lists = self._claims.lists
         if any(lists["yes_no_endings"].length(texts, at) == len(texts) - at for at in range(len(texts))):
             return True

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from services.nlu.agent.confirmation import Confirmation
+from services.nlu.agent.interface import Call
 from services.nlu.engine import ToolSpec
 
 
@@ -48,7 +49,7 @@ class HasTools(Protocol):
     """An agent that brings tools of its own, beside those its file names."""
 
     def tools_of(self, tenant_id: str) -> Mapping[str, Tool]:
-        """By name, for one tenant's calls."""
+        """The tools of one tenant's calls, by name."""
 
 
 @runtime_checkable
@@ -63,8 +64,11 @@ class OffersActs(Protocol):
 @runtime_checkable
 class AsksFirst(Protocol):
     """An agent whose model calls tools: one that writes runs only for what the caller has confirmed. Agents that are
-    code, as `graph` is, confirm deeds by themselves.
+    code confirm deeds by themselves, as `graph` does in calls without instructions of the client's.
     """
+
+    def asks_first(self, call: Call) -> bool:
+        """Return whether a model answers a call."""
 
     def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
         """Return why a call may not be run, for the model; empty: the caller has agreed to it."""

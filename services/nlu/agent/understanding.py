@@ -218,7 +218,7 @@ def _keep(path: Path, vectors: Mapping[str, Vectors]) -> None:
 
 
 def key_of(text: str) -> str:
-    """Return what the vector of a sentence is kept by."""
+    """The key that the vector of a sentence is kept by."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

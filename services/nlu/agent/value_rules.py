@@ -313,7 +313,7 @@ class ValueRules:
         """Two names of one day, as in "today is Sunday", which days_of has found to agree."""
         return self._is_today(days) and form.ends_sentence and not self._is_said(DayClaim(days=days))
 
-    # What the caller said
+    # The caller's words
 
     def _is_said(self, part: DayClaim) -> bool:
         return all(self._said_time(time) for time in part.times) and (part.days is None or self._said_days(part.days))

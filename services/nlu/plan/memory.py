@@ -120,7 +120,7 @@ class Fit:
 
 
 def make_plan(shape: ModelShape, layout: Layout) -> Plan:
-    """Return what every device holds."""
+    """The plan of what every device holds."""
     places = place_layers(shape.n_layers, layout)
     key, value = TYPE_BYTES[layout.type_k], TYPE_BYTES[layout.type_v]
     n_devices = len(layout.gpu_bytes)

@@ -99,7 +99,7 @@ class OperationDeed:
         raise NotReached("no server of this tenant's has it now")
 
     async def _outcome(self, operation: Operation, failure: CallFailed, key: str) -> Exception:
-        """Return what the outbox is told: tried again only where that cannot do it twice."""
+        """The outcome that the outbox is told: tried again only where that cannot do it twice."""
         if not operation.is_repeatable:
             if not failure.is_untouched:
                 return ToolRefused(f"{failure}: {NOT_KNOWN}")

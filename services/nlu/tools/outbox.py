@@ -127,7 +127,7 @@ class Outbox:
         return noted if noted.state is not DeedState.PENDING else await self._try_in_order(noted)
 
     async def state(self, key: str) -> Decided | None:
-        """Return how a deed stands; None: it was never decided."""
+        """The state of a deed; None: it was never decided."""
         return await self._worker.run(lambda: self._file.find(key))
 
     async def try_due(self) -> int:

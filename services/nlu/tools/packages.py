@@ -78,7 +78,7 @@ class AgentPackages:
             self._outbox.start()
 
     def tools(self, tenant_id: str) -> Mapping[str, Tool]:
-        """By name, for one tenant's calls."""
+        """The tools of one tenant's calls, by name."""
         known = self._known.get(tenant_id)
         listed = [package.operations() for _, package in self._packages]
         if known is not None and all(now is was for now, was in zip(listed, known[0], strict=True)):

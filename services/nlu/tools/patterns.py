@@ -134,7 +134,7 @@ class _Parser:
         return made
 
     def _check_size(self, n_instructions: int) -> None:
-        """With those of its looks, which stand beside the program."""
+        """Refuse a program that is too large with those of its look-arounds, which stand beside it."""
         if n_instructions + self._n_looked > MOST_INSTRUCTIONS:
             raise self._bad("it is too large")
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
+from services.language.outcome_words import outcomes
 from services.language.words import without_marks
 from services.runtime.json_text import read_json
 
@@ -19,7 +20,7 @@ _MOST_CHARS = 2000  # of one text
 
 
 class Proof(StrEnum):
-    """What a result, or one of its fields, says of the deed."""
+    """Proof of a deed in a result, or in one of its fields."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -49,33 +50,6 @@ _IDENTIFIERS = ("reference", "confirmation", "confirmationcode", "confirmationnu
 _OTHERS_IDS = ("customer", "client", "user", "caller", "tenant", "service", "contact", "patient", "guest", "resource")
 _REQUEST_IDS = ("request", "trace", "correlation", "session", "span")
 
-_GOOD_WORDS = _words(
-    *("ok", "okay", "done", "success", "successful", "successfully", "succeeded", "booked", "confirmed", "created"),
-    *("scheduled", "rescheduled", "complete", "completed", "reserved", "saved", "stored", "updated", "moved", "sent"),
-    *("delivered", "active", "approved", "fulfilled", "registered", "added", "freed", "released", "true", "yes"),
-    *("успешно", "подтверждено", "подтверждена", "создано", "создана", "записано", "записаны", "готово"),
-)
-_GOOD_PHRASES = ("thanh cong", "da dat", "da xac nhan", "成功", "已预约", "已确认", "已预订")
-_BAD_WORDS = _words(
-    *("not", "no", "none", "never", "cannot", "unable", "fail", "fails", "failed", "failure", "error", "errors"),
-    *("fault", "refused", "rejected", "denied", "declined", "invalid", "unavailable", "unsuccessful", "conflict"),
-    *("timeout", "expired", "forbidden", "unauthorized", "unauthorised", "aborted", "abandoned", "false", "null"),
-    *("missing", "taken", "exception", "impossible", "closed", "blocked", "noshow", "inactive", "unbooked", "bad"),
-    *("unconfirmed", "wrong", "incorrect", "already", "не", "нет", "нельзя", "ошибка", "отказ", "отказано"),
-    *("занято", "занят", "отклонено", "khong", "loi"),
-)
-_BAD_PHRASES = (
-    *("is full", "are full", "fully booked", "sold out", "that bai", "tu choi", "het cho", "het phong"),
-    *("失败", "错误", "拒绝", "已满", "无法", "没有", "不"),
-)
-_LATER_WORDS = _words(
-    *("pending", "processing", "progress", "queued", "waiting", "waitlist", "waitlisted", "draft", "tentative"),
-    *("partial", "partially", "requested", "submitted", "accepted", "received", "proposed", "hold", "held", "later"),
-    *("awaiting", "review", "retry", "running", "started", "unknown", "chua", "ожидает", "ожидании", "позже"),
-)
-_LATER_PHRASES = ("dang cho", "dang xu ly", "cho duyet", "等待", "未", "处理中", "待")
-_GONE_WORDS = _words("cancelled", "canceled", "deleted", "removed", "revoked", "voided", "gone", "отменено", "отменена")
-_GONE_PHRASES = ("da huy", "da xoa", "已取消", "已删除")
 _UNDOING = ("cancel", "delete", "remove", "revoke", "release", "unbook", "void", "huy", "xoa")  # in a tool's name
 
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -202,22 +176,19 @@ class _Reading:
             yield Proof.UNKNOWN
 
     def _said(self, text: str) -> Proof | None:
-        """What a text says, its worst word first; None: nothing that is known here."""
+        """Return what a text says, its worst word first; None: nothing that is known here."""
         if len(text) > _MOST_CHARS:
             return Proof.UNKNOWN
         plain = _CONTRACTED.sub(" not", without_marks(_CAMEL.sub(" ", text).casefold()))
         words = set(_WORD.findall(plain))
         spaced = _SEPARATORS.sub(" ", plain)
-        is_gone = not _GONE_WORDS.isdisjoint(words) or any(phrase in spaced for phrase in _GONE_PHRASES)
-        if not _BAD_WORDS.isdisjoint(words) or any(phrase in spaced for phrase in _BAD_PHRASES):
+        if outcomes("refused").are_in(words, spaced):
             return Proof.REFUSED
-        if not _LATER_WORDS.isdisjoint(words) or any(phrase in spaced for phrase in _LATER_PHRASES):
+        if outcomes("later").are_in(words, spaced):
             return Proof.UNKNOWN
-        if is_gone:
+        if outcomes("undone").are_in(words, spaced):
             return Proof.DONE if self._undoes else Proof.REFUSED
-        if not _GOOD_WORDS.isdisjoint(words) or any(phrase in spaced for phrase in _GOOD_PHRASES):
-            return Proof.DONE
-        return None
+        return Proof.DONE if outcomes("done").are_in(words, spaced) else None
 
 
 def _is_identifier(name: str) -> bool:

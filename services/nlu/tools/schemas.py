@@ -25,7 +25,7 @@ _WRITTEN_STEP = 16  # so many characters of JSON that is written
 _SAID_STEP = 64  # so many characters of an error, which holds the whole value
 _COMPARED = frozenset({"const", "enum", "dependentRequired"})  # held against a value with all that lies in them
 _REFERENCES = frozenset({"$ref", "$dynamicRef"})
-# What jsonschema walks through, or matches, without a call of a keyword that could be counted.
+# Keywords that jsonschema walks through, or matches, without a call of a keyword that could be counted.
 _UNCOUNTED = ("patternProperties", "dependentSchemas")
 _NOT_SCHEMAS = frozenset({"const", "enum", "default", "examples", "example"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})

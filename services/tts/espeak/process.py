@@ -180,7 +180,7 @@ def _find(library: Path | None, data_dir: Path | None) -> tuple[Path, str]:
         return library, str(data_dir or "")
     if importlib.util.find_spec("espeakng_loader") is None:
         raise StartupError(MISSING)
-    # It brings the files; nothing of it is loaded here.
+    # The package brings the files; no library of it is loaded here.
     import espeakng_loader  # type: ignore[import-untyped]  # noqa: PLC0415
 
     return Path(espeakng_loader.get_library_path()), espeakng_loader.get_data_path()

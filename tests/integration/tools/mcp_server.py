@@ -15,7 +15,7 @@ LOG = Path(os.environ.get("ROOMS_LOG", os.devnull))
 
 @server.tool(annotations=ToolAnnotations(read_only_hint=True))
 def free_rooms(nights: int) -> dict[str, int]:
-    """How many rooms are free for so many nights."""
+    """The number of rooms that are free for so many nights."""
     return {"free": 10 - nights}
 
 

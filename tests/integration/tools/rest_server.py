@@ -41,7 +41,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered. `text` stands in place of `value`."""
+    """Reply of the server. `text` stands in place of `value`."""
 
     value: Any = None
     status: int = 200

@@ -30,7 +30,7 @@ CALL = {"phone": "+84912345678", "subject": "Asked", "started": "2026-11-30T09:3
 
 
 class Account:
-    """What amoCRM answers: tokens of which each refresh token holds once, lists in pages, 204 where nothing is."""
+    """Fake amoCRM account: tokens of which each refresh token holds once, lists in pages, 204 where nothing is."""
 
     def __init__(self) -> None:
         self.access, self.refresh, self.n_renewals = "", "r0", 0

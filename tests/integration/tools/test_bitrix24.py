@@ -18,7 +18,7 @@ LEAD = {"last_name": "Lê", "first_name": "Hoa", "phone": "+84912345678", "email
 
 
 class Portal:
-    """What Bitrix24 answers: lists in pages of two, methods by webhook or by a token in the body."""
+    """Fake Bitrix24 portal: lists in pages of two, methods by webhook or by a token in the body."""
 
     def __init__(self) -> None:
         self.leads: dict[str, dict[str, Any]] = {}

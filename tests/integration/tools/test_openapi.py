@@ -79,7 +79,7 @@ OPERATIONS = ["listRooms", "book", "cancel"]
 
 
 class Rooms:
-    """What the API answers."""
+    """Fake API of rooms."""
 
     def __init__(self) -> None:
         self.booked: dict[str, Any] = {}

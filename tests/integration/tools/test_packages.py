@@ -193,7 +193,7 @@ async def test_a_package_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_service_without_credentials_stays_up_and_serves_nothing(tmp_path: Path) -> None:
-    """As a container does: it is not started again and again."""
+    """The service is not started again and again, as a container would be."""
     write_agent(tmp_path / "agents", [ZOHO], tenants=["acme"])
     environment = {
         "PYTHONPATH": ":".join(sys.path),

@@ -1,4 +1,4 @@
-"""What every adapter relies on: retries, pauses that are asked for, tokens, the breaker, bounds."""
+"""REST client of every adapter: retries, pauses that are asked for, tokens, the breaker, bounds."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

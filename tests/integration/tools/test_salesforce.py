@@ -37,7 +37,7 @@ LEAD = {"last_name": "Bell", "first_name": "Anna", "phone": "+84912345678", "ema
 
 
 class Org:
-    """What Salesforce answers: OAuth, SOQL in pages of two, creation, upsert by an external id."""
+    """Fake Salesforce: OAuth, SOQL in pages of two, creation, upsert by an external id."""
 
     def __init__(self) -> None:
         self.token, self.n_tokens = "", 0

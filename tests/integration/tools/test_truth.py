@@ -1,4 +1,4 @@
-"""What a tool lets the agent say: a look-up has done nothing, a deed that is pending neither."""
+"""Truth of the agent's words about tools: a look-up has done nothing, and neither has a pending deed."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ BUSY = Reply({"code": "TOO_MANY_REQUESTS", "message": "wait", "status": "error"}
 
 
 class Zoho:
-    """What Zoho answers: OAuth that fails with 200, searches in pages, inserts and upserts."""
+    """Fake Zoho: OAuth that fails with 200, searches in pages, inserts and upserts."""
 
     def __init__(self) -> None:
         self.token, self.n_tokens = "", 0

@@ -1,4 +1,4 @@
-"""Whose turn it is, by what the gateway told."""
+"""The floor of a call, by the events that the gateway told."""
 
 import pytest
 from voice.call.v1 import call_pb2, record_pb2

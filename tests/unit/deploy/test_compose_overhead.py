@@ -1,4 +1,4 @@
-"""What tests.load.compose_overhead compares: two stacks that do not meet, and the answers of a call."""
+"""The two sides of tests.load.compose_overhead: two stacks that do not meet, and the answers of a call."""
 
 import math
 

@@ -149,7 +149,7 @@ def test_the_secrets_that_are_made_are_the_ones_that_are_asked_for(tmp_path: Pat
     assert mounted == {f"/secrets/{name}" for name in trial_secrets.FILES}
     own = (_ROOT / "deploy" / "docker" / "models.Dockerfile").read_text(encoding="utf-8")
     for name in trial_secrets.FILES:
-        assert trial[name]["volumes"] == [f"secrets_{name}:/secrets:ro"], "its own and nobody else's"
+        assert trial[name]["volumes"] == [f"secrets_{name}:/secrets:ro"], "its own and no other's"
         assert re.search(rf"/secrets/{name}\b", own), "made there for the user that writes the volume"
 
 

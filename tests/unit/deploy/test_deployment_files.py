@@ -223,7 +223,7 @@ def test_uv_is_installed_by_hash_wherever_it_is():
 
 
 def test_the_dialplan_puts_nothing_of_a_callers_into_its_words():
-    """What a caller writes (name, number, headers, what was dialled) is in no argument: it could hold a comma."""
+    """No argument has the caller's text (name, number, headers, what was dialled): it could hold a comma."""
     text = (_DEPLOY / "asterisk" / "production" / "extensions.conf").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{(\w+)", text.replace("not ${EXTEN}", "")))
     own = {name for name in used if name.startswith("TONG_DAI_")}

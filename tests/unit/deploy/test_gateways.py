@@ -1,4 +1,4 @@
-"""What follows from GATEWAY_PROCESSES, and the dialplan that divides the calls."""
+"""The settings that follow from GATEWAY_PROCESSES, and the dialplan that divides the calls."""
 
 import re
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def test_the_dialplan_offers_a_call_to_each_application_once(others: int):
 
 
 def offered(apps: tuple[str, ...], *, last: int, others: int) -> list[str]:
-    """Where the shipped dialplan sends a call that nobody takes, by running the expressions written in it."""
+    """The places to which the shipped dialplan offers a call that no gateway takes, by its own written expressions."""
     dialplan = (_ASTERISK / "production/extensions.conf").read_text(encoding="utf-8")
     first = re.search(r" n,Set\(TONG_DAI_AT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)
     following = re.search(r"\(next\),Set\(TONG_DAI_AT=\$\[(.*)\]\)$", dialplan, re.MULTILINE)

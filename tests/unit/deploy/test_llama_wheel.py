@@ -1,4 +1,4 @@
-"""Which wheel of llama-cpp-python serves this machine."""
+"""Choice of the wheel of llama-cpp-python that serves this machine."""
 
 import hashlib
 from pathlib import Path

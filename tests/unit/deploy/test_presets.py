@@ -65,7 +65,7 @@ def test_compose_reads_a_preset_that_exists() -> None:
 
 
 def gpu_patches(name: str) -> dict[str, object]:
-    """What the GPU overlay of Kubernetes sets for a service, by path."""
+    """The values that the GPU overlay of Kubernetes sets for a service, by path."""
     overlay = yaml.safe_load((_DEPLOY / "kubernetes" / "gpu" / "kustomization.yaml").read_text(encoding="utf-8"))
     (patch,) = [each for each in overlay["patches"] if each["target"] == {"kind": _KINDS[name], "name": name}]
     return {operation["path"]: operation["value"] for operation in yaml.safe_load(patch["patch"])}

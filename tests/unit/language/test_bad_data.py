@@ -72,7 +72,7 @@ def written(table: object) -> str:
 
 
 def fault(folder: Path, name: str, table: dict[str, object]) -> str:
-    """What loading says of the file with these keys; nothing where all is well."""
+    """The message of loading the file with these keys; empty: all is well."""
     text = "\n".join(f"{json.dumps(key)} = {written(value)}" for key, value in table.items())
     (folder / f"{name}.toml").write_text(text, encoding="utf-8")
     data.forget()

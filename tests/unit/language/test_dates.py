@@ -1,4 +1,4 @@
-"""What callers say of days and times becomes ISO dates by code, on a clock of the tenant's zone."""
+"""Spoken days and times become ISO dates by code, on a clock of the tenant's zone."""
 
 import tomllib
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What each service loads by itself is all that its calls need, and hostile text costs no call its time."""
+"""Loading by each service: it is all that the service's calls need, and hostile text costs no call its time."""
 
 import re
 import time
@@ -17,9 +17,9 @@ from services.language.reading.normalizer import Normalizer, Pronunciation
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.ending import agent_ends, caller_ends, offer
-from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import reply_language
 from services.nlu.agent.outcomes import OutcomeKind, words_of
+from services.nlu.agent.phrases import expected_after
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.end_of_turn.evidence import Evidence
 from services.stt_proxy.end_of_turn.judging import judge
@@ -76,7 +76,7 @@ SERVICES: dict[str, tuple[Callable[[], object], list[Use]]] = {
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is read or compiled from here on."""
+    """The files read and patterns compiled from here on."""
     data.forget()
     read, compile_ = plain_toml.loads, re._compiler.compile  # type: ignore[attr-defined]  # beneath re's own cache
     found: list[str] = []
@@ -121,7 +121,7 @@ LONGEST_SPEECH = 1200  # code points that a recogniser writes of half a minute
 
 
 def cpu_s(use: Use, text: str, tag: str) -> float:
-    """What one use costs, in seconds of the processor."""
+    """The cost of one use, in seconds of the processor."""
     began = time.thread_time()
     use(text, tag)
     return time.thread_time() - began

@@ -1,4 +1,4 @@
-"""What the services know of languages is read and compiled before the first call, never in one."""
+"""Loading of languages: all is read and compiled before the first call, never in one."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +11,9 @@ from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
 from services.language.script import script_of
 from services.nlu.agent.ending import caller_ends
-from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.language import reply_language
-from services.nlu.agent.phrases import load_languages, phrases_of
+from services.nlu.agent.phrases import expected_after, load_languages, phrases_of
 from services.nlu.clauses import ClauseCutter
 from services.stt_proxy.end_of_turn.ending_model import load_ending_models
 from services.stt_proxy.end_of_turn.evidence import Evidence
@@ -31,7 +30,7 @@ TEXT = "Dr. Nguyễn said: wait... 我想预约明天, если можно, at 1
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What is read or compiled after every service has loaded."""
+    """The files read and patterns compiled after every service has loaded."""
     data.forget()
     backchannels()
     load_languages()

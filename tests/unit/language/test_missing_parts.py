@@ -1,4 +1,4 @@
-"""What a language lacks is named; a fifth language is one folder for every service."""
+"""Missing parts of a language are named; a fifth language is one folder for every service."""
 
 import shutil
 import tomllib
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import calendar_words, claims, clauses, data, number_words
+from services.language import calendar_words, claims, clauses, data, number_words, outcome_words
 from services.language.numerals import read_number
 from services.language.reading import normalizer
 from services.language.reading.normalizer import RULES, Normalizer
@@ -81,6 +81,7 @@ PARTS = {
     ),
     "claims": (*claims.LISTS, "honest", "common", "frame", "endings", "is_closed_world"),
     "deeds": (*claims.DEED_LISTS, "deeds"),
+    "outcomes": outcome_words.KEYS,
     "numbers": (
         *("units", "multipliers", "tails", "digit_words", "repeats", "ones", "one_and_halves", "joiners", "halves"),
         *(
@@ -111,8 +112,8 @@ def keys_of(table: Mapping[str, object], but: tuple[str, ...] = ()) -> Iterator[
 
 
 def graph_parts() -> dict[str, tuple[str, ...]]:
-    """What an agent of kind graph needs besides: what English has."""
-    names_things = ("currencies", "languages")
+    """The parts that an agent of kind graph needs besides: those that English has."""
+    names_things = ("currencies", "languages", "people_counted")
     return {name: tuple(keys_of(data.read("en", name), names_things)) for name in ("asking", "answering")}
 
 
@@ -389,7 +390,7 @@ def test_a_word_in_two_forms_of_unicode_stands_twice(folder: Path) -> None:
 
 
 def load_all() -> None:
-    """As the services load."""
+    """Load the languages, as the services do."""
     backchannels()
     load_languages()
     load_phrasebooks()

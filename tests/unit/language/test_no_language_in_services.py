@@ -1,4 +1,4 @@
-"""What is said in a language stands in its folder: no service holds letters or words of one."""
+"""The words of a language stand in its folder: no service holds letters or words of one."""
 
 import ast
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What a rule says it needs hides none of its matches: `Rule.needs` against a search, on every line of the tables."""
+"""The needs of a rule hide none of its matches: `Rule.needs` against a search, on every line of the tables."""
 
 import random
 import re

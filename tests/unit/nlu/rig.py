@@ -62,7 +62,7 @@ class Rig:
         await asyncio.sleep(wait_s)
 
     def of(self, kind: type[Kind], turn_id: int | None = None) -> list[Kind]:
-        """What came of a kind, of one turn or of all."""
+        """The outputs of a kind, of one turn or of all."""
         return [
             output
             for output in self.outputs

@@ -4,8 +4,8 @@ import pytest
 
 from services.nlu.agent.courtesies import FixedReply, courtesy, speakable_languages
 from services.nlu.agent.ending import Ending, agent_ends, caller_ends, offer, was_offered
-from services.nlu.agent.expecting import expected_after
 from services.nlu.agent.language import find_language, reply_language
+from services.nlu.agent.phrases import expected_after
 from services.nlu.agent.profile import AgentProfile, PromptKind, read_agents
 from services.nlu.agent.prompt_agent import PromptAgent, opening
 from services.nlu.engine import Message, Role, open_engine

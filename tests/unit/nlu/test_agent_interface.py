@@ -1,4 +1,4 @@
-"""What holds behind any agent: a draft has no side effects, and the state is that of the turns that stand."""
+"""Contract of every agent: a draft has no side effects, and the state is that of the turns that stand."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a call was about and what came of it: by rules, by the graph agent, by an engine, within its limits."""
+"""Topic and outcome of a call: by rules, by the graph agent, by an engine, within its limits."""
 
 import asyncio
 import json

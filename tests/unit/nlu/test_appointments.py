@@ -1,4 +1,4 @@
-"""What a caller wants is weighed against the hours; what is refused comes with the nearest open times."""
+"""Wishes are weighed against the opening hours; a refusal comes with the nearest open times."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo

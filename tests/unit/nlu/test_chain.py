@@ -452,7 +452,7 @@ async def test_a_turn_that_is_cancelled_gives_its_probe_back(n_cancels: int) -> 
     await asyncio.sleep(1)
     assert first.n_closed == 1
     assert chain.board["first"].breaker.state is BreakerState.HALF_OPEN
-    assert chain.board["first"].admit() is not None, "nobody could probe it any more"
+    assert chain.board["first"].admit() is not None, "it could not be probed any more"
 
 
 @run_in_virtual_time

@@ -1,4 +1,4 @@
-"""What is reckoned from typed facts: extremes, comparisons, sums and counts, in two languages."""
+"""Computation from typed facts: extremes, comparisons, sums and counts, in two languages."""
 
 import pytest
 

@@ -110,7 +110,7 @@ class Process:
         self.start()
 
     def let_late_arrive(self) -> None:
-        """What was sent before a kill, or before a timeout, gets to the diary now."""
+        """Let the requests that were sent before a kill, or before a timeout, reach the diary now."""
         for tool, wanted, key in self.late:
             at, name, phone = datetime.fromisoformat(wanted["starts"]), wanted["name"], wanted["phone"]
             with suppress(ToolRefused):
@@ -167,7 +167,7 @@ LOOP = asyncio.new_event_loop()
 
 
 class Caller:
-    """What callers wanted and were told."""
+    """The wishes of callers, and what they were told."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -208,7 +208,7 @@ class Caller:
         worker.kill_before, worker.kill_behind = (kill, -1) if is_before else (-1, kill)
 
     async def _confirm(self, how: str, tool: str, wanted: Wanted, key: str) -> Decided | None:
-        """What the caller can be told; None: they talked over it before it was known."""
+        """The decision that the caller can be told; None: they talked over it before it was known."""
 
         async def once() -> Decided:
             return await self._process.outbox.do(tool, wanted, tenant_id="t", key=key)
@@ -232,7 +232,7 @@ class Caller:
         return await once()
 
     def _tell(self, decided: Decided, *, is_new: bool) -> None:
-        """They are told how it stands: what is told as done just now is so."""
+        """Tell the caller how the deed stands: a deed that is told as done just now is done."""
         self._told[decided.key] = decided.state
         if decided.state is not DeedState.DONE or not is_new:
             return
@@ -261,7 +261,7 @@ class Caller:
             assert state is not DeedState.DONE or done[key], "nothing is told that is not there"
 
     def check_settled(self) -> None:
-        """What was told as noted has come to an end."""
+        """Check that each deed that was told as noted has come to an end."""
         for key in self._told:
             found = self._process.file.find(key)
             assert found is not None

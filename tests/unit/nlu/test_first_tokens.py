@@ -33,7 +33,7 @@ def step_s(n_tokens: int) -> float:
 
 
 class TimedModel(LetterModel):
-    """Its steps take time; a turn costs six tokens of template, and a token is a word of four bytes."""
+    """Model whose steps take time; a turn costs six tokens of template, and a token is a word of four bytes."""
 
     now = 0.0
 
@@ -168,7 +168,7 @@ def test_a_reply_that_is_not_ahead_is_in_every_step() -> None:
 
 
 def test_a_reply_that_is_far_ahead_still_gets_a_token_now_and_then() -> None:
-    """Who watches the tokens of a reply would take a longer silence for an engine that hangs."""
+    """A watcher of the reply's tokens would take a longer silence for an engine that hangs."""
     model = TimedModel(max_cells=10**6)
     options = ModelOptions(10**5, 40, 256, threads=1, gpu_layers=0, temperature=0)
     scheduler = Scheduler(model, options, None, StepPace(STEP_S, most_tokens=256))

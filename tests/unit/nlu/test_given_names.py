@@ -1,5 +1,5 @@
-"""What callers put right or give early while an appointment is taken down: it is kept, read back, and nothing else is
-done.
+"""Details that callers correct or give early while an appointment is taken down: they are kept, read back, and nothing
+else is done.
 """
 
 from pathlib import Path
@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from services.nlu.agent.capture.names import NameFinder
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.standing import StandingBookings
+from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.profile import read_agents
 from services.nlu.settings import NluSettings
 from tests.unit.nlu.desk import NOW, Caller, booked, call, stands
@@ -135,3 +140,35 @@ async def test_the_number_that_was_offered_may_be_pointed_at(tmp_path: Path) -> 
         assert "Shall I book it?" in await caller.say("The number I'm calling from.")
         await caller.say("Yes")
     assert [row[3] for row in booked(tmp_path)] == ["0912345678"]
+
+
+@pytest.mark.parametrize(
+    ("language_code", "said", "name"),
+    [
+        ("vi", "Hoàng Thị Dạ Thảo", "Hoàng Thị Dạ Thảo"),
+        ("vi", "Ngô Thị Em", "Ngô Thị Em"),
+        ("vi", "Ngô Thị Lan em", "Ngô Thị Lan"),
+        ("vi", "Đinh Văn Được", "Đinh Văn Được"),
+        ("en", "Carl Hold", "Carl Hold"),
+        ("en", "Please hold", ""),
+        ("en", "Not Today", ""),
+        ("ru", "Пётр Сколько", "Пётр Сколько"),
+    ],
+)
+def test_a_name_in_capitals_is_whole_whatever_its_words_mean(language_code: str, said: str, name: str) -> None:
+    agent = read_agents(NluSettings.model_validate({"engine": "script"}).agents_dir)["hotel"]
+    finder = SlotFinder(agent.facts, language_code)
+    assert NameFinder(language_code, finder.words).name_in(said, is_asked=True) == name
+
+
+@pytest.mark.parametrize("name", ["Hoàng Bảo Anh", "Carl Book"])
+async def test_a_name_that_sounds_like_a_booking_is_taken_once(tmp_path: Path, name: str) -> None:
+    profile = read_agents(NluSettings.model_validate({"engine": "script"}).agents_dir)["clinic"]
+    finder = SlotFinder(profile.facts, "en")
+    bookings = StandingBookings(profile, "en", finder, Templates("en"))
+    moment = NOW.replace(tzinfo=profile.zone)
+    part = Part(name, "book", finder.find(name, moment), 0.4)
+    bookings.see(Seen(free=(NOW,), said=name, parts=(part,), now=moment))
+    taken = bookings.take(part, Dialogue(wish=Wish("book", when="then", at=TUESDAY)), moment)
+    assert taken is not None
+    assert taken[2].wish.name == name

@@ -1,4 +1,4 @@
-"""What a booking needs by the letter, through a whole conversation: corrected, joined, offered, guarded, given up."""
+"""Values captured by the letter, through a whole conversation: corrected, joined, offered, guarded, given up."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What an agent says of a deed, or of a wish that cannot be had, passes the guard whatever words the caller used."""
+"""Agent's claims of a deed, or of a wish that cannot be had: they pass the guard whatever words the caller used."""
 
 from datetime import datetime
 

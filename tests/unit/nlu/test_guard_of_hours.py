@@ -1,4 +1,4 @@
-"""What follows from the hours, and what stands behind "but", is held against them as its own part."""
+"""Conclusions from the opening hours, and the part behind "but", which is held against them by itself."""
 
 import pytest
 

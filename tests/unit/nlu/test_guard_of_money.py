@@ -1,4 +1,4 @@
-"""What the caller's money comes to, for how many and how long, is reckoned by the guard itself."""
+"""Sums of the caller's money, for how many and how long: the guard itself computes them."""
 
 import pytest
 

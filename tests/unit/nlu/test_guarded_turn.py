@@ -18,7 +18,7 @@ def say(turn_id: int, text: str) -> UserTurn:
 def replies(
     tmp_path: Path, *parts: str, text: str = "How much is a crown?"
 ) -> tuple[str, TurnEnd, list[CallAction], int]:
-    """What is said to a text when the model writes these parts; the turn's end, its acts, how often it was asked."""
+    """The reply to a text when the model writes these parts; the turn's end, its acts, the number of requests."""
     script = f'[[reply]]\nname = "sure"\nparts = [{", ".join(parts)}]'
 
     async def main() -> tuple[str, TurnEnd, list[CallAction], int]:

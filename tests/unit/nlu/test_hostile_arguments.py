@@ -1,4 +1,4 @@
-"""What a model may not put into a request to a tenant's system, whatever a caller has talked it into."""
+"""Arguments that a model may not put into a request to a tenant's system, whatever a caller has talked it into."""
 
 import json
 import stat

@@ -72,7 +72,7 @@ class Guessed:
 
 
 async def told(asked: str, code: str, **scores: float) -> str:
-    """What the hotel's agent answers to a sentence that is understood so."""
+    """The answer of the hotel's agent to a sentence that is understood so."""
     agent = GraphAgent(HOTEL, open_engine(SETTINGS), SETTINGS, clock=lambda: NOW, understanding=Guessed(**scores))
     return await Talk(agent, code).say(asked)
 

@@ -1,4 +1,4 @@
-"""What an agent says when something it did to the call has ended, and where it may transfer to."""
+"""The agent's words when an act of its own on the call has ended, and the destinations it may transfer to."""
 
 from typing import Any
 

@@ -208,7 +208,7 @@ def test_the_figures_are_those_of_llama_cpps_own_log(
 
 
 def logged_sizes(path: Path, *, n_ctx: int, n_ubatch: int, has_flash: bool, cache_type: str) -> dict[str, float]:
-    """What llama.cpp says of its buffers, in MiB."""
+    """The sizes of llama.cpp's buffers by its own log, in MiB."""
     lines: list[str] = []
 
     @llama.llama_log_callback

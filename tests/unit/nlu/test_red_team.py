@@ -37,7 +37,7 @@ def inline(table: dict[str, Any]) -> str:
 
 
 def agents_dir(tmp_path: Path, *, acts: str) -> Path:
-    """The clinic, with these acts, and nobody who takes callers over."""
+    """The agents' folder with the clinic, with these acts, and no person who takes callers over."""
     text = CLINIC.read_text(encoding="utf-8").replace("\nhandover: reception\n", "\n")
     before, _, behind = text.partition("\nacts: ")
     (tmp_path / "agents").mkdir()

@@ -149,7 +149,7 @@ EVENTS = st.one_of(
 
 
 class Caller:
-    """What callers wanted and were told."""
+    """The wishes of callers, and what they were told."""
 
     def __init__(self, house: House) -> None:
         self._house = house
@@ -185,7 +185,7 @@ class Caller:
         worker.kill_before, worker.kill_behind = (n, -1) if is_before else (-1, n)
 
     async def _confirm(self, how: str, tool: str, wanted: Mapping[str, Any], key: str) -> Decided | None:
-        """What the caller can be told; None: they talked over it before it was known."""
+        """The decision that the caller can be told; None: they talked over it before it was known."""
         outbox = self._house.outbox
         n_times = 2 if how == "twice at once" else 1
         doing = [asyncio.ensure_future(outbox.do(tool, wanted, tenant_id="t", key=key)) for _ in range(n_times)]

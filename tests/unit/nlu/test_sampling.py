@@ -1,4 +1,4 @@
-"""How a reply's tokens are drawn is its own affair: on a tiny model of llama.cpp, and in what is sent elsewhere."""
+"""Sampling of each reply by itself: on a tiny model of llama.cpp, and in what is sent elsewhere."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 """The scheduler under whatever comes: calls admitted, cancelled, committed, evicted, failed and late, in any order.
 
-No token of one call is said in another, each turn ends once, a cancelled one takes no further step, nobody starves, and
+No token of one call is said in another, each turn ends once, a cancelled one takes no further step, none starves, and
 nothing is left behind.
 """
 

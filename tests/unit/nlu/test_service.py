@@ -25,7 +25,7 @@ Response = nlu_pb2.StreamingConverseResponse
 FAST = script_settings(script_first_token_ms=0, script_tokens_per_s=100_000)
 
 
-NOBODY: Any = None  # where tokens are off nobody looks at the context
+NOBODY: Any = None  # where tokens are off the context is not read
 
 
 async def opened(settings: NluSettings = FAST, lifecycle: Lifecycle | None = None) -> NluService:

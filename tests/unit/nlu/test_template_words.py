@@ -47,7 +47,7 @@ NIGHT = {
 
 
 def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
-    """What the templates are filled with, all of it so."""
+    """The texts that the templates are filled with, all of them true of the agent."""
     facts, words = profile.facts, Templates(code)
     assert facts.hours is not None
     priced = next(service for service in facts.services if price_in(service, code))
@@ -92,7 +92,7 @@ def fillings(profile: AgentProfile, code: str) -> dict[str, str]:
 
 
 def compared(profile: AgentProfile, code: str) -> dict[str, str]:
-    """What comparisons are filled with."""
+    """The texts that comparisons are filled with."""
     facts, words = profile.facts, Templates(code)
     prices = {one.id: price for one in facts.services if (price := price_in(one, code))}
     by_price = sorted((one for one in facts.services if one.id in prices), key=lambda one: prices[one.id].amount)

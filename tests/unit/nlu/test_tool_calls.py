@@ -32,7 +32,7 @@ REFUSING_TEMPLATE = (
 
 
 def read(*pieces: str) -> tuple[str, list[tuple[str, object]]]:
-    """What is speech, and the calls with their arguments."""
+    """The speech, and the calls with their arguments."""
     reader = ToolCallReader(NAMES)
     parts = [part for piece in pieces for part in reader.push(piece)] + reader.finish()
     text = "".join(part.text for part in parts if isinstance(part, TextMade))

@@ -228,7 +228,7 @@ def test_a_model_that_asks_again_for_what_it_was_given_is_made_to_answer() -> No
 
 
 class Mumbling(WatchedScript):
-    """Writes what nobody may hear, so many times; then it answers."""
+    """Writes what no caller may hear, so many times; then it answers."""
 
     parts: tuple[str, ...] = ('```json\n{"time": "02:53"}', "It is so.")
 
@@ -269,7 +269,7 @@ def test_a_model_that_writes_nothing_to_be_heard_is_asked_once_more_and_then_the
 
 
 class Boasting(Mumbling):
-    """Looks something up, says what nobody can know, and mends it when it is told."""
+    """Looks something up, says what it cannot know, and corrects itself when it is told."""
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
         self.requests.append(request)
@@ -329,7 +329,7 @@ def clauses(rig: Rig, turn_id: int = 1) -> list[tuple[float, str]]:
     ]
 
 
-def test_a_slow_tool_brings_a_filler_and_then_patience_every_five_seconds(tmp_path: Path) -> None:
+def test_a_slow_tool_brings_a_filler_and_then_a_phrase_every_five_seconds(tmp_path: Path) -> None:
     tool = Told("a", giving("{}", after_s=11.5))
 
     async def scene() -> None:

@@ -1,4 +1,4 @@
-"""What a question is about: things left out of it, numbers that count, days by another's name, kinds by their words."""
+"""Subject of a question: things left out of it, numbers that count, days by another's name, kinds by their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an appointment is, by the name that a caller gives."""
+"""Owner of an appointment, by the name that a caller gives."""
 
 import pytest
 

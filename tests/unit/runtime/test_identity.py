@@ -47,7 +47,7 @@ expires = 2020-06-30
 
 
 class Context:
-    """As much of a call's context as the check looks at."""
+    """The part of a call's context that the check looks at."""
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:5"

@@ -1,4 +1,4 @@
-"""Logs: one JSON object an event, the call on each, and nobody's words."""
+"""Logs: one JSON object an event, the call on each, and no words of people."""
 
 import ast
 import asyncio

@@ -45,7 +45,7 @@ async def test_idle_connections_do_not_fail_the_probe(n_idle: int, caplog: pytes
             assert (await ask(port, "/live")).startswith(b"HTTP/1.1 200 OK")
         for _, writer in held:
             writer.close()
-    assert not caplog.records, "a client that sends nothing is nobody's trouble"
+    assert not caplog.records, "a client that sends nothing is no trouble"
 
 
 async def test_when_there_are_too_many_connections_those_that_waited_longest_are_closed() -> None:

@@ -10,7 +10,7 @@ FEATURES = re.compile(r"^(?:FEATURES|    features) = \(([^)]*)\)", re.MULTILINE)
 
 
 def found(pattern: re.Pattern[str]) -> list[str]:
-    """What a pattern captures in the sources of the services."""
+    """The captures of a pattern in the sources of the services."""
     sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "services").rglob("*.py"))]
     return [capture for source in sources for capture in pattern.findall(source)]
 

@@ -160,4 +160,4 @@ def test_no_host_takes_the_places_of_all_probes() -> None:
             pass
         with probes.place("Reflection", "ipv4:10.0.0.1:1"):
             pass
-    assert not probes._open, "what nobody holds is not remembered"
+    assert not probes._open, "a host that holds no probe is not remembered"

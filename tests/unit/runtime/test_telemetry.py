@@ -40,7 +40,7 @@ def test_failures_are_counted_from_nought_whatever_their_reason() -> None:
 
 
 def shown(name: str, **labels: str) -> float | None:
-    """What Prometheus would read of the stage "shown"."""
+    """The value that Prometheus reads of the stage "shown"."""
     return REGISTRY.get_sample_value(name, {"stage": "shown", **labels})
 
 

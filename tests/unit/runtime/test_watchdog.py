@@ -40,7 +40,7 @@ class WorkingThread:
 
 
 def looked_at(threads: EngineThreads, seconds: float, *, start: float = 0.0) -> LostThread | None:
-    """What is lost after looking ten times a second for so long."""
+    """The thread that is found lost by looking ten times a second for so long; None: none is."""
     return next((lost for i in range(int(seconds * 10) + 1) if (lost := threads.find_lost(start + i / 10))), None)
 
 
@@ -127,7 +127,7 @@ class StandingLoop:
 
 
 def has_stalled(watch: LoopWatch, loop: StandingLoop, seconds: float) -> bool:
-    """Whether the watch says so when it looks ten times a second for so long."""
+    """Return whether the watch reports a stall when it looks ten times a second for so long."""
     return any(watch.look(0.1, loop.ask) for _ in range(int(seconds * 10)))
 
 

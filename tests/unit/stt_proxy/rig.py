@@ -78,7 +78,7 @@ class DictationCall:
         self.rested.append(to_sample)
 
     def reach(self, sample: int) -> None:
-        """It answers when it is asked."""
+        """Do nothing: the engine answers when it is asked."""
 
     def speech(self, utterance_id: int, sample: int, *, is_begin: bool) -> None:
         self.edges.append((utterance_id, sample, is_begin))
@@ -208,7 +208,7 @@ class Call:
         await self._send(0, ms)
 
     async def settle(self) -> None:
-        """Until everything sent was listened to."""
+        """Wait until everything sent was listened to."""
         for _ in range(10_000):
             if not self.listening._steps:
                 return

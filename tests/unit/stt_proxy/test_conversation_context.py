@@ -31,7 +31,7 @@ def test_a_question_back_does_not_wait_as_if_more_came(text: str) -> None:
     assert wait_ms(text, "en", ExpectedKind.OPEN) == Waits().complete_ms
 
 
-LONGEST_MS = 874  # what a lone yes that nobody asked for waits
+LONGEST_MS = 874  # the wait behind a lone yes that was not asked for
 HALF_WAY_MS = 900  # words that may be all or a beginning
 
 

@@ -1,4 +1,4 @@
-"""How many turns the judgement of an end cuts off, on the labelled texts: totals alone, no sentence is shown."""
+"""Turns cut off by the judgement of an end, on the labelled texts: totals alone, no sentence is shown."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the detector hears of quiet and of loud callers, and that it hears short words of both."""
+"""Level of the sound in front of the speech detector, which finds short words of quiet and of loud callers."""
 
 import json
 import wave

@@ -1,4 +1,4 @@
-"""What a text's end is known by, and the model that weighs it."""
+"""Signs of a text's end, and the model that weighs them."""
 
 import pytest
 from hypothesis import given

@@ -4,7 +4,7 @@ from services.language import data
 from services.stt_proxy.inventions import compression, is_invented
 
 LOW, HIGH = 0.5, 0.95  # confidence
-SPOKEN, DOUBTED, SILENT = 0.1, 0.58, 0.9  # how likely nobody spoke
+SPOKEN, DOUBTED, SILENT = 0.1, 0.58, 0.9  # probability of no speech
 LOOP = "I'm going to the sea and " * 8
 
 

@@ -1,4 +1,4 @@
-"""A wrong language flips nobody: single words leave the call in its language, longer speech that is sure changes it."""
+"""Choice of the call's language: single words leave the call in its language, longer speech that is sure changes it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ WORDS = {
         "một", "hai", "ba", "anh", "chị", "em", "được",
     ),
 }  # fmt: skip
-"""What is said in one word in a call that is in the language in front, spoken in the other one."""
+"""Single words of another language, by the language of the call they are said in."""
 
 
 def test_a_sure_language_heard_for_long_is_believed():

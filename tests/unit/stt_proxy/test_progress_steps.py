@@ -1,4 +1,4 @@
-"""How far a call was listened to, as it is told: in steps of sound, and in smaller ones where those take long."""
+"""Reported progress of listening to a call: in steps of sound, and in smaller ones where those take long."""
 
 from services.stt_proxy.events import Progress
 from services.stt_proxy.progress import ProgressSteps
@@ -11,7 +11,7 @@ def steps() -> ProgressSteps:
 
 
 def told(progress: ProgressSteps, reached_ms: int, now_s: float) -> list[int]:
-    """What is told, in milliseconds of the call's clock."""
+    """The progress that is reported, in milliseconds of the call's clock."""
     made = list(progress.due(reached_ms * MS, now_s=now_s))
     assert all(isinstance(one, Progress) for one in made)
     return [one.processed_sample // MS for one in made]

@@ -1,4 +1,4 @@
-"""Which engine hears a call, and how another takes over in mid-call without a word lost or doubled."""
+"""Choice of the engine that hears a call, and change to another in mid-call without a word lost or doubled."""
 
 import asyncio
 from collections.abc import Callable
@@ -402,7 +402,7 @@ async def test_a_language_that_is_left_gives_its_probe_back():
     rig.say(1, 1000, None)
     assert rig.board["second"].admit() is None, "the call probes it"
     rig.engine_call.attend(Hints(language_codes=("vi-VN",)))
-    assert rig.board["second"].admit() is not None, "nobody could probe it until the call ends"
+    assert rig.board["second"].admit() is not None, "it could not be probed until the call ends"
 
 
 async def test_a_silent_caller_keeps_no_probe():
@@ -448,7 +448,7 @@ async def test_an_engine_that_cannot_listen_keeps_no_probe(monkeypatch: pytest.M
     monkeypatch.setattr(rig.engines["first"], "listen", listen)
     with pytest.raises(RuntimeError):
         rig.listen("en")
-    assert rig.board["first"].admit() is not None, "nobody could probe it any more"
+    assert rig.board["first"].admit() is not None, "it could not be probed any more"
 
 
 # -- the words themselves ----------------------------------------------------------------------------------------------

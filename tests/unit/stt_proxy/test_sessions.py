@@ -35,7 +35,7 @@ class Noting:
 
 
 async def given_in(pieces: list[int], *, flush_at: int | None = None) -> tuple[Noting, list[StreamReport]]:
-    """What a session gets of sound that arrives in these pieces."""
+    """The session, and the reports of its stream, after sound that arrives in these pieces."""
     session, reports = Noting(), []
     threads = SessionThreads("noting", 1)
     stream = SessionStream(threads, lambda: session, reports.append, sample_rate_hertz=RATE)

@@ -1,4 +1,4 @@
-"""What weights are learnt from, and, where they are what the command makes of it, that they are."""
+"""Sentences that weights are learnt from, and a check that the shipped weights are the ones that the command makes."""
 
 import tomllib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def runs_of(text: str) -> set[tuple[str, ...]]:
 
 
 def measured_sentences(language: str) -> Iterator[str]:
-    """What is said in the clips that ends of turns are measured on, of every part and of the bench."""
+    """The sentences of the clips that ends of turns are measured on, of every part and of the bench."""
     parts = tomllib.loads((DATA / "endpointing_sentences.toml").read_text(encoding="utf-8"))
     parts["bench"] = tomllib.loads((DATA / "sentences.toml").read_text(encoding="utf-8"))
     for languages in parts.values():

@@ -1,4 +1,4 @@
-"""Texts that nobody should send, through the service: each ends in a reason or in sound, and the stream lives."""
+"""Texts that no client should send, through the service: each ends in a reason or in sound, and the stream lives."""
 
 from collections.abc import AsyncIterator
 from typing import Any

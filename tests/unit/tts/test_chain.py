@@ -193,7 +193,7 @@ async def test_a_probe_that_asks_nothing_is_given_back() -> None:
     with pytest.raises(RuntimeError):
         _ = [piece async for piece in rig.turn().synthesize(line, begin)]
     assert await rig.say(rig.turn())
-    assert rig.first.lines, "nobody could probe it any more"
+    assert rig.first.lines, "it could not be probed any more"
 
 
 async def test_a_text_that_names_a_voice_of_another_engine_gets_it_in_mid_turn() -> None:

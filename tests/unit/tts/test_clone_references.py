@@ -1,4 +1,4 @@
-"""Which recordings a voice is made from, and which are refused, each for its reason."""
+"""Recordings that a voice is made from, and those that are refused, each for its reason."""
 
 import numpy as np
 import pytest

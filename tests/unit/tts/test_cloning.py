@@ -31,7 +31,7 @@ from tests.fakes.recordings import recordings
 STATEMENT = "I agree that Example Ltd. makes a voice of these recordings and answers its telephone with it."
 CONSENT = tts_pb2.VoiceConsent(speaker_name="Jane Doe", statement=STATEMENT)
 targets: list[str] = []
-"""Where the servers of `serving` listen, the latest last."""
+"""The addresses of the servers of `serving`, the latest last."""
 PIECE = 400_000  # bytes a request
 
 
@@ -223,7 +223,7 @@ async def test_a_gigabyte_is_refused_long_before_its_end(tmp_path: Path) -> None
             yield tts_pb2.CreateVoiceRequest(reference=tts_pb2.ReferenceAudio(index=0, content=b"\0" * 1_000_000))
 
     def send(target: str) -> str:
-        """As a client that is not asyncio: grpc.aio's own loses the status of a stream that ends while it writes."""
+        """Send with a client that is not asyncio: grpc.aio's loses the status of a stream that ends while it writes."""
         with grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as failed:
             TtsServiceStub(channel).CreateVoice(endless())
         return rpc_failure(failed.value).reason

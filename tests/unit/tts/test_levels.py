@@ -27,7 +27,7 @@ def voice(dbov: float, seconds: float, *, lead_s: float = 0.1, seed: int = 0) ->
 
 
 def sent(sounds: list[np.ndarray], audio_format: AudioFormat, *, piece: int, expected_dbov: float | None) -> np.ndarray:
-    """What a track gives for clauses of that sound, decoded."""
+    """The output of a track for clauses of that sound, decoded."""
     track = Track(audio_format, ChunkLengths(20, 100))
     out, at = [], 0
     for sound in sounds:
@@ -75,7 +75,7 @@ def test_a_single_word_is_as_loud_by_itself_as_a_sentence(seconds: float, audio_
 
 @pytest.mark.parametrize("first_db", [4.0, 6.0])
 def test_a_sentence_that_begins_loud_is_not_made_too_soft(first_db: float) -> None:
-    """As Piper's do: what follows the first piece is softer, and the whole is what the voice has on average."""
+    """The sound behind the first piece is softer, as in Piper's, and the whole is at the voice's average."""
     sound = voice(-24.0, 1.5, lead_s=0.0).astype(float)
     begin = int(0.4 * ENGINE_RATE)
     sound[:begin] *= 10 ** (first_db / 20)

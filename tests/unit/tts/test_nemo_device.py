@@ -14,7 +14,7 @@ from services.tts.nemo.plan import Window
 
 
 class NoMemory(Exception):
-    """What a device raises that is full."""
+    """Error of a device whose memory is full."""
 
 
 class FakeNetworks:

@@ -89,7 +89,7 @@ def test_flush_speaks_what_is_held_and_keeps_what_cannot_be_spoken() -> None:
     assert [clause.text for clause in gatherer.append("ok. ", ENGLISH)] == ["... ok. "]
 
 
-def test_another_manner_ends_the_clause() -> None:
+def test_other_speech_parameters_end_the_clause() -> None:
     gatherer = ClauseGatherer()
     gatherer.append("Hello ", ENGLISH)
     first = gatherer.append("xin chào", VIETNAMESE)

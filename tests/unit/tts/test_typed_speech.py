@@ -1,4 +1,4 @@
-"""What a text carries beside its words: what it is, its pitch, the pause before it."""
+"""Attributes of a text beside its words: its kind, its pitch, the pause before it."""
 
 import numpy as np
 import pytest
@@ -191,7 +191,7 @@ async def test_the_engine_is_told_the_pitch() -> None:
 
 
 async def lines_of(engine: PlainEngine, *pieces: tuple[str, SpeechParameters]) -> list[Line]:
-    """What the engine is asked to say for a turn."""
+    """The lines that the engine is asked to say for a turn."""
     lengths, pauses = ChunkLengths(20, 100), Pauses(sentence_ms=220, phrase_ms=110, joint_ms=30)
     speaker = TurnSpeaker(Router({"*": engine}), Normalizer(), TELEPHONE, lengths=lengths, pauses=pauses, max_lead_ms=0)
     turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))

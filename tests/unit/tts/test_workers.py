@@ -38,14 +38,14 @@ async def test_steps_due_at_the_same_moment_go_in_the_order_of_asking(workers: W
 
 
 async def test_a_call_that_runs_out_of_sound_does_not_wait_behind_72_calls_that_begin(workers: Workers) -> None:
-    """It was asked for last, by a call that has 300 ms of sound left; then 72 calls begin, 10 ms apart."""
+    """72 calls that begin have deadlines 10 ms apart; a call with 300 ms of sound left asks last, and is the 32nd."""
     begin = [0.010 * n for n in range(72)]
     order = await order_of(workers, [*begin, 0.300])
     assert order.index(72) == 31
 
 
 async def order_of(workers: Workers, dues_s: list[float]) -> list[int]:
-    """In which order steps with these deadlines are run, by their place in the list, when all wait at once."""
+    """The order in which steps with these deadlines are run, by their place in the list, when all wait at once."""
     gate, order = threading.Event(), list[int]()
     holding = asyncio.create_task(workers.run(gate.wait, due_s=0.0))
     await asyncio.sleep(0)

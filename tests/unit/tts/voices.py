@@ -65,6 +65,6 @@ class PlainEngine:
 
 
 def word_ends(text: str) -> list[int]:
-    """Where the words of a text end, in code points."""
+    """The offsets where the words of a text end, in code points."""
     text = text.rstrip()
     return [at for at in range(1, len(text) + 1) if at == len(text) or (text[at] == " " and text[at - 1] != " ")]

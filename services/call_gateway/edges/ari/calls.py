@@ -73,7 +73,7 @@ class AriCalls:
 
     @property
     def visits(self) -> tuple[KnownVisit, ...]:
-        """Return what Asterisk should hold of every visit that is not over or whose remains are still being removed."""
+        """The visits that are not over or whose remains are still being removed, as Asterisk should hold them."""
         return tuple(leg.visit for leg in self._media_legs.values())
 
     def lose(self, visit: KnownVisit, loss: VisitLoss) -> None:

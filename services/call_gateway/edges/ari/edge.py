@@ -188,7 +188,7 @@ class AriEdge:
         log.info("ari_connected", url=self._settings.url, app=self._settings.app)
 
     def _complain(self, error: LegFailed) -> None:
-        """Once a cause, not once a try."""
+        """Log what is wrong with the connection: once a cause, not once a try."""
         if str(error) == self._complaint:
             return
         self._complaint = str(error)

@@ -116,7 +116,7 @@ class AriLeg:
         """Do nothing: a frame leaves when it is due, so what was sent was played."""
 
     async def send_dtmf(self, digits: str) -> None:
-        """By Asterisk, for key packets of our own never reach the phone. Raises LegFailed."""
+        """Let Asterisk send the digits, for key packets of our own never reach the phone. Raises LegFailed."""
         self._check_alive()
         if not _DIGITS.fullmatch(digits):
             raise LegFailed(f"digits: {digits!r} are not 1-64 of 0-9, A-D, * and #")

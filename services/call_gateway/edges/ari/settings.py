@@ -160,7 +160,7 @@ class AriSettings(BaseSettings):
         return self.media_advertised_host or self.media_host
 
     def tls(self) -> ssl.SSLContext | bool:
-        """Return what aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""
+        """The TLS context that aiohttp verifies Asterisk with. Raises OSError when tls_ca_file cannot be read."""
         if not self.url.startswith("https://"):
             return True
         if not self.tls_verify:

@@ -15,7 +15,7 @@ _LIKE_NOTHING = 0.4  # how alike a repair must be to what it stands in place of,
 
 
 class Extent(Enum):
-    """Return how much of it a value is."""
+    """Extent of a value."""
 
     WHOLE = "whole"
     PART = "part"  # more of it may come

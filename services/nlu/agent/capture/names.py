@@ -55,6 +55,7 @@ class NameFinder:
             if kept and any((said,) == joint for joint in lists.joints):
                 break
             is_small = any((said,) == trail for trail in lists.name_trails)
+            is_small = is_small and not (kept and self._is_written_as_name([*kept, word]))  # "Vũ Thị Dạ Hương"
             if not is_small and said and not any(c.isdigit() for c in said):
                 kept.append(word.strip(".,;:!?\"'，。！？"))
             elif kept:
@@ -63,10 +64,15 @@ class NameFinder:
                 break
         said_name = tuple(normalise(" ".join(kept)))
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
-        is_none = is_none or (not start and bool(self._border) and _has_any(said_name, lists.never_names))
+        is_sentence = not start and bool(self._border) and not self._is_written_as_name(kept)  # "Amy Book" is a name
+        is_none = is_none or (is_sentence and _has_any(said_name, lists.never_names))
         if not kept or len(kept) > LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
         return self._border.join(word[:1].upper() + word[1:] for word in kept)
+
+    def _is_written_as_name(self, words: Sequence[str]) -> bool:
+        """Return whether several words all begin with a capital, where the script has them."""
+        return len(words) > 1 and all(word[:1].isupper() for word in words)
 
     def _given(self, words: list[str]) -> list[str]:
         """The words of a sentence before "is the name", where it ends so; else all of them."""

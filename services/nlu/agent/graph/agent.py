@@ -18,6 +18,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from services.language.data import LanguageDataError
+from services.nlu.agent.confirmation import Confirmation
 from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, UNKNOWN, examples_of, spelling_of
@@ -36,14 +37,14 @@ from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
-from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, CallTool, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, AwaitCommit, Call, CallTool, Remember, Say, Step
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
 from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
-from services.nlu.engine import NluEngine
+from services.nlu.engine import NluEngine, ToolSpec
 from services.nlu.history import Entry
 from services.nlu.inputs import Text
 from services.nlu.outputs import HangUp
@@ -135,6 +136,13 @@ class GraphAgent:
         clinic = self._clinic.tools(tenant_id) if self._clinic else {}
         return {**self._prompted.tools_of(tenant_id), **clinic}
 
+    def asks_first(self, call: Call) -> bool:
+        """Return whether a model answers a call: it does for a persona of the client's."""
+        return bool(call.instructions)
+
+    def unconfirmed(self, spec: ToolSpec, arguments: Mapping[str, object], given: Confirmation) -> str:
+        return self._prompted.unconfirmed(spec, arguments, given)
+
     def _opened_clinic(self, settings: NluSettings) -> ClinicPackage | None:
         if "clinic" not in self._profile.tools or settings.data_dir is None:
             return None
@@ -212,12 +220,26 @@ class GraphAgent:
                 interrupt_before=ACTING if is_draft else (),
                 context=work,
             )
-            async for step in steps:
+            async for step in _without_yes(steps, work) if is_draft else steps:
                 yield step
         finally:
             if is_draft:
                 await self._saver.adelete_thread(thread)
         if bookings and work.dialogue.wish.is_confirmed:
+            async for step in self._of_draft(turn, work) if is_draft else self._carry_out(work):
+                yield step
+
+    async def _of_draft(self, turn: AgentTurn, work: Work) -> AsyncGenerator[Step, None]:
+        """Hold a draft's yes against what was heard by its commit: the deed is done, or the question asked again."""
+        bookings = self._bookings[work.language_code]
+        yield AwaitCommit()
+        work.history = turn.heard()
+        await self._see(work, work.dialogue.wish.phone)
+        if question := bookings.unheard(work.dialogue):
+            work.dialogue = replace(work.dialogue.with_wish(is_confirmed=False), reply=question)
+            yield Say(question + " ", looked_up=(*bookings.shown, *bookings.shown_of(work.dialogue.wish)))
+        yield Remember(as_state(work.dialogue))
+        if work.dialogue.wish.is_confirmed:
             async for step in self._carry_out(work):
                 yield step
 
@@ -268,7 +290,7 @@ class GraphAgent:
         return await self._clinic.free(work.tenant_id) if self._clinic else None
 
     async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
-        """Return what stands for a number; None: the diary cannot be read."""
+        """The bookings that stand for a number; None: the diary cannot be read."""
         if self._house:
             return await self._house.standing(work.tenant_id, phone, since=work.now.date()) if phone else ()
         if self._clinic is None:
@@ -343,3 +365,10 @@ class GraphAgent:
         if bookings:
             work.looked_up += bookings.shown_of(work.dialogue.wish)
         return Command(goto=work.finding.next.value)
+
+
+async def _without_yes(steps: AsyncGenerator[Step, None], work: Work) -> AsyncGenerator[Step, None]:
+    """A draft's steps; a yes in it is not remembered, since what was heard before it is known at its commit."""
+    async for step in steps:
+        if not (isinstance(step, Remember) and work.dialogue.wish.is_confirmed):
+            yield step

@@ -22,15 +22,24 @@ def opens_with_agreement(text: str, lists: Asking) -> bool:
     return len(behind_agreements(words, lists)) < len(words)
 
 
-def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str]) -> bool:
-    """Return whether a whole turn agrees. Behind its yes stand only words with which one says yes, and `asked`: words
-    of the question, said again.
+def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds: Collection[str]) -> bool:
+    """Return whether a whole turn agrees to a question after `deeds`. Behind its yes stand only phrases with which one
+    says yes or orders that deed, and `asked`: words of the question, said again. An order to do another deed is no yes.
     """
     words = normalise(text)
     if not opens_with_agreement(text, lists) or has_phrase(words, lists.take_backs):
         return False
-    known = lists.yes_words | frozenset(asked) | {word for phrase in lists.agreements for word in phrase}
-    return all(word in known for word in words)
+    own = [phrase for deed in deeds for phrase in lists.orders.get(deed, ())]
+    others = [phrase for phrases in lists.orders.values() for phrase in phrases if phrase not in own]
+    if has_phrase(words, others) and not has_phrase(words, own):
+        return False
+    phrases = sorted({*lists.agreements, *lists.yes, *lists.beside_yes, *own}, key=len, reverse=True)
+    while words:
+        known = next((phrase for phrase in phrases if words[: len(phrase)] == phrase), ())
+        if not known and words[0] not in asked:
+            return False
+        words = words[len(known) or 1 :]
+    return True
 
 
 def own_deeds(tool: str, language_code: str) -> set[str]:

@@ -69,11 +69,12 @@ class Asking:
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
-    beside_yes: frozenset[str]  # words around a yes to what was read back
+    beside_yes: tuple[Words, ...]  # around a yes to what was read back
+    orders: Mapping[str, tuple[Words, ...]]  # what callers say to have a deed done, by the names of deeds.toml
     reserves: tuple[Words, ...]  # with one of these it does not
     refusing: Mapping[str, tuple[Words, ...]]  # words around what a caller does not want; see whole_turn.py
     confirms: tuple[Words, ...]  # with one of these a question asks whether what was read back is right
-    yes_words: frozenset[str]  # of all the ways to say yes
+    yes: tuple[Words, ...]  # all the ways to say it
     evidence: Mapping[str, tuple[Words, ...]]  # words that speak for a kind, by the names of kind_rules.py
     compares: Mapping[str, tuple[Words, ...]]  # words that compare, by the names of comparing.py
     stand_ins: frozenset[str]  # stand for a thing behind one of `determiners`: "the Friday one"
@@ -156,11 +157,12 @@ def _read(language: str) -> Asking:
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
         agreements=listed("wishes.agreements"),
-        beside_yes=frozenset(word for words in listed("wishes.beside_yes") for word in words),
+        beside_yes=listed("wishes.beside_yes"),
+        orders={name: listed(f"orders.{name}") for name in data.table(REFERENCE, FILE, "orders")},
         reserves=listed("wishes.reserves"),
         refusing={name: listed(f"refusing.{name}") for name in data.table(REFERENCE, FILE, "refusing")},
         confirms=listed("wishes.confirms"),
-        yes_words=frozenset(word for words in listed("kinds.yes") for word in words),
+        yes=listed("kinds.yes"),
         evidence={name: listed(f"evidence.{name}") for name in data.table(REFERENCE, FILE, "evidence")},
         compares={name: listed(f"compare.{name}") for name in data.table(REFERENCE, FILE, "compare")},
         stand_ins=frozenset(data.words(language, FILE, "words.stand_ins")),

@@ -1,5 +1,5 @@
-"""What an agent with a diary does about a booking: it offers what is free, reads the wish back with its date, and books
-what the caller says yes to once they have heard that question to its end. Sans-IO.
+"""Bookings of an agent with a diary: it offers what is free, reads the wish back with its date, and books what the
+caller says yes to once they have heard that question to its end. Sans-IO.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from services.nlu.agent.graph.agreement import (
     deed_words,
     is_all_agreement,
     opens_with_agreement,
+    own_deeds,
 )
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.counting import has_any
@@ -23,7 +24,7 @@ from services.nlu.agent.graph.seen import covers
 from services.nlu.agent.graph.stated_wishes import StatedWishes
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wished_deeds import TOOLS
-from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
@@ -53,6 +54,11 @@ class Bookings(StatedWishes):
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
+    def unheard(self, dialogue: Dialogue) -> str:
+        """Return the question that a yes was said to, where it was not heard to its end; empty: it was."""
+        question = self._question(replace(dialogue.wish, is_confirmed=False))[0]
+        return "" if covers(self._seen.heard, question) else question
+
     def shown_of(self, wish: Wish) -> tuple[str, ...]:
         """Return what of a wish was looked up, as JSON for the guard."""
         return ()
@@ -66,8 +72,8 @@ class Bookings(StatedWishes):
         return self._words.say(key, when=self._text_of(datetime.fromisoformat(at)))
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if part.kind == STATED:
-            return self._take_stated(part, dialogue, now)
+        if part.kind in (STATED, PUT_OFF):
+            return self._take_stated(part, dialogue, now) if part.kind == STATED else self._drop(dialogue)
         part = self._without_doubt(part, dialogue)
         if first := self._soonest(part, dialogue, now):
             return first
@@ -89,7 +95,8 @@ class Bookings(StatedWishes):
         is_wanted = has_any(slots.words, lists.soonest) and not slots.when.trouble
         is_of_hours = has_any(slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
         is_open = self.is_open(dialogue)
-        if not is_wanted or is_of_hours or (is_open and dialogue.wish.kind != "book") or self._is_other_kind(part):
+        is_other_kind = part.kind in _NO_TIMES and not part.doubts  # it surely asks for something else than a time
+        if not is_wanted or is_of_hours or is_other_kind or (is_open and dialogue.wish.kind != "book"):
             return None
         first = next((at for at in self._seen.free if not slots.when or self._is_fitting(at, slots.when)), None)
         if first is None:
@@ -104,10 +111,6 @@ class Bookings(StatedWishes):
             return self._begin(wish, dialogue, now, _without_time(part))
         text = f"{self._words.plain(self._words.say('free_yes', times=when))} {self._words.ask('appointment')}"
         return text, "appointment", replace(dialogue, service=service, wish=Wish(when=when))
-
-    def _is_other_kind(self, part: Part) -> bool:
-        """Return whether a sentence surely asks for something else than a time."""
-        return part.kind in _NO_TIMES and not part.doubts
 
     def _another(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """One more booking behind one that is done, for somebody who is named or for another service: "and one on
@@ -235,7 +238,7 @@ class Bookings(StatedWishes):
         """Return whether something in the turn takes its yes back, or names another time."""
         slots = self._finder.find(self._seen.said, now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
-        is_taken_back = has_any(slots.words, self._finder.words.take_backs)
+        is_taken_back = has_any(slots.words, self.take_backs)
         undoing = (part for part in self._seen.parts if part.kind in _UNDOING and not self._agrees(part, wish))
         return is_other_time or is_taken_back or any(undoing)
 
@@ -245,9 +248,16 @@ class Bookings(StatedWishes):
         """
         lists = self._finder.words
         thanks = {word for phrase in (*lists.name_trails, *lists.preambles) if len(phrase) == 1 for word in phrase}
-        verbs = deed_words(self.deed_of(wish)[0], self._language)
-        known = {*normalise(self._question(wish)[0]), *verbs, *thanks, *lists.beside_yes}
-        return is_all_agreement(self._seen.said or part.text, lists, asked=known)
+        tool = self.deed_of(wish)[0]
+        known = {*normalise(self._question(wish)[0]), *deed_words(tool, self._language), *thanks}
+        if not part.slots.when and not part.slots.digits:  # "yes, three" may be another hour
+            known = {word for word in known if not word.isdecimal()}
+        said = self._said_to(wish) or part.text
+        return is_all_agreement(said, lists, asked=known, deeds=own_deeds(tool, self._language))
+
+    def _said_to(self, wish: Wish) -> str:
+        """The turn without what is no answer to the read-back of a wish."""
+        return self._seen.said
 
 
 def _without_time(part: Part) -> Part:

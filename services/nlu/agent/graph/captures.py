@@ -18,7 +18,7 @@ from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import STATED, Part
-from services.nlu.agent.graph.wishes import SLOT_KEY, Wishes
+from services.nlu.agent.graph.wishes import PUT_OFF, SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
 
@@ -66,7 +66,7 @@ class Captures:
 
     def take(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A turn about the slot that is asked for, or one that was read back; None: it is about something else."""
-        if not self._wishes.is_open(dialogue):
+        if not self._wishes.is_open(dialogue) or any(part.kind == PUT_OFF for part in heard.parts):
             return None
         asked = self._wishes.asked(dialogue)
         says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too
@@ -121,7 +121,7 @@ class Captures:
         return None
 
     def expected(self, dialogue: Dialogue) -> Expected | None:
-        """Return what answers the slot that is asked for now."""
+        """The answer that the slot asked for now expects."""
         if not self._wishes.is_open(dialogue):
             return None
         capture = self._captures.get(self._wishes.asked(dialogue).removeprefix(SLOT_KEY))
@@ -167,9 +167,12 @@ class Captures:
         wish = dialogue.wish
         values = {"phone": wish.phone, "name": wish.name, **wish.slots}
         for name, capture in reversed(self._captures.items()):  # what was read back last is what they mean
-            is_plain_name = capture.slot.kind is SlotKind.NAME and not self._may_be_spelled(capture, heard.text)
-            if not values.get(name) or is_plain_name:
+            if not values.get(name):
                 continue
+            if capture.slot.kind is SlotKind.NAME:  # corrected by its letters: other words may be about something else
+                n_spelled = capture.spells(heard.text)
+                if n_spelled == 0 or (n_spelled == 1 and not capture.names_sign(heard.text)):
+                    continue
             if new := capture.corrected(heard.text, values[name]):
                 return self._gone_on(filled(wish, name, new), dialogue, heard.now)
         return None
@@ -193,10 +196,6 @@ class Captures:
                     text, asked, after = self._wishes.put_right(rest, after, heard.now)
                     return SlotTaken(text, after, asked)
         return None
-
-    def _may_be_spelled(self, capture: Capture, text: str) -> bool:
-        """Return whether a text gives letters of a name; any other words may be about something else."""
-        return capture.spells(text) > 1 or (capture.names_sign(text) and capture.spells(text) > 0)
 
     def _names_sign(self, heard: Heard) -> bool:
         return any(capture.names_sign(heard.text) for capture in self._captures.values())

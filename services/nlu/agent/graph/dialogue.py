@@ -55,7 +55,7 @@ _FIELDS, _WISH_FIELDS = (tuple(each.name for each in fields(kind)) for kind in (
 
 
 def as_state(dialogue: Dialogue) -> dict[str, object]:
-    """Return what goes into the conversation's state."""
+    """The dialogue's part of the conversation's state."""
     state = {name: getattr(dialogue, name) for name in _FIELDS}
     wish = {name: getattr(dialogue.wish, name) for name in _WISH_FIELDS}
     return state | {"reply": dialogue.reply[:MAX_REMEMBERED_CHARS], "wish": wish}

@@ -34,7 +34,7 @@ class House:
         self._worker = SqliteThread(f"house-{self._agent_id}")
 
     async def booked(self, tenant_id: str, *, since: date) -> tuple[Stay, ...] | None:
-        """Return what is booked from a day on; None: it cannot be read."""
+        """The bookings from a day on; None: it cannot be read."""
         try:
             return await self._worker.run(lambda: self._register.booked(tenant_id, since=since))
         except NotReached:

@@ -70,7 +70,7 @@ def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
 
 
 def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decided:
-    """Whether there is what a sentence names in so many words, or which there are of a kind, rather than nothing."""
+    """The kind and doubts where a sentence names a thing in so many words, or asks which things of a kind there are."""
     kind, doubts = decided
     if "hours" in doubts[:2] and slots.when.date and not has_any(slots.words, finder.words.price_words):
         return "hours", ()
@@ -159,7 +159,7 @@ def _second(guesses: Sequence[Guess], kind: str) -> Decided:
 def of_what_is_named(
     decided: tuple[str, tuple[str, ...]], likeliest: Guess, slots: Slots, finder: SlotFinder, text: str
 ) -> tuple[str, tuple[str, ...]]:
-    """What is asked about a service that is named, by the words that say whether it is a time or a price.
+    """The kind and doubts of a question about a named service, by the words that ask for a time or a price.
 
     "What time is breakfast?" asks for no price, though most questions about breakfast do.
     """

@@ -1,4 +1,4 @@
-"""What a mention is good for: a number beside a day as an hour, a thing that is named as left out. Sans-IO."""
+"""Rules for a mention: a number beside a day may be an hour, a named thing may be left out. Sans-IO."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class MovedTimes(Bookings):
     """Bookings whose time may be put in place of another."""
 
     def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
-        """What was said of a new time; an hour alone is on the day that was said before it."""
+        """The words about a new time; an hour alone is given the day that was said before it."""
         day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
         said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
         return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]

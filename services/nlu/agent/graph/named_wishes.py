@@ -25,9 +25,8 @@ class NamedWishes(TimedWishes):
     def name_in(self, text: str, *, is_asked: bool) -> str:
         name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
         words = normalise(name)
-        is_none = (
-            self._is_agreement(words) or self._is_relation(words) or self._given.is_other_thing(name, self._seen.now)
-        )
+        is_agreement = behind_agreements(words, self._finder.words) == ()  # "all right, yes" is no name
+        is_none = is_agreement or self._is_relation(words) or self._given.is_other_thing(name, self._seen.now)
         return "" if is_none else name
 
     def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:
@@ -46,10 +45,6 @@ class NamedWishes(TimedWishes):
         return has_any(words, lists.people["one"]) and all(
             word in lists.common or any(word in one for one in lists.people["one"]) for word in words
         )
-
-    def _is_agreement(self, words: Words) -> bool:
-        """Return whether words only agree: "all right, yes" is no name."""
-        return behind_agreements(words, self._finder.words) == ()
 
     def _early_name(self, part: Part, dialogue: Dialogue, now: datetime) -> str:
         """A name that comes before it was asked for; empty: none does. It has capitals, where the script has them."""

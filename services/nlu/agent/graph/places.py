@@ -1,4 +1,4 @@
-"""What an answer picks among times that were offered: a place ("the first one") or a bare hour ("eleven"). Sans-IO."""
+"""Choice among offered times: by a place ("the first one") or by a bare hour ("eleven"). Sans-IO."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from services.nlu.tools.clinic.diary import Appointment
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one turn sees beside its words."""
+    """Context of one turn beside its words."""
 
     free: tuple[datetime, ...] = ()  # times that can be had; empty: none, or the diary cannot be read
     heard: str = ""  # what the agent said last, as far as it was heard

@@ -16,7 +16,7 @@ _MOST = 8  # units
 
 
 def shift_in(text: str, lists: Mapping[str, Sequence[Words]], language_code: str) -> timedelta | None:
-    """By how much something is moved, later being positive; None: a text says none."""
+    """The shift of a time that a text asks for, later being positive; None: it asks for none."""
     words = normalise(text)
     is_later, is_earlier = has_any(words, lists["later"]), has_any(words, lists["earlier"])
     if is_later == is_earlier:
@@ -29,7 +29,7 @@ def shift_in(text: str, lists: Mapping[str, Sequence[Words]], language_code: str
 
 
 def _count(before: Words, ones: Sequence[Words], language_code: str) -> int:
-    """How many units words say that end in their number; 0: they do not."""
+    """The number of units that the words give at their end; 0: they do not end in a number."""
     if any(before[-len(one) :] == one for one in ones):
         return 1
     values = read_values(" ".join(before[-1:]), language_code).values if before else ()

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
-from services.nlu.agent.graph.agreement import behind_agreements
+from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
@@ -35,7 +35,7 @@ _MOST_MISSED = 2  # names and numbers without an appointment, before staff have 
 
 
 class StandingBookings(MovedTimes):
-    """Bookings, and what becomes of them later."""
+    """Bookings that stand: they are looked up, moved and cancelled."""
 
     wanted_phone = ""
     """A number whose appointments were not looked up when none was found for it: look, and take the turn again."""
@@ -97,8 +97,6 @@ class StandingBookings(MovedTimes):
         """The appointments that a reply may name, as JSON for the guard."""
         held = (*(self._seen.own or ()), *self._seen.found)
         return (json.dumps({"appointments": [f"{one.starts:%Y-%m-%dT%H:%M}" for one in held]}),) if held else ()
-
-    # Taking it down
 
     def _wants_sooner(self, part: Part) -> bool:
         """Return whether a time before the caller's own appointment is asked for: "sooner than mine"."""
@@ -184,6 +182,21 @@ class StandingBookings(MovedTimes):
             return self._drop(dialogue)
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
+
+    def _put_off(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        if dialogue.wish.kind == "find" or any(self._is_yes_to_drop(part) for part in parts):
+            return ()
+        if dialogue.wish.kind == "cancel" and (yes := self._said_to(dialogue.wish)) != self._seen.said:
+            return (Part(yes, "yes", self._finder.find(yes, now)),)
+        return super()._put_off(text, parts, dialogue, now)
+
+    def _said_to(self, wish: Wish) -> str:
+        """To a cancellation: its yes, without what the caller does behind it ("yes, I'll book again on Monday")."""
+        said = self._seen.said
+        if wish.kind != "cancel":
+            return said
+        kept, aside = self._turn.set_aside(said, self._finder.words.refusing["afterwards"])
+        return kept if aside and opens_with_agreement(kept, self._finder.words) else said
 
     def _is_yes_to_drop(self, part: Part) -> bool:
         """Return whether a yes has words behind it that say once more what is to be done: "yes, drop it"."""
@@ -324,16 +337,12 @@ class StandingBookings(MovedTimes):
             return super()._is_undone(wish, now)
         kinds = {part.kind for part in self._seen.parts if not self._agrees(part, wish)}
         drops = wish.kind == "cancel" and any(self._is_yes_to_drop(part) for part in self._seen.parts)
-        is_taken_back = self._takes_back(self._seen.said, now) and not drops
+        is_taken_back = self._takes_back(self._said_to(wish), now) and not drops
         return is_taken_back or bool(kinds & {"no", "book", *(_KINDS.keys() - {"check"})})
 
     def _takes_back(self, said: str, now: datetime) -> bool:
         slots = self._finder.find(said, now)
-        return bool(slots.when) or any(
-            slots.words[at : at + len(phrase)] == phrase
-            for phrase in self._finder.words.take_backs
-            for at in range(len(slots.words))
-        )
+        return bool(slots.when) or has_any(slots.words, self.take_backs)
 
     def _spoken(self, starts: str) -> str:
         """A time of the diary in words; empty: none."""

@@ -1,4 +1,4 @@
-"""What a whole turn says of a booking: one that it begins, and one that is open. Sans-IO."""
+"""Wishes stated by a whole turn: for a booking that it begins, and for one that is open. Sans-IO."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
+from services.nlu.agent.graph.agreement import opens_with_agreement
 from services.nlu.agent.graph.asking import UNKNOWN, is_text
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
@@ -14,7 +15,7 @@ from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
-from services.nlu.agent.graph.wishes import Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
 _DEEDS = frozenset({"book", "change", "cancel", "check"})
@@ -29,6 +30,8 @@ class StatedWishes(NamedWishes):
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
         else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
         """
+        if self.is_open(dialogue) and (put_off := self._put_off(text, parts, dialogue, now)):
+            return put_off
         if self.is_open(dialogue) and dialogue.wish.kind == "book":
             return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
         parts = self._each_deed_once(tuple(self._as_request(part) for part in parts))
@@ -42,6 +45,38 @@ class StatedWishes(NamedWishes):
                 replace(parts[0], text=text.rstrip(" ?？"), kind="book", slots=slots, doubts=(), is_follow_up=False),
             )
         return self._begun_at_length(text, parts, now)
+
+    def _put_off(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn that refuses what is open, or tells what the caller does first; empty: it does neither.
+        Nothing that such a clause names is wanted: "don't book it, I'll ring you on Monday". Where the turn wants
+        something beside it, that counts.
+        """
+        remarks = self._finder.words.refusing["remarks"]
+        phrases = (*self.take_backs, *remarks)
+        kept, aside = self._turn.set_aside(text, phrases)
+        refused = self._finder.find(aside, now)
+        if not aside or len(refused.digits) >= WHOLE_NUMBER:
+            return ()
+        rest = self._turn.read(kept, now).slots
+        wants = bool(rest.when or rest.services or rest.people or rest.digits)
+        agrees = bool(kept) and opens_with_agreement(kept, self._finder.words)
+        is_refusal = has_any(refused.words, self.take_backs)
+        if not is_refusal and not (refused.when or refused.services or refused.people):
+            return ()
+        questions = tuple(part for part in parts if self._asks_a_fact(part) and not has_any(part.slots.words, phrases))
+        for question in questions:
+            kept = kept.replace(question.text, " ")
+        if is_refusal and not (wants and kept.strip()) and not agrees:
+            bare = replace(refused, when=When(), services=(), people=(), digits="", refused=())
+            return (*questions, Part(aside, PUT_OFF, bare))
+        return (*questions, self._beside_refusal(kept, dialogue, now, wants=wants))
+
+    def _beside_refusal(self, kept: str, dialogue: Dialogue, now: datetime, *, wants: bool) -> Part:
+        """What a turn says beside a clause that refuses or remarks."""
+        if dialogue.wish.kind == "book":
+            stated = self._turn.read(kept, now)
+            return Part(stated.text, STATED, stated.slots)
+        return Part(kept, "change" if wants else "yes", self._finder.find(kept, now))
 
     def _as_request(self, part: Part) -> Part:
         """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
@@ -148,7 +183,7 @@ class StatedWishes(NamedWishes):
         return not (is_other_thing or is_refused or is_other_time)
 
     def _take_stated(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
-        """What a turn says of an open booking: each slot that it names is put into it."""
+        """Put each slot that a turn names into the open booking."""
         wish, slots, asked = dialogue.wish, part.slots, self.asked(dialogue)
         name = self._stated_name(part, wish, asked, now)
         service = "" if wish.service in slots.refused_things else wish.service

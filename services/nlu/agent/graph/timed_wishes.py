@@ -38,7 +38,7 @@ class TimedWishes(Wishes):
         self._turn = WholeTurn(finder, language_code)
 
     def see(self, seen: Seen) -> None:
-        """What holds for the calls that follow; set anew for every turn, just before them."""
+        """Set the context of a turn, for the calls that follow; every turn sets its own before them."""
         self._seen = seen
 
     def is_open(self, dialogue: Dialogue) -> bool:

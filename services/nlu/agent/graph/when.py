@@ -1,4 +1,4 @@
-"""When something is wanted or asked about: a day, a time, or both, as they were said. Sans-IO."""
+"""Wanted or asked time: a day, a time of day, or both, as they were said. Sans-IO."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from services.language.words import normalise
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.sentences import phrase_pattern, sentences_of
@@ -24,7 +25,7 @@ _STOP = re.compile(r"\s*[,;:，；：、]\s*|\s+[–—-]\s+")
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a turn says of a booking."""
+    """Statement of a turn about a booking."""
 
     text: str  # without what is refused
     slots: Slots  # what is wanted, and what is refused
@@ -38,6 +39,7 @@ class WholeTurn:
         lists = finder.words.refusing
         self._before, self._beside = lists["before"], lists["beside"]
         self._openings = phrase_pattern((*self._before, *lists["turns"]), language_code)
+        self._turns = phrase_pattern(lists["turns"], language_code)
 
     def read(self, text: str, now: datetime) -> Stated:
         """`now` in the tenant's zone."""
@@ -66,6 +68,21 @@ class WholeTurn:
             refused_things=things,
         )
         return Stated(". ".join(kept), slots)
+
+    def set_aside(self, text: str, phrases: Sequence[Words]) -> tuple[str, str]:
+        """What a turn says without the clauses that hold one of the phrases, and these clauses: "I'll ring you on
+        Monday" says no day of a booking.
+        """
+        kept: list[str] = []
+        aside: list[str] = []
+        for sentence in sentences_of(text):
+            if not has_any(normalise(sentence), phrases):
+                kept.append(sentence)
+                continue
+            clauses = [each for part in _STOP.split(sentence) for each in self._turns.split(part) if normalise(each)]
+            for clause in clauses:
+                (aside if has_any(normalise(clause), (*phrases, *self._beside)) else kept).append(clause)
+        return ", ".join(kept), ", ".join(aside)
 
     def _unopened(self, piece: str) -> str:
         """A piece without the words that refuse it: "any day but Tuesday" refuses no other day."""

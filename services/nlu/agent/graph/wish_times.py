@@ -38,8 +38,8 @@ class WishTimes:
         ]
 
     def _refused(self, when: When, now: datetime) -> str:
-        """Return why nobody can come then, and the nearest times at which the place is open; empty: they can, or it is
-        not known.
+        """The reason why a time lies outside the opening hours, and the nearest times within; empty: it lies within
+        them, or they are not known.
         """
         words, hours = self._words, self._facts.hours
         if when.trouble is not None:

@@ -9,7 +9,7 @@ from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.history import Entry
 
 TOOLS = {"book": "clinic_book", "change": "clinic_move", "cancel": "clinic_cancel"}
-"""What does a wish, by its kind."""
+"""The tool of a wish, by its kind."""
 
 
 def deed_of(wish: Wish) -> tuple[str, str]:
@@ -30,7 +30,7 @@ def is_owed(deed: tuple[str, str], wish: Wish, history: Sequence[Entry]) -> bool
     """Return whether the deed of a wish was asked for in an earlier turn, and how it went has not been heard."""
     if not deed[0]:
         return False
-    if wish.is_noted:  # it was told: nobody may have heard it
+    if wish.is_noted:  # it was told, but may not have been heard
         return bool(history) and _has_asked(deed, history[-1]) and not history[-1].heard_text.strip()
     return wish.is_confirmed or (bool(history) and _has_asked(deed, history[-1]))  # no older one: it was told
 

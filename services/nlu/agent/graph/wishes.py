@@ -10,6 +10,7 @@ from services.nlu.agent.capture.capturing import Capture
 from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.capture.phone import grouped
 from services.nlu.agent.facts import names_in
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import Part
@@ -21,6 +22,7 @@ from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
 CALLBACK = "callback"
+PUT_OFF = "put_off"  # a turn that drops what is open, or leaves it for later
 _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
     | {"about", "repeat", "today", "language", "handover", "callback", "complaint", "check"}
@@ -46,7 +48,7 @@ class Wishes(WishTimes):
         return bool(dialogue.wish.kind) and not dialogue.wish.is_noted
 
     def question(self, dialogue: Dialogue) -> str:
-        """Return what must still be asked; empty where no wish is open."""
+        """The question that must still be asked; empty where no wish is open."""
         return self._question(dialogue.wish)[0] if self.is_open(dialogue) else ""
 
     def asked(self, dialogue: Dialogue) -> str:
@@ -59,7 +61,8 @@ class Wishes(WishTimes):
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
         if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
             return taken
-        if part.kind in self._kinds and not (self.is_open(dialogue) and part.slots.when):
+        is_name = self.asked(dialogue) == "name" and self._is_answer(part, "name")
+        if part.kind in self._kinds and not is_name and not (self.is_open(dialogue) and part.slots.when):
             return self._begin(self._filled(Wish(part.kind, service=dialogue.service), part, now), dialogue, now, part)
         if not self.is_open(dialogue):
             return None
@@ -86,7 +89,8 @@ class Wishes(WishTimes):
         if is_name and (name := self.name_in(part.text, is_asked=False)):  # too early, or it was taken down wrong
             said = self._words.say("noted_name", name=name)
             return self._next([said], replace(dialogue.wish, name=name), dialogue)
-        if part.kind == dialogue.wish.kind and not part.slots.when:
+        is_answer = asked == "name" and self._is_answer(part, asked)  # "Amy Book"
+        if part.kind == dialogue.wish.kind and not part.slots.when and not is_answer:
             return self._next([self._words.say("fine")], self._filled(dialogue.wish, part, now), dialogue)
         return None
 
@@ -106,7 +110,13 @@ class Wishes(WishTimes):
     def is_taken_back(self, part: Part) -> bool:
         """Return whether a sentence drops the wish that is open."""
         slots = part.slots
-        return has_any(slots.words, self._finder.words.take_backs) and not (slots.when or slots.digits)
+        return has_any(slots.words, self.take_backs) and not (slots.when or slots.digits)
+
+    @property
+    def take_backs(self) -> tuple[Words, ...]:
+        """Words with which an open wish is dropped, or put off until the caller rings again."""
+        lists = self._finder.words
+        return (*lists.take_backs, *lists.refusing["puts_off"])
 
     def _is_time(self, part: Part) -> bool:
         """Return whether a sentence says a day or a time and nothing else. "Mai" alone, tomorrow, is a name too."""
@@ -269,7 +279,7 @@ class Wishes(WishTimes):
         return grouped(digits, self._region)
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
-        """Return what is asked next for a wish that has come further."""
+        """The next question for a wish that has come further."""
         return self._next([], wish, dialogue)
 
     def says_more(self, text: str, now: datetime) -> bool:

@@ -50,5 +50,5 @@ def heard_of(turn: AgentTurn) -> Heard:
 
 
 def words_of(turn: AgentTurn) -> str:
-    """Return what the caller said; pressed keys are digits that they say."""
+    """The words of the caller; pressed keys are digits that they say."""
     return turn.input.digits if isinstance(turn.input, Dtmf) else user_text(turn.input)

@@ -27,7 +27,7 @@ from services.nlu.tools.secrets import SecretFields
 
 _DAV, _CALDAV = "DAV:", "urn:ietf:params:xml:ns:caldav"
 _READ_S = 2.0  # for the events of one answer
-# What icalendar and dateutil raise for text that is no event: a property that is there twice is a list to them.
+# Errors that icalendar and dateutil raise for text that is no event: a property that is there twice is a list to them.
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 _GONE = frozenset({404, 410})
 _THERE = frozenset({412})

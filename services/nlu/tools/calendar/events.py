@@ -99,7 +99,7 @@ def _put_times(event: Component, span: Span) -> None:
 
 
 def _length(event: Component, starts: date, zone: ZoneInfo) -> timedelta:
-    """By the clock, so that an event that repeats ends at the same time of day."""
+    """The length of an event by the clock, so that one that repeats ends at the same time of day."""
     if event.get("dtend"):
         ends = event.get("dtend").dt
         return _naive(ends, zone) - _naive(starts, zone)

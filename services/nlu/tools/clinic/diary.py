@@ -64,7 +64,7 @@ class Diary:
         return frozenset(datetime.fromisoformat(starts) for (starts,) in rows)
 
     def find(self, tenant_id: str, phones: Collection[str]) -> list[Appointment]:
-        """Return what stands for a number, the earliest first. `phones`: the ways to dial it."""
+        """The appointments that stand for a number, the earliest first. `phones`: the ways to dial it."""
         return [one for one in self._held(tenant_id, phones) if one.is_booked]
 
     def _held(self, tenant_id: str, phones: Collection[str]) -> list[Appointment]:

@@ -85,7 +85,7 @@ class ClinicPackage:
         self.outbox.start()
 
     def tools(self, tenant_id: str) -> Mapping[str, Tool]:
-        """By name."""
+        """The package's tools, by name."""
         deeds = {deed.spec.name: OutboxTool(deed, self.outbox, tenant_id) for deed in self._deeds}
         look_ups = {each.spec.name: LookUpTool(each, tenant_id) for each in (self.free_times, self._find)}
         return {**deeds, **look_ups}

@@ -1,4 +1,4 @@
-"""Whose an appointment is: by the number and the name it was given for. Sans-IO."""
+"""Owner of an appointment: by the number and the name it was given for. Sans-IO."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Register:
         return free_rooms(self._rooms, self.booked(tenant_id, since=arrives), arrives, nights)
 
     def find(self, tenant_id: str, phones: Collection[str], *, since: date) -> list[Stay]:
-        """Return what stands for a number from a day on. `phones`: the ways to dial it."""
+        """The bookings that stand for a number from a day on. `phones`: the ways to dial it."""
         return [one for one in self._held(tenant_id, phones) if one.is_booked and one.arrives >= since]
 
     def book(

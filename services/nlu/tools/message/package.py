@@ -54,7 +54,7 @@ class Sms(ArgumentsModel):
 
 
 class MessagePackage:
-    """To whom it may write is in the agent's file: callers could name anybody."""
+    """Package that writes to the addresses in the agent's file alone: callers could name anybody."""
 
     class Options(NoOptions):
         """Of the agent's file."""

@@ -73,7 +73,7 @@ class OpenApiPackage:
     async def open(self) -> None:
         where = f"agent {self._context.agent_id}: tools: {self._context.name}: {self._options.description}"
         source = self._options.description
-        # Who changes a description on its way has the credentials sent to a server of his own.
+        # A person who changes a description on its way could have the credentials sent to a server of their own.
         self._context.secrets.refuse_plain(where, plain_urls(description=source))
         try:
             text = await (_fetch(source) if source.startswith(("http://", "https://")) else _read_file(source))

@@ -160,7 +160,7 @@ class RestClient:
             raise NoToken(str(failure), retry_after_s=failure.retry_after_s, status=failure.status) from failure
 
     def _wait_s(self, n_failed: int, failure: CallFailed) -> float:
-        """Return what the system asked for, else twice as long each time; with jitter on top."""
+        """The wait before the next try: as the system asked, else twice as long each time; with jitter on top."""
         wait_s = failure.retry_after_s or self.limits.first_wait_s * 2.0 ** (n_failed - 1)
         return wait_s * (1.0 + 0.5 * self._chance())
 

@@ -32,7 +32,7 @@ Asks = TypeVar("Asks", bound=Client)
 
 
 class Sites(Generic[Fields, Asks]):
-    """By tenant."""
+    """Clients of the tenants' sites, by tenant."""
 
     def __init__(self, context: PackageContext, kind: type[Fields], make: Callable[[str, Fields], Asks]) -> None:
         self._context, self._kind, self._make = context, kind, make

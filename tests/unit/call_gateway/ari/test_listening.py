@@ -1,4 +1,4 @@
-"""Keys that leave holes, and holds nobody told of."""
+"""Keys that leave holes, and holds that Asterisk did not report."""
 
 from services.audio.pcm import TELEPHONE
 from services.call_gateway.edges.ari.listening import HoldDoubt, KeyHoles

@@ -18,7 +18,7 @@ APP = "tong-dai"
 
 
 class Asterisk:
-    """What it holds, what it refuses, and what it was asked to do."""
+    """Fake Asterisk: the channels and bridges that it holds, the requests that it refuses and that it was sent."""
 
     def __init__(self) -> None:
         self.channels: list[dict[str, Any]] = []

@@ -77,7 +77,7 @@ def test_the_password_stands_in_one_place(tmp_path: Path):
 
 
 async def test_a_redirect_of_asterisks_is_not_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would have the password, or a call's digits, sent to whom it names."""
+    """The redirect would have the password, or a call's digits, sent to the host that it names."""
     asked: list[dict[str, Any]] = []
 
     @asynccontextmanager

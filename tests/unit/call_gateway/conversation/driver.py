@@ -272,7 +272,7 @@ class Call:
         return found[-1]
 
     def heard_bytes(self) -> set[int]:
-        """Which voices were on the line: turn ids, or PROMPT_BYTE. The padding of a last frame is left out."""
+        """The voices that were on the line: turn ids, or PROMPT_BYTE. The padding of a last frame is left out."""
         return {content[0] for _, content in self.frames if content is not None}
 
     def record(self, turn_id: int) -> news.TurnRecord:

@@ -57,7 +57,7 @@ def agent_speech(chance: np.random.Generator, seconds: float, *, but: Clip | Non
 
 
 def on_the_wire(signal: Signal) -> Signal:
-    """As G.711 leaves it."""
+    """The signal as G.711 leaves it."""
     return decode(TELEPHONE, wire(signal)).astype(np.float64)
 
 
@@ -90,7 +90,7 @@ class Line:
         self.guard = EchoGuard(self._track)
 
     def is_echo(self, began: int, *, told_after_ms: int = 80) -> bool:
-        """What the guard makes of speech that began there, once it is told."""
+        """The guard's judgement of speech that began there, once the guard is told."""
         now = min((began + told_after_ms * 8) // FRAME * FRAME + FRAME, len(self.sent) // FRAME * FRAME)
         for index, back in enumerate(frames(self.heard[self.at : now])):
             self._track.add_received(line.CallerAudio(self.at + index * FRAME, back))
@@ -103,7 +103,7 @@ class Line:
 
 
 def rises(signal: Signal, *, after: int = 4000) -> Iterator[int]:
-    """Where a listener would say that speech begins: it is louder than in the 60 ms before."""
+    """The samples at which a listener would say that speech begins: louder than in the 60 ms before."""
     powers = (signal[: len(signal) // 80 * 80].reshape(-1, 80) ** 2).mean(1)
     loud = powers.max() / 100
     last = 0
@@ -212,8 +212,9 @@ def test_the_last_word_comes_back_when_the_agent_has_fallen_silent():
 @pytest.mark.parametrize("db", LEVELS_DB)
 @pytest.mark.parametrize("caller_db", [0, -6])
 def test_a_caller_over_the_echo_is_a_caller(db: int, caller_db: int):
-    """Whether or not the line was found out before they spoke. The STT stage says again and again that speech begins
-    while its begin is vetoed; one that is let through within 250 ms of the first soft sound is soon enough.
+    """The caller is let through, with the line found out before they speak or not. The STT stage says again and again
+    that speech begins while its begin is vetoed; one that is let through within 250 ms of the first soft sound is soon
+    enough.
     """
     chance = np.random.default_rng(abs(db) + 10)
     verdicts = []
@@ -377,7 +378,9 @@ def test_what_was_invented_to_hide_a_loss_is_not_compared():
 
 
 def test_sound_that_goes_on_after_a_veto_is_looked_at_again():
-    """The STT stage finds it anew, from a window before the end of what was discarded: an echo still, then a caller."""
+    """The STT stage finds the sound a second time, from a window before the end of what was discarded: still an echo,
+    then a caller.
+    """
     call, signal = speaking_call()
     echo = returned(signal, delay_ms=120, db=-18)
     began = next(rises(echo, after=8000))

@@ -56,7 +56,7 @@ def test_the_language_heard_goes_with_the_question():
     assert call.conversation.language_code == "vi"
 
 
-def test_the_agents_own_patience_counts():
+def test_the_agents_own_wait_for_an_unfinished_turn_counts():
     call = Call()
     call.conversation.adopt(AgentProfile(endpointing=AgentEndpointing(unfinished_wait_ms=500)))
     call.greeted()

@@ -27,7 +27,7 @@ punctuation = st.sampled_from([" ", ", ", ". ", "  "])
 
 @dataclass(frozen=True)
 class Script:
-    """What a voice will say: each word with the sample it ends at."""
+    """Script of a voice: each word with the sample it ends at."""
 
     text: str
     ends: tuple[int, ...]  # offset after the last letter of each word
@@ -233,7 +233,7 @@ def test_every_sample_is_played_in_order_and_a_broken_word_from_its_start(script
     behind=st.lists(st.integers(0, 3000), min_size=1, max_size=20),
 )
 def test_a_far_side_that_tells_is_believed_to_the_sample(script: Script, listen_ms: int, behind: list[int]):
-    """What was sent and not played when the caller interrupts was never heard."""
+    """Sound that was sent and not played when the caller interrupts was never heard."""
     call = Call(audio_format=LINEAR16).greeted()
     pulls_before = call.ms // FRAME_MS
     call.tell(PlayedUpTo(pulls_before * FRAME))

@@ -38,7 +38,7 @@ def test_silence_on_hold_is_not_asked_about():
     hold(call, 30_000)
     assert not call.all(cmd.ReportPlayout)
     call.wait(7900)
-    assert not call.all(cmd.ReportPlayout), "the wait begins anew"
+    assert not call.all(cmd.ReportPlayout), "the wait starts over"
 
 
 def test_a_turn_does_not_end_by_holding():

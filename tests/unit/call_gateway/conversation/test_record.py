@@ -1,4 +1,4 @@
-"""The record of a turn: latency, where it went, and what nobody explains."""
+"""The record of a turn: its latency, the stages that took it, and the time that no stage explains."""
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_a_call_writes_the_record_of_a_turn():
     call.end_voice(turn_id)
     call.wait(400)
     record = call.record(turn_id)
-    assert record.latency_us == (100 + 160) * 1000, "nobody waits for the settled words"
+    assert record.latency_us == (100 + 160) * 1000, "the reply does not wait for the settled words"
     assert record.end_reason == "complete"
     assert sum(time.queue_us + time.compute_us + time.network_us for time in record.stage_times) == record.latency_us
 

@@ -62,7 +62,7 @@ def test_a_sound_begins_the_wait_again():
     assert prompts_heard(call) == []
 
 
-def test_the_agents_own_patience_with_silence_counts():
+def test_the_agents_own_limit_of_silence_counts():
     call = Call()
     call.conversation.adopt(AgentProfile(endpointing=AgentEndpointing(silence_prompt_ms=2000)))
     call.greeted()

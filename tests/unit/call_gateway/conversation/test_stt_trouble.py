@@ -352,7 +352,9 @@ def test_a_fresh_ear_does_not_hear_again_what_is_judged():
 
 
 def test_words_are_not_doubled_when_a_fresh_ear_hears_both_halves_as_one():
-    """It hears the seconds it missed in one go, and has not come to the end of the turn before that was asked for."""
+    """The fresh STT stream recognises the seconds it missed in one go, and has not come to the end of the turn before
+    that end was asked for.
+    """
     call = Call().greeted()
     call.say("the room with")
     began_ms = call.ms - 700

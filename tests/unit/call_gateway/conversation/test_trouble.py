@@ -1,4 +1,4 @@
-"""Stages that fail, stall or are slow: what the caller hears, who is opened anew, and when it is given up."""
+"""Stages that fail, stall or are slow: what the caller hears, which stage is opened again, and when it is given up."""
 
 import pytest
 
@@ -241,7 +241,7 @@ def test_a_turn_taken_while_the_agent_is_away_is_asked_when_it_is_back():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.say("hello agent")
-    assert not call.all(cmd.AskAgent), "no draft where nobody is"
+    assert not call.all(cmd.AskAgent), "no draft while the NLU stage is away"
     call.wait(260)
     call.settle("hello agent")
     assert not call.all(cmd.AskAgent)

@@ -1,4 +1,4 @@
-"""Which words have been heard when so much of the sound has been played."""
+"""Words that have been heard when so much of the sound has been played."""
 
 import pytest
 

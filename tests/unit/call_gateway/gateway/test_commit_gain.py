@@ -1,4 +1,4 @@
-"""What is read of a gateway's log: the gain of committing a turn before its words are settled."""
+"""Reading of a gateway's log: the gain of committing a turn before its words are settled."""
 
 import json
 

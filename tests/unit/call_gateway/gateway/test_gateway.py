@@ -1,4 +1,4 @@
-"""What the gateway tells and counts of a call whose session breaks, or that is not answered."""
+"""Events and counts of the gateway for a call whose session breaks, or that is not answered."""
 
 from contextlib import suppress
 
@@ -68,7 +68,7 @@ async def test_a_call_is_told_to_be_over_whatever_else_breaks_at_its_end(
 
 
 def failed_calls() -> float:
-    """What the objective of failed calls looks at."""
+    """The counter that the objective of failed calls looks at."""
     return REGISTRY.get_sample_value("voice_calls_total", {"cause": "failure"}) or 0.0
 
 

@@ -107,7 +107,7 @@ def test_half_a_sample_is_refused():
         clock.receive(0, b"\x00" * 3, 0, now=0.0)
 
 
-def test_more_than_ten_seconds_ask_for_patience():
+def test_the_clock_is_full_at_more_than_ten_seconds():
     clock = ProgramClock(TELEPHONE, now=0.0)
     clock.receive(0, b"\x80" * (MAX_WAITING_MS * 8 + 1), 0, now=0.0)
     assert clock.is_full

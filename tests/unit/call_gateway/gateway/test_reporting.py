@@ -1,4 +1,4 @@
-"""What is said of a turn in the log: what tells how it went is shown, what people said is personal."""
+"""The log of a turn: the figures of the turn are shown, the words of people are personal."""
 
 from dataclasses import replace
 from importlib import import_module

@@ -45,7 +45,7 @@ def test_a_webhook_that_could_never_be_reached_is_told_at_the_start(url: str) ->
 def test_a_webhooks_path_is_told_to_nobody() -> None:
     with pytest.raises(ValidationError, match=r"webhook_url http://crm\.example: ") as refused:
         GatewaySettings(webhook_url="http://user:pw@crm.example/services/T0/s3cr3t?key=k")
-    said = str(refused.value).partition("[type=")[0]  # the rest is pydantic's, and shown to nobody
+    said = str(refused.value).partition("[type=")[0]  # the rest is pydantic's, and is not shown
     assert not any(word in said for word in ("s3cr3t", "key=k", "pw@"))
 
 

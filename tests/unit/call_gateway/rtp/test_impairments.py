@@ -47,13 +47,13 @@ class FarSide:
         return datagram
 
     def left_s(self, number: int) -> float:
-        """When the packet's last sample was spoken, by our clock."""
+        """The time when the packet's last sample was spoken, by our clock."""
         return BEGAN_S + (number + 1) * self.ptime_ms / 1000 / (1 + self.ppm / 1e6)
 
 
 @dataclass
 class Heard:
-    """What the receiver gave out."""
+    """Output of the receiver."""
 
     far_side: FarSide
     events: list[tuple[float, LegEvent]] = field(default_factory=list)  # (when, what)
@@ -79,7 +79,7 @@ class Heard:
                     self.wall_errors_s.append(self.clock.wall_time(end) - spoken_s)
 
     def offsets_ms(self) -> set[float]:
-        """By how much the sound of each packet lies behind its place at the far side."""
+        """The delay of each packet's sound behind its place at the far side."""
         return {place / 8 - number * self.far_side.ptime_ms for number, place in self.places.items()}
 
     def worst_delay_s(self, *, since_s: float = 0.0) -> float:

@@ -58,7 +58,7 @@ def test_a_burst_of_loss_is_concealed_for_160_ms_and_the_rest_is_a_hole():
     caller.speak(10)
     for _ in range(20):
         caller.build()
-    caller.clock_s += 0.410  # the loop was busy: nobody called the timer meanwhile
+    caller.clock_s += 0.410  # the loop was busy: the timer was not called meanwhile
     caller.hear(caller.build())
     caller.wait(61)
     caller.assert_clock_never_stops()

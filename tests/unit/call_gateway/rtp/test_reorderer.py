@@ -180,7 +180,7 @@ def test_whatever_the_network_does_order_holds_and_every_packet_is_counted(seed,
     offsets = [(s - start) % 65536 for s in sequences(ordered)]
     assert offsets == sorted(set(offsets))
     arrived = {n - start for _, n in arrivals}
-    assert set(offsets) == arrived  # 55 ms of jitter is within the 60 ms of patience
+    assert set(offsets) == arrived  # 55 ms of jitter is within the 60 ms that the buffer waits
     assert sum(placed.lost_before for placed in ordered) == order.counts.lost == max(arrived) + 1 - len(arrived)
 
 

@@ -213,7 +213,7 @@ def test_a_voice_the_stt_stage_hears_already_goes_in_long_chunks_however_its_lev
 
 
 def after_the_voice(sound: CallerSound, start: int, *frames: bytes) -> list[int]:
-    """While the STT stage still hears the voice; how much went on after each frame."""
+    """The lengths that go on after each frame while the STT stage still hears the voice."""
     given = [
         sound.hear(CallerAudio(start + number * FRAME, frame), is_agent_speaking=False, is_voice_heard=True)
         for number, frame in enumerate(frames)

@@ -1,4 +1,4 @@
-"""What a fresh STT stream is sent: the sound that is owed, and of each end and discard in its place."""
+"""Requests to a fresh STT stream: the sound that is owed, and each end and discard in its place."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
