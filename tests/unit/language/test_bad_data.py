@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.call_gateway.conversation.barge_in import backchannels
-from services.language import calendar_words, claims, clauses, data, number_words, script, value_words
+from services.language import calendar_words, claims, clauses, data, number_words, outcome_words, script, value_words
 from services.language.reading import normalizer
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.graph.asking import asking
@@ -40,6 +40,7 @@ LOADS: dict[str, Callable[[], object]] = {
     "claims": claims.load,
     "deeds": claims.load,
     "numbers": number_words.load,
+    "outcomes": outcome_words.load,
     "call_actions": lambda: (load_outcomes(), load_waiting_words()),
     "asking": lambda: asking("eo"),
     "answering": lambda: Templates("eo"),
