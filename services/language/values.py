@@ -15,6 +15,8 @@ from services.language.value_parts import DAY, HALF_DAY, clock, numbers_in, phra
 from services.language.value_words import ValueWords, value_words
 
 FEWEST_DIALLED = 6  # digits
+_IN_GROUPS = range(9, 13)  # digits of a telephone number that is said in groups
+_FEWEST_GROUPS = 3
 _LONGEST_MONTH = 31
 _NO_DAY = 40  # from here on a number beside a month is none that was meant as a day
 _YEARS = range(1900, 2101)
@@ -112,11 +114,25 @@ class _Combining:
                 at += 1
         n_parts = sum(1 for each in range(start, at) if each in self.parts)
         is_one_number = n_parts == 1 and not digits.startswith("0")
-        return (
-            Value(Kind.DIGITS, start, at, digits=digits)
-            if len(digits) >= FEWEST_DIALLED and not is_one_number
-            else None
-        )
+        if len(digits) >= FEWEST_DIALLED and not is_one_number:
+            return Value(Kind.DIGITS, start, at, digits=digits)
+        return self._dialled_in_groups(start)
+
+    def _dialled_in_groups(self, start: int) -> Value | None:
+        """A telephone number said in tens and hundreds: "ноль девять ноль два сто двести" is 0902100200. Between its
+        groups there may be commas where it begins with a nought.
+        """
+        groups: list[str] = []
+        at = end = start
+        while (part := self._part(at)) is not None and part.number < 1000 and not part.number % 1:
+            groups.append(part.digits if part.digits.isdecimal() else str(part.number))
+            at = end = part.end
+            if groups[0].startswith("0") and at < len(self.texts) and self.texts[at] == ",":
+                at += 1
+        digits = "".join(groups)
+        is_dialled = digits.startswith("0") or not all(text.isdecimal() for text in self.texts[start:end])
+        is_number = len(groups) >= _FEWEST_GROUPS and len(digits) in _IN_GROUPS and is_dialled
+        return Value(Kind.DIGITS, start, end, digits=digits) if is_number else None
 
     def _digits(self, part: Value) -> str:
         if part.digits.isdecimal():
