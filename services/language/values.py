@@ -604,15 +604,16 @@ class _Combining:
         """The first day of a range that ends with a day of a month, where it is a number alone: "from 23 to 26
         December"; None: it is none.
         """
-        if second.kind is not Kind.DATE or None in second.date[1:] or second.part or first.part:
+        year, month, last = second.date if second.kind is Kind.DATE else (None, None, None)
+        if month is None or last is None or second.part or first.part:
             return None
         if not self._is_range(first, second, strict=True) or first.kind not in (Kind.NUMBER, Kind.TIME):
             return None
         tens = self._day(first.end - 2)  # "hai" of "từ hai ba đến hai sáu tháng mười hai"
         day = (self._short_tens(tens) if tens and tens.end == first.end - 1 else None) or self._day(first.start)
-        if day is None or day.end != first.end or int(day.number) >= second.date[2]:
+        if day is None or day.end != first.end or day.number >= last:
             return None
-        return Value(Kind.DATE, day.start, day.end, date=(*second.date[:2], int(day.number)))
+        return Value(Kind.DATE, day.start, day.end, date=(year, month, int(day.number)))
 
     def _is_range(self, first: Value, second: Value, *, strict: bool = False) -> bool:
         length = self._is("range_words", first.end)

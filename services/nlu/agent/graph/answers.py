@@ -21,7 +21,9 @@ from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
 from services.nlu.agent.graph.reading import MISHEARD, Part
 from services.nlu.agent.graph.service_answers import ServiceAnswers
+from services.nlu.agent.graph.several_days import days_apart
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.strangers import asks_whether_there_is
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.profile import AgentProfile
@@ -114,7 +116,7 @@ class Answers:
         shared = lists.common.union(
             (
                 word
-                for phrases in (lists.sums, lists.left_out, lists.left_out_behind)
+                for phrases in (lists.sums, lists.left_out, lists.left_out_behind, lists.places)
                 for words in phrases
                 for word in words
             ),
@@ -145,6 +147,8 @@ class Answers:
     def _otherwise(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Kinds with one answer, and what no kind covers."""
         key, question = self._fixed.get(part.kind, ("", ""))
+        if not key and asks_whether_there_is(part.slots, self._finder):
+            dialogue = replace(dialogue, service="")  # "what's the price?" is of that next
         if not key:
             return self._findings.unknown(dialogue)
         return self._findings.said(self._words.say(key), dialogue, part.kind, ask=question)
@@ -243,7 +247,8 @@ class Answers:
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._findings.said(words.say("free", times=every), dialogue, "free")
-        fitting = self._wishes.fitting(part.slots.when, now)
+        whens = days_apart(part.text, part.slots, self._finder, now) or (part.slots.when,)
+        fitting = list(dict.fromkeys(text for when in whens for text in self._wishes.fitting(when, now)))
         if not fitting:
             return self._findings.said(words.say("free_no", times=every), dialogue, "free")
         return self._findings.said(words.say("free_yes", times=words.all_of(fitting[:_MOST_TOLD])), dialogue, "free")
@@ -308,6 +313,10 @@ class Answers:
         return self._findings.said(self._profile.personas[self._language].greeting, dialogue, "about")
 
     def _check(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        if self._wishes.sees_appointments:  # it sounds a little like a question after one's own
+            if self._wishes.is_open(dialogue):
+                return self._findings.said(self._words.say("take_your_time"), dialogue, "unclear")
+            return self._findings.unknown(dialogue)
         texts = [self._words.say("check")]
         if dialogue.wish.is_noted and not dialogue.wish.at:  # what the diary was asked for may be fixed
             texts.append(self._words.say("check_wish"))

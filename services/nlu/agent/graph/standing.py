@@ -44,6 +44,10 @@ class StandingBookings(MovedTimes):
         super().see(seen)
         self.wanted_phone = ""
 
+    @property
+    def sees_appointments(self) -> bool:
+        return self._seen.own is not None
+
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:

@@ -43,6 +43,11 @@ class Wishes(WishTimes):
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
 
+    @property
+    def sees_appointments(self) -> bool:
+        """Tell if appointments that stand can be looked up."""
+        return False
+
     def is_open(self, dialogue: Dialogue) -> bool:
         """Tell if a wish is being taken down."""
         return bool(dialogue.wish.kind) and not dialogue.wish.is_noted
