@@ -33,6 +33,7 @@ class Asking:
     particles: tuple[Words, ...]  # those that point at nothing among a sentence's last words
     person_pronouns: tuple[Words, ...]
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
+    wants: tuple[Words, ...]  # with one of these a thing that is named alone is wanted
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
@@ -119,6 +120,7 @@ def _read(language: str) -> Asking:
         particles=listed("follow_ups.particles"),
         person_pronouns=listed("follow_ups.person_pronouns"),
         question_words=listed("follow_ups.question_words"),
+        wants=listed("follow_ups.wants"),
         places=listed("words.places"),
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),

@@ -165,13 +165,19 @@ class ServiceAnswers:
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
-        if strange or (not dialogue.service and dialogue.n_unknown and refers(part.slots.words, self._finder.words)):
+        is_of_the_unknown = bool(dialogue.n_unknown) and not dialogue.service and not self._asks_for_all(part)
+        if strange or is_of_the_unknown:
             return [], not part.slots.topics and not strange, True
         return (
             ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),
             True,
             False,
         )
+
+    def _asks_for_all(self, part: Part) -> bool:
+        """Return whether every price may be wanted, and not that of the thing just asked about: "your prices"."""
+        lists, words = self._finder.words, part.slots.words
+        return has_any(words, lists.evidence["price_lists"]) and not refers(words, lists)
 
     def _found(
         self, texts: list[str], services: list[Service], dialogue: Dialogue, kind: str, *, is_exact: bool

@@ -67,7 +67,10 @@ class Stays(StandingBookings):
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
-        if names_stay and may_want and not self.is_open(dialogue):  # "is a double free on Friday?"
+        slots = part.slots
+        is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
+        asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
+        if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"
             part = replace(part, kind="book", doubts=(), is_follow_up=False)
         return super().take(part, dialogue, now)
 
