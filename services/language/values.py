@@ -454,8 +454,14 @@ class _Combining:
         time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
         if self._counts_nights(hour):
             return None
-        is_named = self._part(time.end, Kind.PART) or (half and self._part(time.end, Kind.DAY))
-        return time if is_named else None
+        part = self._part(time.end, Kind.PART)
+        if (
+            part is not None
+            and self.words.relative_days.at(self.texts, time.end)
+            and not _within(time.minutes, part.part)
+        ):
+            return None  # "a room for two tonight"
+        return time if part or (half and self._part(time.end, Kind.DAY)) else None
 
     def _counts_nights(self, number: Value) -> bool:
         """Return whether a number counts nights, though a night is a part of the day too: "на три ночи", "ba đêm"."""

@@ -55,6 +55,8 @@ class Asking:
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
     people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
     titles: tuple[Words, ...]  # before a name, or behind it
+    of_staff: tuple[Words, ...]  # titles of people who work there
+    wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
@@ -144,6 +146,8 @@ def _read(language: str) -> Asking:
             normalise(text): number for text, number in data.numbers(language, FILE, "people_counted", least=2).items()
         },
         titles=listed("names.titles"),
+        of_staff=listed("names.of_staff"),
+        wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         names_behind=listed("names.behind"),

@@ -94,16 +94,24 @@ class HourAnswers:
         """Return whether the times of the thing spoken of before are asked for: "is breakfast included, and what time
         does it finish".
         """
-        is_spoken_of = bool(dialogue.service) and dialogue.kind in _OF_THINGS and not part.slots.is_of_hours
-        return is_spoken_of and (part.is_follow_up or refers(part.slots.words, self._finder.words))
+        slots, lists = part.slots, self._finder.words
+        if slots.is_of_hours:
+            return False
+        is_unknown = dialogue.kind == UNKNOWN and dialogue.n_unknown > 0  # "a restaurant? when does it close?"
+        points = part.is_follow_up or refers(slots.words, lists)
+        is_bare = not slots.when and not has_any(slots.words, (*lists.evidence["house"], *lists.places))
+        if is_unknown:
+            return points or is_bare
+        return bool(dialogue.service) and dialogue.kind in _OF_THINGS and points
 
     def _asks_more(self, part: Part) -> bool:
         """Return whether more is asked than when the house is open, so that an open hour is no yes to it: "will I be
         done before you close", "can two of us come at the same time".
         """
         slots = part.slots
-        if has_any(slots.words, self._finder.words.compares["staff"]):
-            return True  # "is the doctor in on Friday"
+        lists = self._finder.words
+        if has_any(slots.words, (*lists.compares["staff"], *lists.choices)):
+            return True  # "is the doctor in on Friday", "the whole day or just the morning"
         return bool(slots.services or slots.topics or slots.n_people > 1 or unexplained(slots, (), self._known))
 
     def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:

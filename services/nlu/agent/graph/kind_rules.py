@@ -252,6 +252,8 @@ def of_what_is_named(
     is_other = kind in ("price", "offered") or is_weak_text or (bool(doubts) and kind not in _COMING)
     if asks_time and is_other:
         return "hours", ()
+    if is_weak_text and _is_asked_for(slots):  # "can you pick us up at the airport?"
+        return ("duration" if has_any(words, lists.evidence["lengths"]) else "offered"), ()
     is_question = text.rstrip().endswith(("?", "？"))
     others = {"price"} | ({"book"} if is_question else set())
     if "offered" in doubts[:2] and (is_text(kind) or not others.isdisjoint(doubts[:2])):

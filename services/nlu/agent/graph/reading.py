@@ -113,8 +113,8 @@ class Reader:
         parts = self._with_introduction(parts, context, language_code, now)
         parts = [part for part in parts if not self._tells_of_own(part, parts, language_code)]
         matters = [part for part in parts if _matters(part, parts, is_open=bool(dialogue.wish.kind))] or parts[:1]
-        if any(part.kind == "private" for part in matters):  # "when is my wife's appointment? Her name is Laura"
-            matters = [part for part in matters if part.kind not in _GIVEN]
+        if not (dialogue.asked or dialogue.wish.kind):  # "what floor is my room on? The name is Harris"
+            matters = [part for part in matters if part.kind not in _GIVEN] or matters[:1]
         if refused := [part for part in matters if part.kind == "tampering"]:
             return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
         sure = [part for part in matters if not part.doubts]

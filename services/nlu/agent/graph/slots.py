@@ -253,7 +253,9 @@ class SlotFinder:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if (days or moment.day) and may_be_hour(value, reading, self.words, self._language):
+                case Kind.NUMBER if (days or moment.day) and may_be_hour(
+                    value, reading, self.words, self._language, lets_rooms=self.lets_rooms
+                ):
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight
                     if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
                         times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
