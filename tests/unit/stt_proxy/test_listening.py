@@ -302,13 +302,13 @@ async def test_utterances_are_counted_from_one():
     assert [each.utterance_id for each in call.told(UtteranceSettled)] == [1, 2, 3]
 
 
-async def test_a_closed_ear_is_silent():
+async def test_closing_a_recogniser_closes_its_detector():
     call = await spoken(Call())
     call.listening.close()
     assert call.detector.watches[0].is_closed
 
 
-async def test_a_voice_that_sounds_unfinished_makes_the_turn_wait_longer():
+async def test_a_melody_that_sounds_unfinished_makes_the_turn_wait_longer():
     call = Call()
     call.end_of_turn.sounds_over = 0.05
     await spoken(call)
@@ -317,7 +317,7 @@ async def test_a_voice_that_sounds_unfinished_makes_the_turn_wait_longer():
     assert asked.spans == call.engine_call.asked[0][0].spans
 
 
-async def test_a_judgement_of_the_voice_waits_for_the_words():
+async def test_a_judgement_of_the_melody_waits_for_the_words():
     call = Call()
     call.engine_call.text = None
     call.end_of_turn.sounds_over = 0.05

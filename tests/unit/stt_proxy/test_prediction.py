@@ -471,7 +471,7 @@ def test_a_sentence_the_engine_left_open_waits_half_way():
     assert (256 + 1200) // 2 <= judged_open.wait_ms < 1000
 
 
-def test_a_voice_that_goes_on_makes_a_whole_sentence_wait():
+def test_a_melody_that_goes_on_makes_a_whole_sentence_wait():
     assert doubted("I would like to make an appointment.", Doubt(sounds_over=0.1)).reason is Reason.UNSURE
     assert doubted("I would like to make an appointment.", Doubt(sounds_over=0.9)).reason is Reason.COMPLETE
 

@@ -36,7 +36,7 @@ def test_a_pause_is_told_once():
     assert len(hear(gate(), 0.9, *[0.0] * 20)) == 2
 
 
-def test_speech_after_a_pause_begins_anew():
+def test_speech_after_a_pause_is_a_new_onset():
     edges = hear(gate(), 0.9, 0.0, 0.0, 0.0, 0.9)
     assert edges[-1] == SpeechBegan(sample=4 * WINDOW, score=0.9)
 

@@ -129,7 +129,7 @@ def share(verdicts: list[bool]) -> float:
 
 @pytest.mark.parametrize("db", LEVELS_DB)
 @pytest.mark.parametrize("reflector", ["line", "hybrid"])
-def test_our_own_voice_is_known_at_first_hearing(db: int, reflector: Reflector):
+def test_the_echo_of_our_speech_is_known_at_its_first_onset(db: int, reflector: Reflector):
     chance = np.random.default_rng(abs(db))
     verdicts = []
     for delay_ms in DELAYS_MS * 3:
@@ -347,7 +347,7 @@ def test_an_echo_does_not_even_pause_the_agent():
     assert call.conversation.counters["echoes"] == 1
 
 
-def test_an_echo_is_told_of_once_a_call():
+def test_an_echo_is_reported_once_a_call():
     call, signal = speaking_call()
     echo = returned(signal, delay_ms=120, db=-12)
     start = call.sample()

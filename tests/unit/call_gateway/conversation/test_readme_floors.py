@@ -42,7 +42,7 @@ def test_a_row_names_each_move_that_leaves_its_floor(floor: Floor) -> None:
     [(Move.CLOSED, {Floor.CLOSING}), (Move.PUT_ON_HOLD, {Floor.HELD, Floor.CLOSING})],
     ids=["closed", "put_on_hold"],
 )
-def test_a_move_told_of_all_floors_leaves_all_floors_but_those_named(move: Move, excepted: set[Floor]) -> None:
+def test_a_move_the_readme_gives_to_all_floors_leaves_all_but_those_named(move: Move, excepted: set[Floor]) -> None:
     assert {floor for floor in Floor if (floor, move) in RULES} == set(Floor) - excepted
 
 

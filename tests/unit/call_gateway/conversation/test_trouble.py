@@ -128,7 +128,7 @@ def test_a_stage_that_comes_back_after_nine_seconds_answers_the_same_turn():
     assert not call.all(cmd.HangUp)
 
 
-def test_agent_and_voice_lost_together_while_it_thinks_do_not_end_the_call():
+def test_nlu_and_tts_lost_together_in_thinking_do_not_end_the_call():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -262,7 +262,7 @@ def test_a_failing_attempt_is_repeated_at_a_distance():
 # -- the voice ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
+def test_a_stalled_tts_is_apologised_for_and_given_the_words_again():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two")
@@ -276,7 +276,7 @@ def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
     assert call.all(cmd.EndSpeech) == [cmd.EndSpeech(turn_id)]
 
 
-def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
+def test_a_tts_stream_that_fails_in_mid_answer_continues_after_the_last_word_heard():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two three ")
@@ -301,7 +301,7 @@ def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
     assert call.record(turn_id).heard_text == "one two three four five"
 
 
-def test_a_voice_nobody_needs_any_more_is_reopened_without_a_word():
+def test_a_tts_stream_no_reply_needs_is_reopened_without_a_word():
     call = Call().greeted()
     call.speaking("one two three four. ", ms=2000)  # all of it has been made
     call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
@@ -310,7 +310,7 @@ def test_a_voice_nobody_needs_any_more_is_reopened_without_a_word():
     assert call.floor is Floor.LISTENING
 
 
-def test_a_voice_that_runs_dry_is_asked_after_two_seconds_and_stalled_after_three():
+def test_a_tts_that_runs_dry_is_probed_after_two_seconds_and_stalled_after_three():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two three")
@@ -388,7 +388,7 @@ def test_the_greeting_is_retried_like_any_turn():
     assert call.record(1).outcome == "completed"
 
 
-def test_an_agent_that_dies_after_its_reply_is_opened_anew_when_it_is_known_what_was_heard():
+def test_an_nlu_stream_that_fails_after_its_reply_is_opened_again_when_it_is_known_what_was_heard():
     call = Call().greeted()
     turn_id = call.speaking("one two three four. ", ms=2000)
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))

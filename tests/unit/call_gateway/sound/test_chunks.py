@@ -90,7 +90,7 @@ def test_what_is_heard_all_the_time_is_the_lines_noise_and_in_no_hurry():
     assert lengths(given) == [0] * 9 + [1600]
 
 
-def test_a_voice_above_the_lines_noise_goes_at_once():
+def test_speech_above_the_noise_of_the_line_is_sent_at_once():
     sound, start = noisy_line(seconds=30)
     given = sound.hear(CallerAudio(start, voice(900)), is_agent_speaking=True)
     assert lengths([given]) == [160]
@@ -119,7 +119,7 @@ def test_a_fresh_stream_counts_steps_from_where_it_begins():
     assert over_the_agent(sound, 160, 5) == [0, 320, 0, 320, 160]
 
 
-def test_after_idle_time_steps_are_counted_anew():
+def test_after_idle_time_steps_are_counted_from_zero():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(32)
     over_the_agent(sound, 0, 2)
@@ -135,7 +135,7 @@ def test_after_a_loss_they_go_on():
     assert over_the_agent(sound, 480, 4) == [160, 160, 0, 320]
 
 
-def test_an_ear_that_does_not_say_its_step_hears_every_frame():
+def test_an_stt_stage_that_does_not_say_its_step_gets_every_frame():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(0)
     assert over_the_agent(sound, 0, 3) == [160, 160, 160]
@@ -154,7 +154,7 @@ def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
     assert (given.from_sample, given.to_sample) == (start, start + 2 * FRAME)
 
 
-def test_when_a_voice_begins_frames_stay_short_for_a_while():
+def test_when_speech_begins_chunks_stay_short_for_a_while():
     sound, start = quiet_sound()
     sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False)
     given = [
@@ -163,7 +163,7 @@ def test_when_a_voice_begins_frames_stay_short_for_a_while():
     assert lengths(given) == [160] * 4
 
 
-def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
+def test_when_speech_ends_chunks_stay_short_until_its_pause_is_counted():
     sound, start = quiet_sound()
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
@@ -171,7 +171,7 @@ def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
     assert silence(sound, start + 40 * FRAME, 14) == [160] * 14
 
 
-def test_once_the_stt_stage_has_judged_the_pause_nobody_waits_for_more_of_it():
+def test_once_the_stt_stage_has_judged_the_pause_chunks_are_long_again():
     sound, start = quiet_sound()
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
@@ -182,7 +182,7 @@ def test_once_the_stt_stage_has_judged_the_pause_nobody_waits_for_more_of_it():
     assert silence(sound, start + 7 * FRAME, 10) == [0] * 9 + [1600]
 
 
-def test_a_dip_within_a_voice_hurries_nobody():
+def test_a_dip_within_speech_shortens_no_chunk():
     sound, start = quiet_sound()
     for number in range(40):
         sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
@@ -199,7 +199,7 @@ def heard_voice() -> tuple[CallerSound, int]:
     return sound, start + 40 * FRAME
 
 
-def test_a_voice_the_stt_stage_hears_already_goes_in_long_chunks_however_its_level_rises():
+def test_speech_the_stt_stage_has_detected_is_sent_in_long_chunks_however_its_level_rises():
     sound, start = heard_voice()
     given = [
         sound.hear(
@@ -226,14 +226,14 @@ def test_its_end_goes_on_as_soon_as_it_is_longer_than_a_dip_with_what_was_held()
     assert after_the_voice(sound, start, voice(8000), *[SILENCE] * 6) == [0, 0, 0, 0, 800, 160, 160]
 
 
-def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_stt_stage_has_told_it():
+def test_chunks_are_short_for_300_ms_then_longer_until_the_stt_stage_has_reported():
     sound, start = heard_voice()
     given = after_the_voice(sound, start, *[SILENCE] * 40)
     assert given[:14] == [0] * 3 + [640] + [160] * 10
     assert sorted(given[-4:]) == [0, 0, 320, 320]
 
 
-def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
+def test_the_end_of_speech_softer_than_that_before_it_is_sent_in_short_chunks_too():
     sound, start = heard_voice()
     soft = after_the_voice(sound, start, *[voice(200)] * 28)
     assert sorted(soft[-4:]) == [0, 0, 320, 320]
@@ -241,13 +241,13 @@ def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
     assert after_the_voice(sound, start + 28 * FRAME, *[SILENCE] * 5) == [160] * 5
 
 
-def test_a_voice_that_comes_back_after_longer_is_news():
+def test_speech_that_returns_after_longer_is_a_new_onset():
     sound, start = heard_voice()
     given = after_the_voice(sound, start, *[SILENCE] * 5, *[voice(8000)] * 10)
     assert given == [0, 0, 0, 640, 160] + [160] * 5 + [0] * 4 + [800]
 
 
-def test_a_dip_to_silence_hurries_nobody():
+def test_a_dip_to_silence_shortens_no_chunk():
     sound, start = heard_voice()
     assert after_the_voice(sound, start, *[SILENCE] * 3, *[voice(8000)] * 3) == [0, 0, 0, 0, 800, 0]
 
