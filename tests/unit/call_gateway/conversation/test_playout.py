@@ -1,4 +1,4 @@
-"""The voices on the air, and far sides that say how far they have played."""
+"""The voices that are played, and far sides that report how much they have played."""
 
 from services.audio.pcm import TELEPHONE
 from services.call_gateway.conversation.events import VoiceAudio

@@ -59,7 +59,7 @@ def test_a_burst_of_loss_is_concealed_for_160_ms_and_the_rest_is_a_hole():
     for _ in range(20):
         caller.build()
     caller.clock_s += 0.410  # the loop was busy: the timer was not called meanwhile
-    caller.hear(caller.build())
+    caller.receive(caller.build())
     caller.wait(61)
     caller.assert_clock_never_stops()
     assert caller.concealed_samples == 160 * MS
@@ -136,7 +136,7 @@ def test_jitter_does_not_add_up_under_timestamps_that_step_wrongly(step, jitter_
     for n in range(1, 3000):
         arrives_s = began_s + 0.020 * n + chance.uniform(0, jitter_ms) / 1000
         caller.wait(max(0.0, (arrives_s - caller.clock_s) * 1000))
-        caller.hear(caller.build())
+        caller.receive(caller.build())
         caller.timestamp += step - 160
     caller.assert_clock_never_stops()
     assert len([sound for sound in caller.sounds if not sound.concealed_samples]) == 2999
@@ -237,7 +237,7 @@ def test_a_key_leaves_a_hole_that_says_so():
     for duration, end in ((160, 0), (480, 0), (800, 0), (1120, 0), (1440, 0x80), (1440, 0x80), (1440, 0x80)):
         caller.wait(40 if not end else 1)
         caller.timestamp = start
-        caller.hear(caller.build(payload=bytes([5, end | 10]) + duration.to_bytes(2, "big"), payload_type=101))
+        caller.receive(caller.build(payload=bytes([5, end | 10]) + duration.to_bytes(2, "big"), payload_type=101))
     caller.timestamp = start + 1440
     caller.speak(5)
     caller.assert_clock_never_stops()
@@ -251,7 +251,7 @@ def test_garbage_raises_and_disturbs_nothing():
     caller.speak(5)
     for garbage in (b"", b"\x80", b"\x00" * 172, bytes(range(256))):
         with pytest.raises(MalformedPacket):
-            caller.hear(garbage)
+            caller.receive(garbage)
     caller.speak(5)
     assert caller.receiver.next_sample == 1600
     assert len(caller.events) == 10
@@ -266,7 +266,7 @@ def test_a_change_to_another_payload_we_know_is_followed_in_the_format_of_the_fi
     for n in range(25):
         sound = encode(other.audio_format, tone[n * n_samples : (n + 1) * n_samples].astype(np.int16))
         caller.wait(20)
-        caller.hear(caller.build(payload=other.encode(sound), payload_type=other.payload_type))
+        caller.receive(caller.build(payload=other.encode(sound), payload_type=other.payload_type))
     heard = caller.receiver._audio_format
     assert caller.receiver.codec.payload_type == other.payload_type
     assert caller.receiver.counts.unknown_payload == 0
@@ -284,7 +284,7 @@ def test_the_payload_may_change_back_and_one_odd_packet_is_no_change():
     caller = Caller()
     caller.speak(5)
     caller.wait(20)
-    caller.hear(caller.build(payload_type=8))
+    caller.receive(caller.build(payload_type=8))
     assert caller.receiver.codec.payload_type == 0
     caller.speak(5)
     caller.payload_type = 8
@@ -312,8 +312,8 @@ def test_what_is_sent_in_another_payload_is_the_same_sound():
 def test_rtcp_and_unknown_payloads_are_counted_and_leave_no_hole():
     caller = Caller()
     caller.speak(5)
-    caller.hear(bytes.fromhex("80c80006") + bytes(24))
-    caller.hear(caller.build(payload=b"\x40", payload_type=13))  # comfort noise, RFC 3389
+    caller.receive(bytes.fromhex("80c80006") + bytes(24))
+    caller.receive(caller.build(payload=b"\x40", payload_type=13))  # comfort noise, RFC 3389
     caller.timestamp -= 160
     caller.speak(5)
     caller.assert_clock_never_stops()
@@ -342,7 +342,7 @@ def test_late_packets_are_heard_and_cost_no_time():
             caller.wait(20)
             held.append(caller.build())
         for datagram in held:
-            caller.hear(datagram)
+            caller.receive(datagram)
         caller.speak(5)
         assert caller.receiver.next_sample <= (20 + 13 * (round_ + 1)) * 160 + 200 * MS
     caller.assert_clock_never_stops()
@@ -356,7 +356,7 @@ def test_a_stopped_process_catches_up_without_lasting_delay():
     caller.clock_s += 2.0
     caller.events += caller.receiver.on_timer(caller.clock_s)
     for datagram in held:
-        caller.hear(datagram)
+        caller.receive(datagram)
     caller.speak(20)
     caller.wait(100)
     assert isinstance(caller.events[-1], MediaIdle), "the next silence is seen as soon as ever"
@@ -372,7 +372,7 @@ def test_ten_minutes_of_drift_do_not_grow_into_delay(ppm):
     for n in range(30_000):
         caller.clock_s = began + (n + 1) * frame_s + rng.random() * 0.010
         caller.events += caller.receiver.on_timer(caller.clock_s)
-        caller.hear(caller.build())
+        caller.receive(caller.build())
     assert caller.holes == []
     assert caller.receiver.next_sample == 30_000 * 160
     caller.clock_s = began + 30_000 * frame_s + 0.090
@@ -404,7 +404,7 @@ def test_whatever_the_network_does_the_clock_is_whole_and_keeps_pace(seed, loss,
         if datagram is None:
             caller.events += caller.receiver.on_timer(arrival)
         else:
-            caller.hear(datagram)
+            caller.receive(datagram)
     caller.assert_clock_never_stops()
     elapsed = (caller.clock_s - began) * 8000
     ahead = jitter_ms + 330 + 60 * n_jumps  # behind a jump up to 60 ms of jitter cannot be told from time that passed
