@@ -21,7 +21,7 @@ UNANSWERABLE = {
     "control characters": {"text": "Hello\x00\x07\x1b[2Jthere."},
     "no words": {"text": "   "},
     "no input": {},
-    "keys nobody has": {"dtmf": "12x"},
+    "keys that no telephone has": {"dtmf": "12x"},
 }
 
 
