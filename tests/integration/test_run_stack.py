@@ -127,7 +127,7 @@ def holder(port: int) -> int:
         with suppress(OSError):
             if link.readlink().name.removeprefix("socket:[").removesuffix("]") in listening:
                 return int(link.parts[2])
-    raise AssertionError(f"nobody listens on {port}")
+    raise AssertionError(f"nothing listens on {port}")
 
 
 @pytest.fixture(scope="module")
