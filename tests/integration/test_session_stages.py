@@ -16,7 +16,7 @@ from tests.fakes.stage_servers import completed, fake_stages
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_a_full_replica_is_left_for_another_before_anybody_notices():
+async def test_a_full_replica_is_left_for_another_without_a_word():
     async with fake_stages() as stages:
         stages.nlu.refusals = [CapacityError("full"), CapacityError("full")]
         async with fake_call(stages=stages) as call:
