@@ -241,6 +241,22 @@ async def test_when_every_provider_rests_one_is_asked_all_the_same() -> None:
     assert text_of(await answer(chain)) == "Hello."
 
 
+@pytest.mark.parametrize(
+    ("first", "mute_rests_ms"),
+    [([BROKEN], 25_000), ([TextMade("We open "), BROKEN], 10_000)],
+    ids=["before a word", "in mid-reply"],
+)
+@run_in_virtual_time
+async def test_an_engine_that_rests_takes_a_turn_over_where_no_other_can(first: list[Step], mute_rests_ms: int) -> None:
+    second, mute, third = good("second", "at eight."), Fake("mute", [], continues=False), good("third", "at nine.")
+    chain = chain_of(Fake("first", first), second, mute, third)
+    for name, rest_ms in (("second", 20_000), ("mute", mute_rests_ms), ("third", 30_000)):
+        chain.board.trip(name, rest_ms, is_allowed=True)
+    assert "at eight." in text_of(await answer(chain))
+    assert second.read_ahead == [REQUEST.messages], "it reads the question ahead"
+    assert third.asked == []
+
+
 @run_in_virtual_time
 async def test_a_caller_who_interrupts_closes_the_engine_and_counts_as_no_failure() -> None:
     first = Fake("first", [TextMade("One"), 0.5, TextMade(" two"), 0.5, TextMade(" three")])
