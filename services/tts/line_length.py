@@ -19,8 +19,8 @@ SPELLED_LETTERS = 4
 """A letter that is said by its name takes as long as so many others."""
 LONGEST_WORD = 40
 """Letters of a word that voices still try to pronounce; of a longer one they may say each letter."""
-LONGEST_LINE_S = 24.0
-"""A clause of 240 letters takes 16 s; with a few prices or times in it, it still is one line."""
+LONGEST_LINE_S = 18.0
+"""A clause of 240 letters takes 16 s. Piper plans it in 0.2 s of processor time, one of 1,280 letters in 4.2 s."""
 
 _JOINTS = (re.compile(r"[,;:.!?)\u2013\u2014]\s+|[\u3001\uff0c\uff1b\uff1a\u3002]"), re.compile(r"\s+"))
 """Places where a text is best cut, the better ones first."""
