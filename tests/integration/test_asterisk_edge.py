@@ -141,7 +141,7 @@ async def until_held(pbx: PrivatePbx, is_held: bool) -> None:
     await until_awaited(has_it)
 
 
-async def test_a_hold_and_its_end_nobody_told_of_are_read_again(tmp_path: Path):
+async def test_a_hold_and_its_end_without_events_are_read_from_the_channel(tmp_path: Path):
     """The events are lost with the connection: another process is connected meanwhile, or none."""
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         async with running_edge(pbx) as edge:
@@ -322,7 +322,7 @@ async def hears(rtp: RtpPeer, hertz: float, *, seconds: float = 0.8, limit_s: fl
             await asyncio.sleep(0.05)
 
 
-async def test_a_wrong_advertised_address_is_told_of_in_one_line_that_names_the_addresses(tmp_path: Path):
+async def test_a_wrong_advertised_address_is_reported_in_one_line_that_names_the_addresses(tmp_path: Path):
     async with (
         running_pbx(tmp_path) as pbx,
         running_edge(pbx, media_advertised_host="127.0.0.9") as edge,
@@ -402,7 +402,7 @@ async def test_found_calls_go_on_in_the_dialplan_where_they_are_not_to_be_adopte
             assert not [told for told in edge.events if told["event"] == "call"]
 
 
-async def test_a_number_nobody_has_fails_in_words(tmp_path: Path):
+async def test_an_unknown_number_fails_with_a_message(tmp_path: Path):
     async with running_pbx(tmp_path) as pbx, running_phones() as phones:
         with pytest.raises(PhoneFailed, match="9999"):
             await phones.call(number(pbx, "9999"))

@@ -128,7 +128,7 @@ async def test_torn_samples_are_not_played():
         assert call.leg.heard().count(b"\x33\x00") == 400
 
 
-async def test_words_nobody_asked_for_make_no_turn():
+async def test_words_of_a_turn_that_was_not_asked_for_make_no_turn():
     async with fake_call() as call:
         stt, nlu, _ = await call.greet()
         stale = {"utterance_id": 1, "text": "stale", "start_sample": 0, "end_sample": 100, "stage": "STAGE_SETTLED"}
@@ -227,7 +227,7 @@ async def test_a_turn_lost_with_its_stream_is_asked_again_with_its_id_and_the_pa
         assert heard(call) == b"1P2"
 
 
-async def test_a_voice_lost_in_mid_answer_goes_on_behind_the_last_word_heard():
+async def test_a_tts_stream_lost_in_mid_answer_continues_after_the_last_word_heard():
     async with fake_call() as call:
         _, nlu, tts = await call.greet()
         call.leg.tell(KeyPressed("1", 80))
@@ -248,7 +248,7 @@ async def test_a_voice_lost_in_mid_answer_goes_on_behind_the_last_word_heard():
         assert 3 < piece.start_offset <= 7
 
 
-async def test_a_voice_that_breaks_off_fades_and_a_line_without_one_is_silent():
+async def test_speech_that_breaks_off_fades_and_a_line_without_speech_is_silent():
     async with fake_call() as call:
         _, nlu, tts = await call.greet()
         call.leg.tell(KeyPressed("1", 80))
@@ -272,7 +272,7 @@ async def test_a_voice_that_breaks_off_fades_and_a_line_without_one_is_silent():
         assert np.abs(tail[40:]).max() <= 64, "5 ms of fade, then silence"
 
 
-async def test_a_lost_ear_is_opened_again_where_it_had_settled_and_hears_what_it_missed():
+async def test_a_lost_stt_stream_is_opened_again_where_it_had_settled_and_gets_what_it_missed():
     async with fake_call() as call:
         stt, _, _ = await call.greet()
         await call.frames(20)
@@ -309,7 +309,7 @@ async def test_a_server_that_goes_away_finishes_and_the_next_turn_is_asked_elsew
         assert not call.troubles
 
 
-async def test_an_ear_that_goes_away_is_replaced_between_two_utterances():
+async def test_an_stt_stage_that_goes_away_is_replaced_between_two_utterances():
     async with fake_call() as call:
         stt, _, _ = await call.greet()
         stt.send(going_away={"deadline_ms": 1000})
@@ -398,7 +398,7 @@ async def advances(call: FakeCall, n_frames: int) -> list[int]:
     return told
 
 
-async def test_the_conversation_learns_of_every_packet_whether_or_not_a_chunk_was_sent():
+async def test_the_conversation_learns_of_every_packet_also_when_no_chunk_was_sent():
     async with fake_call() as call:
         await call.greet()
         told = await advances(call, 53)
@@ -406,7 +406,7 @@ async def test_the_conversation_learns_of_every_packet_whether_or_not_a_chunk_wa
         assert {after - before for before, after in pairwise(told)} == {160}
 
 
-async def test_one_whose_caller_speaks_is_told_of_every_packet():
+async def test_a_conversation_whose_caller_speaks_gets_every_packet():
     async with fake_call() as call:
         stt, _, _ = await call.greet()
         stt.send(speech_activity={"kind": "KIND_BEGIN", "sample": call.leg.sample, "score": 0.9})

@@ -14,7 +14,7 @@ from services.call_gateway.conversation.commands import (
     DiscardUtterance,
     EndUtterance,
 )
-from services.call_gateway.conversation.ending import abandon_user_turn, begin_next_turn, watch_closing
+from services.call_gateway.conversation.ending import watch_closing
 from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.events import PromptKind, Stage
 from services.call_gateway.conversation.floor import Decision, Effect, Move
@@ -32,8 +32,10 @@ from services.call_gateway.conversation.prompt_playout import say, stop_prompts
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.reply import Advice
 from services.call_gateway.conversation.replying import (
+    abandon_user_turn,
     ask,
     ask_ahead,
+    begin_next_turn,
     begin_speech_again,
     begin_text_again,
     commit,
@@ -101,9 +103,8 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         is_covered=utterance.covered_sample >= least_sample,
     )
     if is_whole and turn.unheard is None and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
-        turn.ended.settled_text = (
-            turn.ended.best_text
-        )  # no need to wait for the settled text: one of other meaning revises the turn
+        # The settled text is not waited for. Where it turns out to have another meaning, it revises the turn.
+        turn.ended.settled_text = turn.ended.best_text
     turn.awaited_end = end.end_sample
     call.command(EndUtterance(end.end_sample))
     yield from ()

@@ -10,11 +10,11 @@ from typing import Final
 
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CallerKeyed, DiscardUtterance
-from services.call_gateway.conversation.ending import abandon_user_turn
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.move_details import Interruption, NextTurn
 from services.call_gateway.conversation.news import EndReason
 from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.replying import abandon_user_turn
 from services.call_gateway.conversation.user_turn import Verdict
 
 TERMINATOR: Final = "#"

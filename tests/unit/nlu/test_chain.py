@@ -286,7 +286,7 @@ async def test_a_hedge_asks_the_second_and_the_first_to_answer_wins() -> None:
 
 
 @run_in_virtual_time
-async def test_without_a_late_token_a_hedge_asks_nobody() -> None:
+async def test_without_a_late_token_a_hedge_sends_no_second_request() -> None:
     limits = ChainLimits(first_token_s=10.0, token_gap_s=1.0, hedge_s=0.5)
     first, second = good("first"), good("second")
     assert text_of(await answer(chain_of(first, second, limits=limits))) == "Hello."
@@ -338,7 +338,7 @@ async def test_one_engine_that_loads_is_enough_and_the_other_is_lost() -> None:
 
 
 @run_in_virtual_time
-async def test_every_engine_hears_of_commits_and_of_conversations_read_ahead() -> None:
+async def test_every_engine_is_told_of_commits_and_of_conversations_read_ahead() -> None:
     first, second = good("first"), good("second")
     chain = chain_of(first, second)
     await chain.prepare("a", (), language_code="en")

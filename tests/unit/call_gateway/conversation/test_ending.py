@@ -130,7 +130,7 @@ def test_an_operator_ends_a_silent_call_at_once():
     assert call.last(cmd.HangUp).cause is EndCause.OPERATOR
 
 
-def test_a_goodbye_nobody_pulls_has_a_limit():
+def test_a_goodbye_that_is_not_pulled_has_a_limit():
     call = Call().greeted()
     call.speaking(ms=20_000)
     call.tell(ev.CloseAsked(EndCause.OPERATOR))

@@ -252,7 +252,7 @@ def test_music_that_the_stt_stage_takes_for_the_beginning_of_the_words_is_music_
     assert answered(call) == 0
 
 
-def test_where_only_music_is_heard_an_ear_that_fails_asks_for_nothing():
+def test_where_only_music_is_heard_a_failed_stt_stage_asks_for_nothing():
     call = Call().greeted()
     talk(call, music(20))
     call.forget()

@@ -43,7 +43,7 @@ def test_an_unfinished_sentence_waits_longer():
     assert call.all(cmd.EndUtterance)
 
 
-def test_an_ear_that_predicts_nothing_is_given_the_long_wait():
+def test_an_stt_stage_that_predicts_nothing_is_given_the_long_wait():
     call = Call().greeted()
     call.begin_speech()
     call.wait(400)

@@ -16,7 +16,7 @@ async def book() -> AgentBook:
     return AgentBook(nowhere, PromptLibrary(nowhere))
 
 
-async def test_an_agent_never_seen_is_nobody(book: AgentBook):
+async def test_an_agent_never_seen_has_the_default_profile(book: AgentBook):
     assert book.profile(("acme", "clinic")) == AgentProfile()
 
 

@@ -119,7 +119,7 @@ def test_a_silent_caller_who_speaks_over_the_goodbye_is_not_hung_up_on():
     assert not call.all(cmd.HangUp)
 
 
-def test_a_hang_up_that_is_asked_for_at_once_waits_for_nobody():
+def test_a_hang_up_that_is_asked_for_at_once_waits_for_no_tail():
     call = Call().greeted()
     turn_id = call.ask("you are a fool")
     call.tell(ev.ActionAsked("act-1", turn_id, False, ev.HangUpCall()))
