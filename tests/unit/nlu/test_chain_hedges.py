@@ -15,6 +15,7 @@ from tests.unit.nlu.chain_engines import (
     BROKEN,
     REQUEST,
     Fake,
+    Step,
     answer,
     chain_of,
     good,
@@ -47,6 +48,22 @@ async def test_when_every_provider_rests_one_is_asked_all_the_same() -> None:
             await answer(chain)
     first.steps = second.steps = [TextMade("Hello.")]
     assert text_of(await answer(chain)) == "Hello."
+
+
+@pytest.mark.parametrize(
+    ("first", "mute_rests_ms"),
+    [([BROKEN], 25_000), ([TextMade("We open "), BROKEN], 10_000)],
+    ids=["before a word", "in mid-reply"],
+)
+@run_in_virtual_time
+async def test_an_engine_that_rests_takes_a_turn_over_where_no_other_can(first: list[Step], mute_rests_ms: int) -> None:
+    second, mute, third = good("second", "at eight."), Fake("mute", [], continues=False), good("third", "at nine.")
+    chain = chain_of(Fake("first", first), second, mute, third)
+    for name, rest_ms in (("second", 20_000), ("mute", mute_rests_ms), ("third", 30_000)):
+        chain.board.trip(name, rest_ms, is_allowed=True)
+    assert "at eight." in text_of(await answer(chain))
+    assert second.read_ahead == [REQUEST.messages], "it reads the question ahead"
+    assert third.asked == []
 
 
 @run_in_virtual_time
