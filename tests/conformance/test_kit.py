@@ -15,7 +15,7 @@ from clients.conformance.rules import RULES
 from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 from tests.conformance import wrong_servers, wrong_stt_servers  # noqa: F401 - each registers its servers in WRONG
 from tests.conformance.conftest import Start
-from tests.conformance.proxies import WRONG, Faithful, proxied
+from tests.conformance.proxied_servers import WRONG, Faithful, proxied
 from tests.conformance.servers import ROOT, SCRIPTED
 
 

@@ -8,7 +8,7 @@ from voice.type.v1.turn_pb2 import Cancellation, TurnEnd
 
 from clients.conformance.stages import CALL, NLU, TTS
 from clients.conformance.streams import kind_of
-from tests.conformance.proxies import Faithful, asks, wrong
+from tests.conformance.proxied_servers import Faithful, asks, wrong
 
 
 @wrong

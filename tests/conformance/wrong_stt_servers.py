@@ -8,7 +8,7 @@ from voice.stt.v1.stt_pb2 import MediaIdle, SpeechActivity, Transcript
 from clients.conformance.hearing import RATE
 from clients.conformance.stages import STT
 from clients.conformance.streams import kind_of
-from tests.conformance.proxies import Faithful, asks, wrong
+from tests.conformance.proxied_servers import Faithful, asks, wrong
 
 
 @wrong

@@ -1,14 +1,17 @@
-"""Checks of recognition, for an STT service; those of the sound's clock are in stt_clock.py."""
+"""Checks of recognition, for an STT service; those of the sound and its clock stand in `stt_sound`."""
 
 import asyncio
 import time
 from typing import Any
 
 import numpy as np
-from voice.stt.v1.stt_pb2 import LineEvent, SpeechActivity, Transcript, UtteranceSettled
+from voice.stt.v1.stt_pb2 import LineEvent, Transcript, UtteranceSettled
 
 from clients.conformance.hearing import (
+    BEGIN,
     CHUNK,
+    EDGE_TOLERANCE,
+    END,
     RATE,
     SILENCE,
     SPEECH_END,
@@ -25,9 +28,6 @@ from clients.conformance.hearing import (
 from clients.conformance.kit import Target, approx, check
 from clients.conformance.stages import STT
 from clients.conformance.streams import Stream, kind_of, kinds
-
-EDGE_TOLERANCE = RATE // 4  # of a detector's edge, against where the speaker's sound begins and ends
-BEGIN, END = SpeechActivity.KIND_BEGIN, SpeechActivity.KIND_END
 
 
 @check(STT, 20, 21)

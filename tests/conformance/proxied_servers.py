@@ -1,4 +1,4 @@
-"""A proxy in front of a right server, which changes what passes: how a wrong server is made."""
+"""A server behind a proxy that changes what is asked of it and what it answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -11,7 +11,7 @@ from clients.conformance.stages import STT, Stage
 
 
 class Faithful:
-    """Passes everything on as it is; an instance serves one stream. The wrong ones below override what they break."""
+    """Passes everything on as it is; an instance serves one stream. The wrong servers override what they break."""
 
     stage: Stage = STT
     breaks: int = 0

@@ -1,11 +1,14 @@
-"""Rules of SttService on formats and the sample clock: places, gaps, overlaps, time without packets."""
+"""Checks of the sound, its clock and its gaps, for an STT service."""
 
 import grpc
 import numpy as np
-from voice.stt.v1.stt_pb2 import MediaIdle, SpeechActivity, Transcript, UtteranceSettled
+from voice.stt.v1.stt_pb2 import MediaIdle, Transcript, UtteranceSettled
 from voice.type.v1 import audio_pb2
 
 from clients.conformance.hearing import (
+    BEGIN,
+    EDGE_TOLERANCE,
+    END,
     RATE,
     SILENCE,
     SPEECH_END,
@@ -34,8 +37,6 @@ FORMATS = {
         (Encoding.LINEAR16, 48000),
     )
 }
-EDGE_TOLERANCE = RATE // 4  # of a detector's edge, against where the speaker's sound begins and ends
-BEGIN, END = SpeechActivity.KIND_BEGIN, SpeechActivity.KIND_END
 
 
 @check(STT, 10, cases=FORMATS)
