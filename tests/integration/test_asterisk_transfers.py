@@ -173,7 +173,7 @@ async def test_a_caller_whose_transfer_was_not_answered_is_back_and_hears_why_fr
         assert not desk.ends()
 
 
-async def test_a_caller_whom_somebody_took_talks_to_them(tmp_path: Path):
+async def test_a_caller_whose_transfer_was_answered_talks_to_the_destination(tmp_path: Path):
     async with transferring(tmp_path, take) as (desk, peer):
         end = (await desk.until(desk.ends))[0]
         assert end.cause == record_pb2.CallEnd.CAUSE_TRANSFER

@@ -65,7 +65,7 @@ def test_a_sound_without_words_only_puts_the_hang_up_off():
     assert call.last(cmd.HangUp).cause is EndCause.AGENT
 
 
-def test_a_sound_that_goes_on_without_words_is_not_waited_for_for_ever():
+def test_the_wait_for_a_sound_without_words_has_a_limit():
     call = Call().greeted()
     goodbye(call)
     call.begin_speech()

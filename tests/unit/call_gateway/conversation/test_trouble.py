@@ -19,10 +19,8 @@ from tests.unit.call_gateway.conversation.trouble_story import (
     prompts_heard,
 )
 
-# -- the agent ---------------------------------------------------------------------------------------------------------
 
-
-def test_a_stalled_agent_is_asked_whether_it_serves_then_reopened_and_asked_once_more():
+def test_a_stalled_nlu_is_probed_then_reopened_and_asked_once_more():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -41,7 +39,7 @@ def test_a_stalled_agent_is_asked_whether_it_serves_then_reopened_and_asked_once
     assert call.floor is Floor.LISTENING
 
 
-def test_a_slow_agent_is_waited_for_with_a_word_and_never_apologised_for():
+def test_a_slow_nlu_is_waited_for_with_a_prompt_and_never_apologised_for():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -56,7 +54,7 @@ def test_a_slow_agent_is_waited_for_with_a_word_and_never_apologised_for():
     assert call.record(turn_id).outcome == "completed"
 
 
-def test_a_slow_agent_that_dies_after_all_is_reopened():
+def test_a_slow_nlu_that_fails_after_all_is_reopened():
     call = Call().greeted()
     call.ask("hello")
     call.wait(1900)
@@ -66,7 +64,7 @@ def test_a_slow_agent_that_dies_after_all_is_reopened():
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
 
 
-def test_an_agent_that_serves_and_says_nothing_for_too_long_is_reopened():
+def test_an_nlu_that_serves_and_says_nothing_for_too_long_is_reopened():
     call = Call().greeted()
     call.ask("hello")
     for _ in range(12):
@@ -87,7 +85,7 @@ def test_what_a_slow_stage_is_waited_for_follows_its_pace():
     assert not call.all(cmd.ReopenStage), "it takes four seconds now: twelve are no stall"
 
 
-def test_an_agent_that_stalls_again_and_again_is_given_up_after_twenty_seconds():
+def test_an_nlu_that_stalls_again_and_again_is_given_up_after_twenty_seconds():
     call = Call().greeted()
     call.ask("hello")
     call.forget()
@@ -101,7 +99,7 @@ def test_an_agent_that_stalls_again_and_again_is_given_up_after_twenty_seconds()
     assert longest_silence_ms(call) <= MAX_WAIT_MS
 
 
-def test_where_somebody_else_takes_the_call_no_goodbye_is_said():
+def test_where_a_fallback_takes_the_call_no_goodbye_is_said():
     call = Call(has_fallback=True).greeted()
     call.ask("hello")
     call.forget()
@@ -142,7 +140,7 @@ def test_nlu_and_tts_lost_together_in_thinking_do_not_end_the_call():
     assert call.record(turn_id).outcome == "completed"
 
 
-def test_an_agent_that_cannot_be_reached_again_is_the_end_of_the_call():
+def test_an_nlu_that_cannot_be_reached_again_is_the_end_of_the_call():
     call = Call().greeted()
     call.ask("hello")
     call.forget()
@@ -164,7 +162,7 @@ def test_a_failure_no_retry_can_mend_is_the_end_of_the_call():
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
-def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice():
+def test_an_nlu_that_fails_in_mid_reply_begins_its_text_and_speech_again():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two ")
@@ -213,7 +211,7 @@ def test_two_such_turns_in_a_row_are_the_end_of_the_call():
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
-def test_a_running_tool_buys_the_agent_time():
+def test_a_running_tool_gives_the_nlu_more_time():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.tell(ev.ToolUsed(turn_id, "tool-1", "book", ev.ToolState.RUNNING))
@@ -227,7 +225,7 @@ def test_a_running_tool_buys_the_agent_time():
     assert call.all(cmd.ReopenStage)
 
 
-def test_an_idle_agent_that_dies_is_reopened_without_a_word():
+def test_an_idle_nlu_that_fails_is_reopened_without_a_word():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     assert call.last(news.StageTroubled).remedy == "reopen"
@@ -236,7 +234,7 @@ def test_an_idle_agent_that_dies_is_reopened_without_a_word():
     assert prompts_heard(call) == []
 
 
-def test_a_turn_taken_while_the_agent_is_away_is_asked_when_it_is_back():
+def test_a_turn_taken_while_the_nlu_is_away_is_asked_when_it_is_back():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.say("hello agent")
@@ -258,7 +256,7 @@ def test_a_failing_attempt_is_repeated_at_a_distance():
     assert call.all(cmd.ReopenStage) == [cmd.ReopenStage(NLU)]
 
 
-# -- all at once -------------------------------------------------------------------------------------------------------
+# -- several stages, or none needed ------------------------------------------------------------------------------------
 
 
 def test_trouble_without_prompts_is_still_bounded():
@@ -270,7 +268,7 @@ def test_trouble_without_prompts_is_still_bounded():
 
 
 @pytest.mark.parametrize("stage", [NLU, TTS])
-def test_a_stage_that_dies_during_a_pause_is_apologised_for_when_the_agent_goes_on(stage: ev.Stage):
+def test_a_stage_that_fails_during_a_pause_is_apologised_for_when_the_agent_goes_on(stage: ev.Stage):
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two three ")

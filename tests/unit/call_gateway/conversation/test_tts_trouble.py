@@ -76,7 +76,7 @@ def test_a_tts_that_runs_dry_is_probed_after_two_seconds_and_stalled_after_three
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
-def test_when_all_words_were_spoken_and_no_more_come_it_is_the_agent_that_stalls():
+def test_when_all_words_were_spoken_and_no_more_come_it_is_the_nlu_that_stalls():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two ")

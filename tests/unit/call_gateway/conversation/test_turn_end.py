@@ -63,7 +63,7 @@ def test_speech_takes_a_prediction_back():
     assert not call.all(cmd.EndUtterance)
 
 
-def test_a_turn_waits_for_text_that_covers_it_but_not_for_ever():
+def test_a_turn_waits_within_a_limit_for_text_that_covers_it():
     call = Call().greeted()
     call.say("hello", with_draft=False)
     call.wait(540)
