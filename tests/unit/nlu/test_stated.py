@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.nlu.agent.graph.dialogue import Wish
-from services.nlu.agent.graph.places import bare_hours
+from services.nlu.agent.graph.timed_wishes import bare_hours
 from services.nlu.agent.graph.wished_deeds import deed_of, is_owed
 from services.nlu.history import Entry, ToolCall
 from tests.unit.nlu.desk import Caller, booked, call, stands

@@ -62,7 +62,7 @@ class Asking:
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
     later_one: tuple[Words, ...]  # of several times that were offered
     earlier_one: tuple[Words, ...]
-    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see shifts.py
+    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see moved_times.py
     drops: tuple[Words, ...]  # behind a yes to a cancellation
     stays_until: tuple[Words, ...]  # before the last day of a stay
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.bookings import Bookings
+from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.shifts import shift_in
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wish_times import fits
+
+_UNITS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
+_MOST = 8  # units
 
 
 class MovedTimes(Bookings):
@@ -88,3 +95,25 @@ class MovedTimes(Bookings):
 
 def is_at(moment: datetime, when: When) -> bool:
     return fits(FreeTime(moment.time(), date=moment.date()), when)
+
+
+def shift_in(text: str, lists: Mapping[str, Sequence[Words]], language_code: str) -> timedelta | None:
+    """The shift of a time that a text asks for, later being positive; None: it asks for none."""
+    words = normalise(text)
+    is_later, is_earlier = has_any(words, lists["later"]), has_any(words, lists["earlier"])
+    if is_later == is_earlier:
+        return None
+    for unit, length in _UNITS.items():
+        for start, _ in spans_of(words, lists[unit]):
+            if count := _count(words[:start], lists["one"], language_code):
+                return length * (count if is_later else -count)
+    return None
+
+
+def _count(before: Words, ones: Sequence[Words], language_code: str) -> int:
+    """The number of units that the words give at their end; 0: they do not end in a number."""
+    if any(before[-len(one) :] == one for one in ones):
+        return 1
+    values = read_values(" ".join(before[-1:]), language_code).values if before else ()
+    numbers = [int(value.number) for value in values if value.kind is Kind.NUMBER]
+    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST else 0

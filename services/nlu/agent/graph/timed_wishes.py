@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 
+from services.language.calendar_words import calendar_words
+from services.language.capture_words import capture_words, has_capture
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
-from services.nlu.agent.graph.places import bare_hours, place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.slots import SlotFinder
@@ -25,6 +28,9 @@ from services.nlu.agent.profile import AgentProfile
 
 _MOST_TOLD = 4  # free times in one sentence
 LONGEST_SAID = 200  # characters kept of what was said of times
+_HOURS_IN_DAY = 24
+_HALF_DAY = 720  # minutes
+_LONGEST_PLACE = 6  # words of "I would take the first one"
 
 
 class TimedWishes(Wishes):
@@ -150,3 +156,26 @@ def _first_of_each(free_times: Sequence[FreeTime]) -> list[FreeTime]:
     for free in free_times:
         first.setdefault((free.date.weekday() if free.date else -1, free.time), free)
     return list(first.values())
+
+
+def place_in(text: str, language_code: str) -> int:
+    """The place that a few words name, from 1, or from the end, -1 being the last; 0: none, or more than a place."""
+    words = normalise(text)
+    if len(words) > _LONGEST_PLACE:
+        return 0
+    ordinals = calendar_words(language_code).ordinals
+    found = {int(hit[1]) for at in range(len(words)) if (hit := ordinals.at(words, at))}
+    if has_capture(language_code):
+        positions = capture_words(language_code).positions
+        found |= {position for phrase, position in positions if phrase and has_any(words, (tuple(phrase),))}
+    return found.pop() if len(found) == 1 else 0
+
+
+def bare_hours(text: str, language_code: str) -> tuple[time, ...]:
+    """The times of day that a number without any word for hours may be, as an answer to a question for a time."""
+    numbers = [value.number for value in read_values(text, language_code).values if value.kind is Kind.NUMBER]
+    if len(numbers) != 1 or not 1 <= numbers[0] < _HOURS_IN_DAY or (numbers[0] * 2) % 1:
+        return ()
+    minutes = int(numbers[0] * 60)
+    every = {minutes, minutes + _HALF_DAY} if minutes < _HALF_DAY + 60 else {minutes}
+    return tuple(time(one // 60 % _HOURS_IN_DAY, one % 60) for one in sorted(every))
