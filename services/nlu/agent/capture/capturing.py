@@ -185,6 +185,8 @@ class Capture:
                 state = replace(state, value=value, pending="", n_failures=0)
                 needs_yes = self._is_confirmed or state.is_doubtful or state.step is not Step.WHOLE
                 return self._read_back(state) if needs_yes else self._ended(state, Ended.CAPTURED)
+            case Extent.PART if value == state.value:  # nothing new
+                return self._unclear(state)
             case Extent.PART if state.n_pieces < _MOST_PIECES:
                 new = value.removeprefix(state.value) if value.startswith(state.value) else value
                 state = replace(state, value=value, pending=new, n_pieces=state.n_pieces + 1, n_failures=0)
