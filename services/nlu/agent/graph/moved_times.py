@@ -17,6 +17,7 @@ from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wish_times import fits
 
 _UNITS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
@@ -29,6 +30,8 @@ class MovedTimes(Bookings):
     def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
         """The words about a new time; an hour alone is given the day that was said before it."""
         day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
+        if wish.at and not day.has_day:
+            day = When(date=datetime.fromisoformat(wish.at).date())
         said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
         return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]
 
@@ -50,8 +53,12 @@ class MovedTimes(Bookings):
         said, wish = wish.said, replace(wish, said="")
         if moved := shift_in(said, self._finder.words.shifts, self._language):
             when = When(date=(old + moved).date(), times=((old + moved).time(),))
-        if not when or (when.has_day and is_at(old, replace(when, part=""))):
+        if when.part and not when.times and old.date() == when.first_day(old.date()):
+            when, said = self._other_part(said, when, old)
+        elif not when or (when.has_day and is_at(old, replace(when, part=""))):
             return "", wish  # the day, or the time, that it is on now
+        if when.has_day and is_at(old, when):
+            return "", wish
         if not when.has_day and not when.trouble:
             when = replace(when, date=old.date())
         if refused := self._refused(when, now):
@@ -78,11 +85,33 @@ class MovedTimes(Bookings):
             lead = next((one for one in self._finder.words.moves_to if tuple(plain[at : at + len(one)]) == one), ())
             if not lead:
                 continue
+            if self._is_verb(plain[at + len(lead) :]):
+                continue  # "I need to move my Friday appointment"
             new = self._turn.read(" ".join(words[at + len(lead) :]), now).slots.when
             if new.has_day or new.times:
                 return self._finder.find(" ".join(words[:at]), now).when, new
         slots = self._turn.read(said, now).slots
         return (slots.refused[0] if slots.refused else slots.when), slots.when
+
+    def _is_verb(self, words: Sequence[str]) -> bool:
+        evidence = self._finder.words.evidence
+        return has_any(tuple(words[:1]), (*evidence["changes"], *evidence["cancels"]))
+
+    def _free_at(self, when: When) -> str:
+        """The one free time at a moment, in words; empty: none, or several."""
+        free = [moment for moment in self._seen.free if when and is_at(moment, when)]
+        return self._text_of(free[0]) if len(free) == 1 else ""
+
+    def _other_part(self, said: str, when: When, old: datetime) -> tuple[When, str]:
+        """The day of an appointment with the part of it that is named beside the one which it is in, and the words for
+        that: "Wednesday morning, the afternoon instead".
+        """
+        day = self._words.date(old.date())
+        for clause in clauses_of(said):
+            part = next((value.part for value in read_values(clause, self._language).values if value.part), "")
+            if part and not is_at(old, When(part=part)):
+                return When(date=old.date(), part=part), f"{day}, {clause}"[:LONGEST_SAID]
+        return When(date=old.date(), part=when.part), said
 
     def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
         """Of two days that are named, the one that an appointment is not on."""
