@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from services.language.calendar_words import calendar_words
+from services.language.script import script_of
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.language.words import normalise
@@ -60,7 +61,7 @@ class Counting:
         places: set[int] = set()
         for period in self._priced_by:
             for start, end in spans_of(words, self._asking.periods[period]):
-                if number := self._number_before(words, start):
+                if (number := self._number_before(words, start)) and not self._ends_weekday(words, start):
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
         if "night" in self._priced_by and "night" not in counts:
@@ -73,13 +74,26 @@ class Counting:
         """Return how many weeks are told as a length, and the places of those words: not "in two weeks"."""
         lists, calendar = self._asking.periods, calendar_words(self._language)
         ones = [(start, end, 1) for start, end in spans_of(words, lists[_ONE_WEEK])]
-        many = [(start - 1, end, self._number_before(words, start)) for start, end in spans_of(words, lists[_WEEK])]
+        many = [
+            (start - 1, end, self._number_before(words, start))
+            for start, end in spans_of(words, lists[_WEEK])
+            if not self._ends_weekday(words, start)  # "thứ năm tuần này" is Thursday of this week, and no five weeks
+        ]
         for start, end, number in (*many, *ones):
             is_ahead = any(calendar.length("in_before", words, start - n) == n for n in (1, 2) if start >= n)
             is_ahead = is_ahead or any(calendar.length(name, words, end) for name in ("in_behind", "ago_behind"))
             if number and not is_ahead:
                 return number, set(range(start, end))
         return 0, set()
+
+    def _ends_weekday(self, words: Words, at: int) -> bool:
+        """Return whether the two words before a place are a weekday: "thứ năm", "周五"."""
+        border = " " if script_of(self._language).is_spaced else ""
+        reading = read_values(border.join(words[max(0, at - 2) : at]), self._language)
+        return any(
+            value.kind is Kind.WEEKDAYS and value.start == 0 and value.end == len(reading.tokens)
+            for value in reading.values
+        )
 
     def places(self, words: Words) -> frozenset[int]:
         """Places of the words that count what prices are for, one of it too: no time of day is said by "one night"."""
