@@ -132,7 +132,7 @@ async def collect() -> list[Heard]:
         orders.append((number // 24 % 2, name, ("en", "vi", "ru", "zh")[number % 4], False, peak, trimmed))
     gate = asyncio.Semaphore(2)
 
-    async def hear(order: tuple[int, str, str, bool, int, Samples]) -> Heard:
+    async def recognise(order: tuple[int, str, str, bool, int, Samples]) -> Heard:
         half, kind, language, is_speech, peak, sound = order
         speech = Speech(1, 1, (Span(0, len(sound)),), (Clip(0, sound),), RATE_HERTZ)
         async with gate:
@@ -142,7 +142,7 @@ async def collect() -> list[Heard]:
             half, kind, language, is_speech, peak, seconds, written.text, written.confidence, written.no_speech
         )
 
-    return list(await asyncio.gather(*(hear(order) for order in orders)))
+    return list(await asyncio.gather(*(recognise(order) for order in orders)))
 
 
 def report(heard: list[Heard]) -> None:

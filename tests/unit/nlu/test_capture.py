@@ -117,7 +117,7 @@ def test_an_address_begins_behind_the_words_that_lead_to_it(language: str, said:
         ("No, shop dot com.", "ann.lee@shop.com"),
     ],
 )
-def test_a_part_of_an_address_is_said_anew(said: str, address: str) -> None:
+def test_a_part_of_an_address_is_said_again(said: str, address: str) -> None:
     now = talk(capture(SlotKind.EMAIL), "ann dot lee at shop dot net", said)
     assert (now.state.is_confirming, now.state.value) == (True, address)
 

@@ -401,7 +401,7 @@ async def test_an_engine_that_is_lost_says_so_and_how_far_it_came():
     line.engine_call.close()
 
 
-async def test_sound_behind_a_hold_that_the_detector_has_not_judged_keeps_nobody_waiting():
+async def test_sound_after_a_hold_that_the_detector_has_not_judged_is_not_waited_for():
     line = Line()
     stop = line.spans[0].start_sample + 600 * MS
     await line.play(0, stop)

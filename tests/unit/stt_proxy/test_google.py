@@ -214,6 +214,16 @@ async def test_wrong_offsets_lose_no_words(place: Callable[[float], float]):
     assert text == WHOLE
 
 
+@pytest.mark.parametrize("limit_s", [3.0, 4.0, 5.0])
+@pytest.mark.parametrize(("delay_s", "pace_s"), [(0.0, 0.0), (0.1, 0.01)], ids=["finals at once", "finals late"])
+async def test_words_without_offsets_are_neither_lost_nor_doubled_by_the_providers_limit(
+    limit_s: float, delay_s: float, pace_s: float
+):
+    text, google = await whole(Faults(place=lambda _: 0.0, limit_s=limit_s, final_delay_s=delay_s), pace_s=pace_s)
+    assert text == WHOLE
+    assert len(google.opened) >= 4
+
+
 async def test_results_out_of_order_are_put_in_order():
     text, _ = await whole(Faults(is_out_of_order=True))
     assert text == WHOLE
