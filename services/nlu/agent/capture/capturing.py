@@ -214,6 +214,8 @@ class Capture:
             return self._ended(state, Ended.CAPTURED)
         found = self._corrected(rest, text, state.value)
         found = "" if answer == "yes" and len(found) == 1 and not self._is_whole(found) else found  # "that's the one"
+        if answer == "yes" and self.slot.kind is SlotKind.NAME and not self.spells(rest):
+            found = ""  # "yes, that's me"
         if found == state.value and answer != "no":
             return self._ended(state, Ended.CAPTURED)
         is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E"

@@ -61,7 +61,7 @@ class Counting:
         places: set[int] = set()
         for period in self._priced_by:
             for start, end in spans_of(words, self._asking.periods[period]):
-                if (number := self._number_before(words, start)) and not self._ends_weekday(words, start):
+                if (number := self._number_before(words, start)) and not ends_in_weekday(words[:start], self._language):
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
         if "night" in self._priced_by and "night" not in counts:
@@ -77,7 +77,9 @@ class Counting:
         many = [
             (start - 1, end, self._number_before(words, start))
             for start, end in spans_of(words, lists[_WEEK])
-            if not self._ends_weekday(words, start)  # "thứ năm tuần này" is Thursday of this week, and no five weeks
+            if not ends_in_weekday(
+                words[:start], self._language
+            )  # "thứ năm tuần này" is Thursday of this week, and no five weeks
         ]
         for start, end, number in (*many, *ones):
             is_ahead = any(calendar.length("in_before", words, start - n) == n for n in (1, 2) if start >= n)
@@ -85,15 +87,6 @@ class Counting:
             if number and not is_ahead:
                 return number, set(range(start, end))
         return 0, set()
-
-    def _ends_weekday(self, words: Words, at: int) -> bool:
-        """Return whether the two words before a place are a weekday: "thứ năm", "周五"."""
-        border = " " if script_of(self._language).is_spaced else ""
-        reading = read_values(border.join(words[max(0, at - 2) : at]), self._language)
-        return any(
-            value.kind is Kind.WEEKDAYS and value.start == 0 and value.end == len(reading.tokens)
-            for value in reading.values
-        )
 
     def places(self, words: Words) -> frozenset[int]:
         """Places of the words that count what prices are for, one of it too: no time of day is said by "one night"."""
@@ -201,6 +194,16 @@ def spans_of(words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
     """Return whether any of the phrases stands in the words."""
     return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
+
+
+def ends_in_weekday(words: Words, language_code: str) -> bool:
+    """Return whether the last two words are a weekday, whose number counts nothing: "thứ năm", "周五"."""
+    border = " " if script_of(language_code).is_spaced else ""
+    reading = read_values(border.join(words[-2:]), language_code)
+    return any(
+        value.kind is Kind.WEEKDAYS and value.start == 0 and value.end == len(reading.tokens)
+        for value in reading.values
+    )
 
 
 def _without_stops(reading: Reading) -> dict[int, int]:

@@ -12,7 +12,7 @@ from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.bookings import Bookings
-from services.nlu.agent.graph.counting import has_any, spans_of
+from services.nlu.agent.graph.counting import ends_in_weekday, has_any, spans_of
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
@@ -51,7 +51,9 @@ class MovedTimes(Bookings):
         if len(when.weekdays) > 1:  # "from Tuesday to Friday"
             when = self._other_day(wish.said, old, now) or when
         said, wish = wish.said, replace(wish, said="")
-        if moved := shift_in(said, self._finder.words.shifts, self._language):
+        if beside := self._day_beside(said, old, when):
+            when = beside
+        elif moved := shift_in(said, self._finder.words.shifts, self._language):
             when = When(date=(old + moved).date(), times=((old + moved).time(),))
         if when.part and not when.times and old.date() == when.first_day(old.date()):
             when, said = self._other_part(said, when, old)
@@ -93,9 +95,29 @@ class MovedTimes(Bookings):
         slots = self._turn.read(said, now).slots
         return (slots.refused[0] if slots.refused else slots.when), slots.when
 
+    def _names_time(self, part: Part) -> bool:
+        """Return whether a sentence says a time, or one by the appointment's own: "the day after", "an hour later"."""
+        lists, words = self._finder.words, part.slots.words
+        is_beside = has_any(words, (*lists.day_after, *lists.day_before))
+        return bool(part.slots.when) or is_beside or shift_in(part.text, lists.shifts, self._language) is not None
+
+    def _day_beside(self, said: str, old: datetime, when: When) -> When | None:
+        """The day beside that of an appointment, at its hour or the one that is said; None: it is not wanted."""
+        lists, words = self._finder.words, normalise(said)
+        step = has_any(words, lists.day_after) - has_any(words, lists.day_before)
+        if not step or (when.has_day and not is_at(old, replace(when, times=(), part=""))):
+            return None
+        hours = when.times if when.times and not when.has_day else (old.time(),)  # those of a day are the old ones
+        return When(date=(old + timedelta(days=step)).date(), times=hours)
+
     def _is_verb(self, words: Sequence[str]) -> bool:
         evidence = self._finder.words.evidence
         return has_any(tuple(words[:1]), (*evidence["changes"], *evidence["cancels"]))
+
+    def _told_at(self, wish: Wish, when: When) -> Wish | None:
+        """The wish with the one of the told times at an hour, whatever its day; None: none is, or several."""
+        told = [at for at in self._free_for(wish) if at.time() in when.times]
+        return replace(wish, at=f"{told[0]:%Y-%m-%dT%H:%M}", when=self._text_of(told[0])) if len(told) == 1 else None
 
     def _free_at(self, when: When) -> str:
         """The one free time at a moment, in words; empty: none, or several."""
@@ -143,6 +165,8 @@ def _count(before: Words, ones: Sequence[Words], language_code: str) -> int:
     """The number of units that the words give at their end; 0: they do not end in a number."""
     if any(before[-len(one) :] == one for one in ones):
         return 1
+    if ends_in_weekday(before, language_code):
+        return 0  # "lùi sang thứ hai tuần sau"
     values = read_values(" ".join(before[-1:]), language_code).values if before else ()
     numbers = [int(value.number) for value in values if value.kind is Kind.NUMBER]
     return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST else 0

@@ -92,7 +92,8 @@ class ReplyNodes:
         names_value = any(part.slots.when or part.slots.services or part.slots.digits for part in work.all_parts)
         is_unheard = bool(work.history) and (not heard_last(work.history) or has_words(work.history[-1].unheard_text))
         is_new = names_value and reply != work.before.reply[:MAX_REMEMBERED_CHARS]
-        has_effect = work.has_effect or _is_answer(finding) or is_new or is_unheard
+        is_answer = _is_answer(finding) and (finding.dialogue.n_unknown == 0 or reply != work.before.reply)
+        has_effect = work.has_effect or is_answer or is_new or is_unheard
         return self._reprompts[work.language_code].bounded(
             finding, work.before, work.text, has_effect=has_effect, question=question
         )

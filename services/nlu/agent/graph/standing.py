@@ -128,7 +128,7 @@ class StandingBookings(HeldBookings):
             kind,
             name=before.name if is_known else "",
             phone=before.phone if is_known else "",
-            said=part.text[:LONGEST_SAID] if part.slots.when else "",
+            said=part.text[:LONGEST_SAID] if self._names_time(part) else "",
             is_sooner=is_sooner,
             is_each=kind == "cancel" and has_any(part.slots.words, self._finder.words.every),
         )
@@ -195,7 +195,7 @@ class StandingBookings(HeldBookings):
         changed = self._with_whose(wish, part, asked)
         if asked == "phone" and changed == wish:
             changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
-        if part.slots.when and (wish.kind == "change" or not wish.starts):
+        if self._names_time(part) and (wish.kind == "change" or not wish.starts):
             changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
             return self._drop(dialogue)
@@ -228,16 +228,19 @@ class StandingBookings(HeldBookings):
     def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
         """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
         if part.slots.when or part.slots.digits:
-            return None
+            is_hour = bool(part.slots.when.times) and not part.slots.when.has_day
+            return self._told_at(wish, part.slots.when) if asked == "when_free" and wish.starts and is_hour else None
         if asked == "confirm_move" and (free := self._free_at(self._hour_instead(wish.at))):
             return replace(wish, said=free, at="", when="")
         if asked in _WHICH and wish.kind == "cancel" and has_any(part.slots.words, self._finder.words.every):
             return replace(wish, is_each=True)
         if asked == "which_appointment":
             return self._pointed_at(wish, part)
+        return self._told_in_order(wish, part) if asked == "when_free" and wish.starts else None
+
+    def _told_in_order(self, wish: Wish, part: Part) -> Wish | None:
+        """The wish with the one of the told times that its place or its bare hour names; None: none is."""
         is_soonest = has_any(part.slots.words, self._finder.words.soonest)
-        if asked != "when_free" or not wish.starts:
-            return None
         moments = {self._text_of(at): at for at in self._free_for(wish)}
         texts = list(moments)
         chosen = texts[0] if is_soonest and texts else self._picked(part, list(moments.values()))

@@ -162,6 +162,7 @@ class StatedWishes(NamedWishes):
         """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
         asks after an appointment comes last: "book one for my mother, and when is mine?"
         """
+        parts = self._without_told(parts)
         requests = [part for part in parts if part.kind in _DEEDS and not part.doubts]
         are_bookings = all(part.kind == "book" and part.slots.services and part.slots.when for part in requests)
         if len({part.kind for part in requests}) < 2 and not are_bookings:
@@ -174,6 +175,21 @@ class StatedWishes(NamedWishes):
         )
         kept = tuple(part for part in parts if part not in later)
         return kept, ". ".join(part.text for part in later)[:LONGEST_SAID]
+
+    def _without_told(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The parts without a booking that is only told before it is cancelled or moved: "I booked a room for Friday,
+        but we can't come. Please cancel it."
+        """
+        told = next((part for part in parts if part.kind == "book"), None)
+        wanted = next((part for part in parts if part.kind in ("cancel", "change") and not part.doubts), None)
+        if told is None or wanted is None or wanted.slots.when or parts.index(told) > parts.index(wanted):
+            return parts
+        now, phrases = self._seen.now, self._finder.words.refusing["beside"]
+        if not has_any(normalise(self._seen.said), phrases):
+            return parts
+        text = f"{wanted.text}, {told.text}"
+        whole = replace(wanted, text=text, slots=self._finder.find(text, now))
+        return tuple(whole if part is wanted else part for part in parts if part is not told)
 
     def _each_deed_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """The parts without those that want again what one before them wants, and name nothing for it."""
@@ -284,7 +300,8 @@ class StatedWishes(NamedWishes):
         if wish.name and (name := self._given.corrected(self._seen.said or part.text, wish.name, now)):
             return name
         is_alone = asked == "name" and not part.slots.when and not part.slots.services and not part.slots.digits
-        if (name := self.name_in(part.text, is_asked=is_alone)) or asked != "name":
+        name = self.name_in(part.text, is_asked=is_alone) or self._given.introduced(self._seen.said, now)
+        if name or asked != "name":
             return name
         clauses = clauses_of(self._seen.said)  # "Ann Bell, but could it be Friday?"
         return next((name for clause in clauses if (name := self._given.in_clause(clause, now))), "")

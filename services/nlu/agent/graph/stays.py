@@ -249,7 +249,7 @@ class Stays(StandingBookings):
         each = {
             day
             for value in read_values(text, self._language).values
-            if value.kind is Kind.WEEKDAYS
+            if value.kind is Kind.WEEKDAYS and len(value.days) == 1
             for day in value.days
         }
         firsts = [day for day in each if (day - 1) % DAYS_IN_WEEK not in each]
