@@ -120,9 +120,8 @@ class Conversation:
 
     async def finish(self) -> None:
         """The client sends no more: committed turns go on to their end, an uncommitted draft is over."""
-        for turn_id in self._ledger.live:
-            if self._ledger.is_draft(turn_id):
-                await self._cancel(turn_id)
+        for turn_id in filter(self._ledger.is_draft, self._ledger.live):
+            await self._cancel(turn_id)
 
     # Turns
 
