@@ -53,6 +53,8 @@ class Asking:
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
     people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
+    letter_remarks: tuple[Words, ...]  # behind a name, before a letter of it: "with a K"
+    slot_names: Mapping[str, tuple[Words, ...]]  # how callers name what was read back
     titles: tuple[Words, ...]  # before a name, or behind it
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
@@ -62,12 +64,17 @@ class Asking:
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
     later_one: tuple[Words, ...]  # of several times that were offered
     earlier_one: tuple[Words, ...]
-    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see shifts.py
+    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see moved_times.py
     drops: tuple[Words, ...]  # behind a yes to a cancellation
     stays_until: tuple[Words, ...]  # before the last day of a stay
+    belongings: tuple[Words, ...]  # speak of what somebody else has: "my wife's"
+    owners: tuple[Words, ...]  # before the name of the one whose appointment it is
+    instead: tuple[Words, ...]  # a time is wanted in place of another
+    every: tuple[Words, ...]  # all appointments
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
+    objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     beside_yes: tuple[Words, ...]  # around a yes to what was read back
     orders: Mapping[str, tuple[Words, ...]]  # what callers say to have a deed done, by the names of deeds.toml
@@ -141,6 +148,8 @@ def _read(language: str) -> Asking:
         people_counted={
             normalise(text): number for text, number in data.numbers(language, FILE, "people_counted", least=2).items()
         },
+        letter_remarks=listed("names.letter_remarks"),
+        slot_names={name: listed(f"slot_names.{name}") for name in data.table(REFERENCE, FILE, "slot_names")},
         titles=listed("names.titles"),
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
@@ -153,9 +162,18 @@ def _read(language: str) -> Asking:
         shifts={name: listed(f"shifts.{name}") for name in data.table(REFERENCE, FILE, "shifts")},
         drops=listed("wishes.drops"),
         stays_until=listed("wishes.stays_until"),
+        belongings=tuple(
+            normalise(text.replace("{one}", relative))
+            for text in data.phrases(language, FILE, "people.belongings")
+            for relative in data.words(language, FILE, "people.relatives")
+        ),
+        owners=listed("wishes.owners"),
+        instead=listed("wishes.instead"),
+        every=listed("wishes.every"),
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
+        objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),
         beside_yes=listed("wishes.beside_yes"),
         orders={name: listed(f"orders.{name}") for name in data.table(REFERENCE, FILE, "orders")},

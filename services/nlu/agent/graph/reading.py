@@ -60,7 +60,7 @@ _ABOUT = {
     "topics": ("who",),
     "when": ("hours", "free", "book", "change", "cancel", "check"),
 }
-_SAID_BY = {
+SAID_BY = {
     "change": "changes",
     "cancel": "cancels",
     "check": "checks",
@@ -301,7 +301,7 @@ def weigh(guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> list[Gu
     fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
     if slots.services:  # "a double from Friday till Sunday" is no change
         evidence = finder.words.evidence
-        fitting -= {kind for kind, name in _SAID_BY.items() if not has_any(slots.words, evidence[name])}
+        fitting -= {kind for kind, name in SAID_BY.items() if not has_any(slots.words, evidence[name])}
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
     if slots.people and (slots.topics or slots.services) and not slots.when:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
