@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
@@ -28,6 +28,15 @@ class Faithful:
     def response(self, response: Any) -> Iterable[Any]:
         """The responses that the client gets for a response."""
         return [response]
+
+
+WRONG: Final[list[type[Faithful]]] = []
+
+
+def wrong(server: type[Faithful]) -> type[Faithful]:
+    """Register a wrong server."""
+    WRONG.append(server)
+    return server
 
 
 def asks(request: Any) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 import numpy as np
 from voice.stt.v1.stt_pb2 import LineEvent, Transcript, UtteranceSettled
@@ -26,7 +27,7 @@ from clients.conformance.hearing import (
 )
 from clients.conformance.kit import Target, approx, check
 from clients.conformance.stages import STT
-from clients.conformance.streams import kind_of, kinds
+from clients.conformance.streams import Stream, kind_of, kinds
 
 
 @check(STT, 20, 21)
@@ -51,8 +52,10 @@ async def speech_is_heard_where_it_is_and_settled_once(stt: Target) -> None:
 async def a_text_comes_before_the_word_that_it_is_settled(stt: Target) -> None:
     async with stt.opened() as stream:
         await settle(stream, await play(stream, example()))
+        await stream.rest()
     order = [kind_of(one) for one in stream.heard if kind_of(one) in ("transcript", "utterance_settled")]
-    assert order[-1] == "utterance_settled"
+    late = [one.stage for one in transcripts(stream) if one.stage == Transcript.STAGE_CORRECTED]
+    assert order.index("utterance_settled") == len(order) - 1 - len(late)
     assert {text.utterance_id for text in transcripts(stream)} == {1}
 
 
@@ -79,6 +82,31 @@ async def keys_in_the_sound_are_told_once_and_are_no_speech(stt: Target) -> None
     assert all(0 <= one.start_sample < one.end_sample for one in told)
     assert "speech_activity" not in kinds(stream.heard)
     assert "".join(text.text for text in transcripts(stream)) == ""
+
+
+@check(STT, 20, needs=("drafts",))
+async def a_draft_comes_at_a_pause_and_holds_the_whole_utterance(stt: Target) -> None:
+    async with stt.opened() as stream:
+        first = await draft_of(stream, 0)
+        second = await draft_of(stream, len(example()))
+    assert first.start_sample == approx(SPEECH_START, abs=EDGE_TOLERANCE)
+    assert first.end_sample == approx(SPEECH_END, abs=EDGE_TOLERANCE)
+    assert second.start_sample == first.start_sample, "the client ended no utterance"
+    assert second.end_sample == approx(len(example()) + SPEECH_END, abs=EDGE_TOLERANCE)
+    assert second.text.count(stt.word) >= first.text.count(stt.word)
+
+
+async def draft_of(stream: Stream, start_sample: int) -> Any:
+    """Play the example from there on; returns the draft that comes at its end."""
+    await play(stream, example(), start_sample)
+    response = await stream.until(
+        lambda one: (
+            kind_of(one) == "transcript"
+            and one.transcript.stage == Transcript.STAGE_DRAFT
+            and one.transcript.end_sample > start_sample
+        )
+    )
+    return response.transcript
 
 
 @check(STT, 20)

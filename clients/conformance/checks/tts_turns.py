@@ -62,6 +62,8 @@ async def one_turn_is_cancelled_alone(tts: Target) -> None:
         assert completed(await speak(stream, 2, "Hello."))
         await say(stream, 3, "Dropped.")
         assert completed(await speak(stream, 4, "Goodbye."))
+        await stream.rest()
+    assert {turn_of(one) for one in stream.heard} == {None, 2, 4}
 
 
 @check(TTS, 17)

@@ -17,8 +17,8 @@ from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.routed_call import RoutedCall
 from services.stt_proxy.routing import POLICY, RoutedEngine
 
+from .followed_line import RATE
 from .rig import DictationCall, DictationEngine
-from .test_following import RATE
 
 BROKEN = Lost(0, "UNAVAILABLE", "the connection broke", is_retryable=True)
 

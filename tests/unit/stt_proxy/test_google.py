@@ -14,7 +14,7 @@ from services.stt_proxy.engines.google import GoogleEngine, google_tag
 from services.stt_proxy.settings import SttSettings
 from tests.fakes.google_speech import Faults, GoogleSpeech, Levels, google_speech, half_open
 
-from .test_following import MS, RATE, SENTENCES, WORDS, Line
+from .followed_line import MS, RATE, SENTENCES, WORDS, Line
 
 pytestmark = pytest.mark.timeout(120)
 READER = Levels(WORDS)

@@ -20,7 +20,7 @@ from services.stt_proxy.routing import POLICY, RoutedEngine
 from services.stt_proxy.settings import SttSettings
 from tests.fakes.google_speech import Faults, GoogleSpeech, Levels, google_speech
 
-from .test_following import CALL_MS, MS, RATE, SENTENCES, WORDS, Line, Reading
+from .followed_line import CALL_MS, MS, RATE, SENTENCES, WORDS, Line, Reading
 
 WHOLE = " ".join(WORDS)
 
