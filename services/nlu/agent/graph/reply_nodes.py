@@ -117,6 +117,9 @@ class ReplyNodes:
                     "length": expected.length,
                     "phrases": list(expected.phrases),
                 }
+        elif dialogue.wish.phone:
+            wish = dialogue.wish
+            update["captured"] = f"{wish.name}. {wish.phone}. {self._wishes[work.language_code].spoken(wish.phone)}"
         if dialogue.kind != "repeat":
             dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
         said = f"{text} {pending}".strip()
