@@ -108,6 +108,8 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return kind  # a text for an emergency, or the staff: either is better than to ask again
     if kind == "advice" and has_any(slots.words, finder.words.price_words):
         return "price"
+    if kind == "address" and "callback" in doubts[:2]:
+        return kind  # "text me your address" is told, whatever may be sent
     if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
     return "free" if _asks_whether_left(kind, guesses, slots, finder) else ""
