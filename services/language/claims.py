@@ -32,9 +32,14 @@ LISTS = (
         "dearest",
         "cheaper",
         "dearer",
+        "classifiers",
+        "over",
+        "under",
         "apart",
         "apart_by",
         "together",
+        "ages",
+        "aged",
         "twosome",
         "left_over",
         "enough",
@@ -68,6 +73,7 @@ LISTS = (
         "ignorance",
     ),
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
+    *("introductions", "titles", "objections", "knowing", "knowers"),
 )
 SHORTEST_STEM = 3
 UNFOUNDED = (
@@ -95,7 +101,9 @@ class ClaimWords:
     listed: frozenset[str]  # words of the lists, which claim times, not things
     past_endings: tuple[str, ...]  # of verbs in the past
     endings: tuple[str, ...]  # of words in another form: "slowly"
+    fleeting: tuple[str, ...]  # endings whose vowel is in no other form of the word
     plural_endings: tuple[str, ...]  # of names of things
+    declensions: tuple[tuple[str, ...], ...]  # endings of a word, one a case; the first is a dictionary's
     is_closed_world: bool  # the list above is long enough to tell what is not in it
     deed_lists: Mapping[str, PhraseSet]
     done: PhraseTable[str]  # what says by itself that a deed is done
@@ -113,6 +121,16 @@ class ClaimWords:
                 if stem[-1] == stem[-2]:
                     yield stem[:-1]
 
+    def cases_of(self, name: str) -> Iterator[str]:
+        """A name in each case, its words in the same one: "одноместный номер", "одноместном номере"."""
+        for case in range(1, max((len(row) for row in self.declensions), default=0)):
+            yield " ".join(self._in_case(word, case) for word in name.split())
+
+    def _in_case(self, word: str, case: int) -> str:
+        rows = (row for row in self.declensions if len(word) > len(row[0]) + 1 and word.endswith(row[0]))
+        row = next(rows, None)
+        return word if row is None or case >= len(row) else word.removesuffix(row[0]) + row[case]
+
 
 def claim_words(language_code: str) -> ClaimWords:
     """The words of a language; none for one without a folder. Raises LanguageDataError."""
@@ -121,8 +139,17 @@ def claim_words(language_code: str) -> ClaimWords:
 
 def honest_sentence(language_code: str) -> str:
     """Return what an agent says where it does not know; English where the language has none."""
+    return _sentence(language_code, "honest")
+
+
+def asked_sentence(language_code: str) -> str:
+    """Return what an agent says of a deed that it asked for where no result says whether it was done."""
+    return _sentence(language_code, "asked")
+
+
+def _sentence(language_code: str, name: str) -> str:
     language = data.known(language_code)
-    return data.text("en" if language == data.FALLBACK else language, FILE, "honest")
+    return data.text("en" if language == data.FALLBACK else language, FILE, name)
 
 
 def load() -> None:
@@ -130,8 +157,9 @@ def load() -> None:
     for language in (*data.languages(), data.FALLBACK):
         _read(language)
     for language in data.languages():
-        if not honest_sentence(language).strip():
-            raise data.LanguageDataError(f"{data.where(language, FILE)}: 'honest' is empty")
+        for name in ("honest", "asked"):
+            if not _sentence(language, name).strip():
+                raise data.LanguageDataError(f"{data.where(language, FILE)}: {name!r} is empty")
 
 
 @data.cached
@@ -156,6 +184,8 @@ def _read(language: str) -> ClaimWords:
         frame=frozenset(word for word in data.text(language, FILE, "frame").split() for word in words_of(word)),
         endings=data.words(language, FILE, "endings"),
         plural_endings=data.words(language, FILE, "plural_endings"),
+        declensions=tuple(tuple(row.split()) for row in data.words(language, FILE, "declensions")),
+        fleeting=data.words(language, FILE, "fleeting"),
         is_closed_world=data.flag(language, FILE, "is_closed_world"),
         deed_lists=deed_lists,
         done=PhraseTable(

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from prometheus_client import Counter
 
+from services.language.claims import asked_sentence
 from services.language.values import read_values
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Facts
@@ -16,7 +17,7 @@ from services.nlu.agent.guard import Guard
 from services.nlu.agent.objection import known_facts, objection_to
 from services.nlu.history import Entry, ToolCall
 from services.nlu.outputs import WithheldClause
-from services.nlu.tools.outcome import is_done
+from services.nlu.tools.outcome import is_done, is_unclear
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
@@ -38,6 +39,7 @@ class GuardedReply:
     facts: Facts
     reads: Callable[[str], bool] = lambda name: False  # whether a tool only looks something up
     withheld: list[WithheldClause] = field(default_factory=list)
+    _has_unclear_deed: bool = False  # the last tool of this turn that writes may have done it, and does not say so
 
     def check(self, clause: str, *, reply: str) -> Verdict:
         """Return whether a clause may be spoken behind what the turn has said."""
@@ -95,6 +97,12 @@ class GuardedReply:
     def note(self, call: ToolCall) -> None:
         """Note the result of a tool of this turn."""
         self.evidence = _with_results(self.evidence, [call], self.reads)
+        if not self.reads(call.name):
+            self._has_unclear_deed = is_unclear(call.result_json, tool=call.name)
+
+    def honest(self, otherwise: str) -> str:
+        """Return what is said where nothing else may be: of a deed whose result is unclear, that it was asked for."""
+        return asked_sentence(self.language_code) if self._has_unclear_deed else otherwise
 
 
 def behind_opening(sentence: str, reply: str) -> str:
@@ -132,8 +140,10 @@ def _is_looked_up(call: ToolCall, reads: Callable[[str], bool]) -> bool:
 
 def _with_results(evidence: Evidence, calls: Iterable[ToolCall], reads: Callable[[str], bool]) -> Evidence:
     ended = [call for call in calls if is_done(call.result_json, tool=call.name) or _is_looked_up(call, reads)]
+    deeds = [call for call in ended if not reads(call.name)]
     return replace(
         evidence,
         tools=(*evidence.tools, *(call.result_json for call in ended)),
-        done=evidence.done | {call.name for call in ended if not reads(call.name)},
+        deeds=(*evidence.deeds, *(call.result_json for call in deeds)),
+        done=evidence.done | {call.name for call in deeds},
     )

@@ -19,6 +19,7 @@ from services.nlu.agent.tools import KnowsItsDeed, Tool, ToolRefused
 from services.nlu.engine import ToolSpec, ToolWanted
 from services.nlu.history import History, ToolCall
 from services.nlu.outputs import Output, ToolActivity, ToolPhase
+from services.nlu.tools.outcome import NOT_KNOWN
 from services.runtime.json_text import read_json
 from services.runtime.logs import get_logger
 from services.runtime.tracing import step_span
@@ -165,7 +166,7 @@ class ToolRuns:
             result = await self._run_tool(tool, arguments, key_of(*self._key_fields, call.tool_call_id))
             return ToolPhase.COMPLETED, fit_result(result, most_chars=self._limits.result_chars)
         except TimeoutError:
-            unsure = ": whether it was done is not known" if tool.spec.writes else ""
+            unsure = f": {NOT_KNOWN}" if tool.spec.writes else ""
             return _failed(f"no result after {self._limits.run_s:g} s{unsure}")
         except (ToolRefused, ArgumentsRefused, ResultUnreadable) as refused:
             return _failed(str(refused)[: self._limits.result_chars])

@@ -112,7 +112,7 @@ class TurnRun:
                 )
             except Withheld as second:
                 self._begin_afresh(second)
-                await self._sender.emit_clause(behind_opening(self._honest, self._turn.reply))
+                await self._sender.emit_clause(behind_opening(self._guarded.honest(self._honest), self._turn.reply))
 
     async def _take_all(self, steps: AsyncGenerator[Step, None]) -> None:
         self._work_begins()

@@ -308,7 +308,7 @@ def _content(recording: Recording) -> bytes:
         "format": FORMAT,
         "rate": recording.sample_rate_hertz,
         "is_whole": recording.is_whole,
-        "level_dbov": line_level(sound, recording.sample_rate_hertz),
+        "level_dbov": None if recording.is_whole else line_level(sound, recording.sample_rate_hertz),
         "crc32": zlib.crc32(samples),
         "words": [(word.text_offset, word.sample) for word in recording.word_ends],
     }
@@ -330,7 +330,7 @@ def _pieces(content: bytes, sample_rate_hertz: int) -> Iterator[Speech]:
         return
     samples = np.frombuffer(sound, dtype="<i2").astype(np.int16)
     if is_whole:
-        yield Speech(samples, words, is_whole=True, level_dbov=level_dbov)
+        yield Speech(samples, words, is_whole=True)  # levelled by itself, as when it was made
         return
     begin, length = 0, int(FIRST_PIECE_S * sample_rate_hertz)
     while begin < len(samples):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from services.language.phrases import tokens_of, words_of
 from services.language.value import Kind, Reading
+from services.nlu.agent.caller_names import name_spans
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.deeds import claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
@@ -26,42 +27,60 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         return None
     if form.is_question or form.is_ignorance or form.is_echo or form.is_claim_of_caller or form.affirms:
         return None
-    if any(value.kind in _CHECKED for value in reading.values):
+    if any(value.kind in _CHECKED for value in reading.values) or _has_checked_day(reading, grounds):
         return None  # the figures say what it is about, and they were held against the facts
     if claimed_deeds(reading.texts, words, is_question=False):
         return None  # deeds.py has let it pass: a result or an act speaks for it
     resulted = frozenset(word for result in evidence.tools for word in words_of(result))
-    told = _caller_words(evidence) if words.lists["sympathy"].are_in(reading.texts) else frozenset()
-    named = _caller_words(evidence) if may_name_caller(reading, grounds, evidence) else frozenset()
+    is_sympathy = words.lists["sympathy"].are_in(reading.texts)
+    told = _caller_words(evidence) | words.lists["denied"].vocabulary if is_sympathy else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
     small |= harmless_places(reading, grounds)
-    small |= _called(reading, evidence)
+    small |= called_places(reading, grounds, evidence) | caller_name_places(reading, grounds, evidence)
     named_services = grounds.services.find(reading.texts)
     small |= held_superlatives(reading, grounds)
     if len(named_services) == 1 and other_asked(named_services[0][2], grounds, evidence):
         for name in ("cheaper", "dearer"):  # word_rules.py has held it against the prices
             small |= {at for start, end, _ in words.lists[name].find(reading.texts) for at in range(start, end)}
-    denies = words.lists["negations"].are_in(reading.texts)
+    denies = words.lists["negations"].are_in(reading.texts)  # word_rules.py has looked whether it denies that
     for at, token in enumerate(reading.tokens):
         word = token.text.removesuffix("'s")
         if denies and any(map(grounds.is_denied, words.forms(word))):
             continue
-        if token.kind != "word" or at in small or word in told or (token.is_capital and word in named):
+        if token.kind != "word" or at in small or word in told:
             continue
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
 
 
-def _called(reading: Reading, evidence: Evidence) -> set[int]:
-    """Places of the caller's name where the caller is called by it, between stops: "Peter, go ahead"."""
+def has_checked_figure(reading: Reading) -> bool:
+    """Return whether a clause has a figure that was held against the facts. Free of charge is none: it may be said of
+    anything.
+    """
+    return any(
+        value.kind in _CHECKED and not (value.kind is Kind.MONEY and not value.number) for value in reading.values
+    )
+
+
+def _has_checked_day(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether a clause says of a day that it is free or open: "the earliest is tomorrow"."""
+    has_day = any(value.kind is Kind.DAY for value in reading.values)
+    return has_day and any(grounds.words.time_verbs.at(reading.texts, at) for at in range(len(reading.texts)))
+
+
+def called_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> frozenset[int]:
+    """Places of the caller's name where the caller is called by it: "Peter, go ahead", "Thank you, Dr. Reed"."""
+    spans = name_spans(reading, evidence.caller, grounds.language_code)
+    called = {at for span in spans if span.is_called for at in span.places}
     said = {token.text for text in evidence.caller for token in tokens_of(text)[1:] if token.is_capital}
     stops = {-1, len(reading.tokens), *(at for at, token in enumerate(reading.tokens) if token.kind == "stop")}
-    return {
+    alone = (
         at
         for at, token in enumerate(reading.tokens)
         if token.is_capital and token.text in said and {at - 1, at + 1} <= stops
-    }
+    )
+    return frozenset((*called, *alone))
 
 
 def harmless_places(reading: Reading, grounds: Grounds) -> frozenset[int]:
@@ -88,16 +107,25 @@ def other_asked(one: Service, grounds: Grounds, evidence: Evidence) -> Service |
     return next(iter(others.values())) if len(others) == 1 and len(asked) > 1 else None
 
 
-def may_name_caller(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
-    """Return whether a name the caller said may stand in a clause: behind "thank you" or "nice to meet you", also as a
-    clause of its own. Not behind a title: "Doctor Brown" says who works here.
+def caller_name_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> frozenset[int]:
+    """Places of words in capitals that the caller said, at the end of a piece between stops, where a name of the caller
+    may stand: behind "thank you" or "nice to meet you", also as a clause of its own. Not behind a title: "Doctor Brown"
+    says who works here.
     """
-    lists = grounds.words.lists
-    if lists["name_is_asked"].are_in(reading.texts):
-        return True
-    has_title = any(lists["persons"].length(reading.texts, at) for at in range(len(reading.texts)))
-    said = (*words_of(evidence.reply), *reading.texts)
-    return not has_title and any(lists[name].are_in(said) for name in ("courtesies", "name_is_asked"))
+    lists, texts = grounds.words.lists, reading.texts
+    if not lists["name_is_asked"].are_in(texts):
+        has_title = any(lists["persons"].length(texts, at) for at in range(len(texts)))
+        said = (*words_of(evidence.reply), *texts)
+        if has_title or not any(lists[name].are_in(said) for name in ("courtesies", "name_is_asked")):
+            return frozenset()
+    told, found, ends = _caller_words(evidence), set[int](), True
+    for at in range(len(texts) - 1, -1, -1):
+        token = reading.tokens[at]
+        is_silent = token.kind == "stop" or (ends and lists["assents"].length(texts, at) == 1)  # "anh Dũng ạ"
+        ends = is_silent or (ends and token.is_capital and token.text in told)
+        if ends and not is_silent:
+            found.add(at)
+    return frozenset(found)
 
 
 def _unrelated(reading: Reading, form: ClauseForm, grounds: Grounds) -> Verdict | None:

@@ -9,12 +9,16 @@ from services.language.calendar_words import calendar_words
 from services.language.clauses import unfinished_by_a_dot
 from services.language.phrases import PhraseSet, words_of
 from services.language.value import Reading
-from services.nlu.agent.grounds import Grounds
+from services.language.words import is_sign
+from services.nlu.agent.grounds import Grounds, read
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\n]")
+_INNER_STOP = re.compile(r"[,;:，；：]\s*")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 _LONGEST_DEED = 5  # words between a negation and the end of what cannot be done
 _LONGEST_WORD = 40  # characters looked at behind a sentence
+_KNOWING_REACH = 6  # words from a negation to what is not known
+_SIGN_REACH = 16  # the same in Han characters
 _QUESTION = ("?", "？")
 
 
@@ -55,6 +59,19 @@ def _sentence_ends(text: str, language_code: str) -> list[int]:
     return ends
 
 
+def hedged_parts(sentence: str, grounds: Grounds) -> list[str]:
+    """A sentence; in two where it says that it does not know and then claims something: "I'm not sure, but we do"."""
+    lists = grounds.words.lists
+    for stop in _INNER_STOP.finditer(sentence):
+        head, rest = sentence[: stop.end()], sentence[stop.end() :]
+        if not lists["but"].length(words_of(rest[:_LONGEST_WORD]), 0):
+            continue
+        reading = read(head, grounds.language_code)
+        if lists["ignorance"].are_in(without_stops(reading)) or _does_not_know(reading, grounds):
+            return [head.strip(), rest.strip()]
+    return [sentence]
+
+
 def unit_of(reply: str, clause: str, language_code: str) -> str:
     """The sentence that a clause belongs to, as far as it is written: what a clause leaves out stands before it."""
     ends = _sentence_ends(reply, language_code)
@@ -62,25 +79,46 @@ def unit_of(reply: str, clause: str, language_code: str) -> str:
     return (reply[start:] + " " + clause if reply[start:].strip() else clause).strip()
 
 
-def form_of(unit: str, reading: Reading, grounds: Grounds) -> ClauseForm:
-    """The form of a sentence, or of its beginning."""
+def form_of(unit: str, reading: Reading, grounds: Grounds, *, called: frozenset[int] = frozenset()) -> ClauseForm:
+    """The form of a sentence, or of its beginning. `called`: places of a name by which the caller is called."""
     lists, texts = grounds.words.lists, without_stops(reading)
     ends = unit.rstrip().rstrip("\"'”’)")
     ends_sentence = ends.endswith((".", "!", "?", "…", "。", "！", "？"))
-    body = texts[_leading(texts, lists["yes"], lists["assents"]) :]
-    affirms = bool(texts) and not body and (_has(lists["yes"], texts) or ends_sentence)
+    uncalled = tuple(t.text for at, t in enumerate(reading.tokens) if t.kind != "stop" and at not in called)
+    body = uncalled[_leading(uncalled, lists["yes"], lists["assents"], lists["titles" if called else "yes"]) :]
+    affirms = bool(uncalled) and not body and (_has(lists["yes"], texts) or ends_sentence)
     opens_question = lists["asks_openings"].length(body, 0) > 0
     denies = _ends_with(lists["denial_endings"], texts) and _has(lists["negations"], texts)
     ends_question = _ends_with(lists["asks_endings"], texts) and not denies
     is_question = ends.endswith(_QUESTION) or opens_question or ends_question
     return ClauseForm(
         is_question=is_question,
-        is_ignorance=_has(lists["ignorance"], texts) or _is_own_inability(texts, grounds),
+        is_ignorance=_has(lists["ignorance"], texts)
+        or _does_not_know(reading, grounds)
+        or _is_own_inability(texts, grounds),
         is_echo=_has(lists["echo"], texts),
         affirms=affirms,
-        asks_yes_or_no=_asks_yes_or_no(reading, grounds),
+        asks_yes_or_no=_asks_yes_or_no(reading, grounds)
+        or (ends.endswith(_QUESTION) and _has_no_word_of_asking(reading, grounds)),
         ends_sentence=ends_sentence,
     )
+
+
+def _does_not_know(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether the agent says of itself, in whatever words, that it does not know: "I haven't been told anything
+    about that".
+    """
+    lists, texts = grounds.words.lists, reading.texts
+    for at in range(1, len(texts)):
+        length = lists["negations"].length(texts, at)
+        if not length or not any(lists["knowers"].length(texts, at - n) == n for n in range(1, 5) if at >= n):
+            continue
+        stops = (one for one in range(at, len(texts)) if reading.tokens[one].kind == "stop")
+        reach = _SIGN_REACH if is_sign(texts[at][0]) else _KNOWING_REACH
+        behind = range(at + length, min(next(stops, len(texts)), at + length + reach))
+        if any(lists["knowing"].length(texts, one) for one in behind):
+            return True
+    return False
 
 
 def _is_own_inability(texts: tuple[str, ...], grounds: Grounds) -> bool:
@@ -107,6 +145,12 @@ def _asks_yes_or_no(reading: Reading, grounds: Grounds) -> bool:
         return True
     body_start = _leading(texts, lists["assents"], lists["name_is_asked"])
     return lists["question_openings"].length(texts, body_start) > 0 or _ends_with(lists["yes_no_endings"], texts)
+
+
+def _has_no_word_of_asking(reading: Reading, grounds: Grounds) -> bool:
+    """Return whether a question asks by its tone alone, and so for a yes: "Собаку можно?"."""
+    lists = grounds.words.lists
+    return not any(lists[name].are_in(reading.texts) for name in ("asks_openings", "asks_endings"))
 
 
 def without_stops(reading: Reading) -> tuple[str, ...]:

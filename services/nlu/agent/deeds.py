@@ -15,7 +15,8 @@ from services.language.value import Reading
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
-from services.nlu.agent.grounds import Grounds
+from services.nlu.agent.grounds import Grounds, slots_in
+from services.nlu.agent.schedule_claims import DayClaim
 
 _REACH = 4  # tokens between a marker and its verb
 
@@ -135,3 +136,19 @@ def broken_deed(
 def _is_named(acts: Iterable[str], names: Iterable[str]) -> bool:
     acts = tuple(acts)
     return any(name in acts if name in ACT_NAMES else any(part in name.lower() for part in acts) for name in names)
+
+
+def tells_deeds_moment(own: DayClaim, reading: Reading, evidence: Evidence, words: ClaimWords) -> bool | None:
+    """Return whether a day with its time, of which the clause itself says nothing else, is a moment in the result of a
+    deed: "Your appointment is cancelled: Tuesday at 9 a.m.". What the caller said before ("take me off") is not said of
+    it. False: the deed's results have others, so that what was looked up besides is no moment of it; None: the clause
+    tells of no deed.
+    """
+    told = slots_in(evidence.deeds)
+    if own.has_own_verb or own.days is None or not own.times or not told:
+        return None
+    there = [slot for slot in told if own.days.holds(slot)]
+    if all(any(slot.minute in time.minutes for slot in there) for time in own.times):
+        return True
+    claims = claimed_deeds(reading.texts, words, is_question=False)
+    return False if any(claim.tense is Tense.DONE for claim in claims) else None

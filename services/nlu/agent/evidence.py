@@ -15,6 +15,7 @@ class Evidence:
     reply: str = ""  # what this turn has said before the clause
     earlier: tuple[str, ...] = ()  # the agent's replies of earlier turns, as heard
     tools: tuple[str, ...] = ()  # results of tools in this call, as JSON
+    deeds: tuple[str, ...] = ()  # those of `tools` that have done something, and not only looked it up
     done: frozenset[str] = frozenset()  # names of tools and acts that have done what they were asked to
     asked: frozenset[str] = frozenset()  # names of tools and acts asked for in this turn
     computed: tuple[Decimal, ...] = ()  # sums and differences from a calculating node

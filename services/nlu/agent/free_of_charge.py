@@ -7,6 +7,8 @@ from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read
 
+_STEM = 4  # letters that two words must share to be one word in two forms
+
 
 class FreeOfCharge:
     """One clause's "free" against the texts of the facts."""
@@ -45,10 +47,16 @@ class FreeOfCharge:
 
     def _is_known_free(self, reading: Reading) -> bool:
         """Return whether a text of the facts calls free what the clause does: it has a word of the text beside."""
-        words = [word for word in reading.texts if len(word) > 3 and word not in self._grounds.words.common]
-        for fragment in self._grounds.fragments:
-            if self._grounds.words.lists["free_word"].are_in(fragment):
-                named = [word for word in fragment if len(word) > 3 and word not in self._grounds.words.common]
-                if any(word[:4] == other[:4] for word in words for other in named):
-                    return True
-        return False
+        words = self._bearing(reading.texts)
+        return any(
+            word[:_STEM] == other[:_STEM]
+            for fragment in self._grounds.fragments
+            if self._grounds.words.lists["free_word"].are_in(fragment)
+            for other in self._bearing(fragment)
+            for word in words
+        )
+
+    def _bearing(self, texts: tuple[str, ...]) -> list[str]:
+        """The words that say what is spoken of: "wi", "fi", "parking"."""
+        small, free = self._grounds.words.common, self._grounds.words.lists["free_word"].vocabulary
+        return [word for word in texts if word.isalpha() and word not in small and word not in free]

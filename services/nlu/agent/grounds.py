@@ -15,8 +15,10 @@ from services.language.claims import ClaimWords, claim_words
 from services.language.phrases import PhraseTable, tokens_of, words_of
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
+from services.language.words import is_sign
 from services.nlu.agent.facts import Facts, Person, Service, Topic, names_in, price_in, text_in
 from services.nlu.agent.facts import Money as Price
+from services.nlu.agent.told_times import ToldTimes
 
 _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
 _KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
@@ -33,15 +35,6 @@ class BookableTime:
     weekday: int
     minute: int  # of the day
     date: date | None = None  # None: of any week
-
-
-@dataclass(frozen=True, slots=True)
-class ToldTime:
-    """A time that a text of the facts gives, and the words beside it."""
-
-    minutes: frozenset[int]  # of the day
-    pairs: frozenset[tuple[str, str]]  # of neighbouring words
-    way: str = ""  # "arriving" or "leaving", where the text gives it for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +75,7 @@ class Grounds:
         )
         spoken = [text_in(each.spoken, language_code) for each in facts.addresses]
         said = [text_in(each.say, language_code) for each in facts.texts]
-        self._told_times = tuple(times for text in said if text and (times := self._times_told(text)))
+        self._told_times = ToldTimes([read(text, language_code) for text in said if text], self.words)
         self._texts = tuple(texts)
         self.addresses = tuple(text for text in spoken if text)
         self.authored = tuple(_authored(text) for text in (*said, *spoken, *self._texts) if text)
@@ -90,6 +83,10 @@ class Grounds:
         self.address_words = frozenset(word for text in spoken for word in words_of(text))
         self.prose = words_of(prose)
         self.vocabulary = self._vocabulary()
+        every = {code for each in facts.texts for code in each.say}
+        texts_of = [*self.fragments, *map(words_of, _names_of_things(facts, language_code))]
+        texts_of += [words_of(text) for code in every for text in said_in(facts, code)]
+        self.pairs = frozenset(pair for text in texts_of for pair in pairwise(text))  # of neighbouring words
         self._keys = self._text_keys()
         self._denied = self._denied_words()
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
@@ -106,8 +103,9 @@ class Grounds:
         )
 
     def _numbers_of(self, name: str) -> tuple[str, ...]:
-        """A name, and its plural where the language makes one by an ending."""
-        return (*(f"{name}{ending}" for ending in self.words.plural_endings if name[-1:].isalpha()), name)
+        """A name with the plural that the language makes by an ending, and in its cases."""
+        plurals = (f"{name}{ending}" for ending in self.words.plural_endings if name[-1:].isalpha())
+        return (*plurals, *self.words.cases_of(name), name)
 
     def is_key(self, word: str) -> bool:
         """Return whether a text of the facts affirms what a word names: it stands in the text and in its examples."""
@@ -138,52 +136,9 @@ class Grounds:
 
     def tells_time(self, time: Value, reading: Reading) -> bool:
         """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
-        nearest = (self._nearest_time(times, reading) for times in self._told_times)
-        if any(minutes is not None and minutes & time.minutes for minutes in nearest):
+        if self._told_times.give(time, reading):
             return True
-        way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
-        until = self.words.lists["until"]
-        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
-        if not way or (way == "leaving") is not is_until or self.services.find(reading.texts):
-            return False
-        return any(each.way == way and each.minutes & time.minutes for times in self._told_times for each in times)
-
-    def _way_of(self, texts: tuple[str, ...]) -> str:
-        """Return whether words are of arriving or of leaving; empty: of neither, or of both."""
-        ways = [name for name in ("arriving", "leaving") if self.words.lists[name].are_in(texts)]
-        return ways[0] if len(ways) == 1 else ""
-
-    def _nearest_time(self, times: Sequence[ToldTime], reading: Reading) -> frozenset[int] | None:
-        """The time of a text whose words beside it the clause has most of; None: it has none, or as many of two."""
-        said = frozenset(pairwise(reading.texts))
-        shared = sorted(((len(each.pairs & said), each.minutes) for each in times), key=lambda one: -one[0])
-        if not shared or not shared[0][0] or (len(shared) > 1 and shared[0][0] == shared[1][0]):
-            return None
-        return shared[0][1]
-
-    def _times_told(self, text: str) -> tuple[ToldTime, ...]:
-        """The times of a text, each with the words of its part of it that claim something."""
-        reading = read(text, self.language_code)
-        found: list[ToldTime] = []
-        start = 0
-        times = {value.start: value for value in reading.values if value.kind is Kind.TIME}
-        for at, token in enumerate(reading.tokens):
-            ends = at + 1 == len(reading.tokens) or token.kind == "stop"
-            stops = (n for n in range(at, len(reading.tokens)) if reading.tokens[n].kind == "stop")
-            stop = next(stops, len(reading.tokens))
-            is_end = any(value.end == at + 1 for value in times.values())
-            has_more = is_end and any(at < place < stop for place in times)
-            if not (ends or has_more):
-                continue
-            piece = range(start, at + 1)
-            minutes = next((times[place].minutes for place in piece if place in times), None)
-            inside = {n for value in times.values() for n in range(value.start, value.end)}
-            words = [reading.texts[n] for n in piece if n not in inside and reading.tokens[n].kind == "word"]
-            if minutes is not None:
-                way = self._way_of(tuple(reading.texts[n] for n in piece))
-                found.append(ToldTime(minutes, frozenset(pairwise(words)), way))
-            start = at + 1
-        return tuple(found)
+        return not self.services.find(reading.texts) and self._told_times.give_way(time, reading)
 
     def _text_keys(self) -> frozenset[str]:
         keys: set[str] = set()
@@ -200,18 +155,23 @@ class Grounds:
 
     def is_denied(self, word: str) -> bool:
         """Return whether a text that denies something is asked for by a word: "pets are not allowed", "my dog"."""
-        return any(_is_form(word, other) for other in self._denied)
+        short = f"{word[:-2]}{word[-1]}" if word.endswith(self.words.fleeting) else word  # "кошек" of "кошка"
+        return any(_is_form(one, other) for one in {word, short} for other in self._denied)
 
     def _denied_words(self) -> frozenset[str]:
-        code = self.language_code
-        said = [(words_of(text_in(each.say, code)), each) for each in self.facts.texts]
-        denying = [each for words, each in said if self.words.lists["negations"].are_in(words)]
-        asked = (words_of(text) for each in denying for text in (text_in(each.say, code), *each.examples.get(code, ())))
+        """The words of the texts that deny something, and of what is asked for them, that no other fact has."""
+        code, negations = self.language_code, self.words.lists["negations"]
+        denying, others = set[str](), set[str]()
+        for each in self.facts.texts:
+            said = words_of(text_in(each.say, code))
+            asked = (word for text in each.examples.get(code, ()) for word in words_of(text))
+            (denying if negations.are_in(said) else others).update(said, asked)
+        others.update(word for name in _names_of_things(self.facts, code) for word in words_of(name))
+        small = self.words.common | self.words.listed | self.words.frame
         return frozenset(
             word
-            for words in asked
-            for word in words
-            if len(word) > _SHORT and word not in self.words.common and word not in self.words.listed
+            for word in denying - others - small
+            if len(word) > _SHORT or (is_sign(word[0]) and not word.isdecimal())
         )
 
     def is_stated(self, word: str) -> bool:
@@ -254,7 +214,8 @@ class Grounds:
 
     def knows(self, word: str) -> bool:
         """Return whether a word is the language's, or the facts' in any of its forms."""
-        if any(form in self.words.common or form in self.words.listed for form in self.words.forms(word)):
+        words = self.words
+        if any(form in words.common or form in words.listed or form in words.frame for form in words.forms(word)):
             return True
         singulars = (word.removesuffix(ending) for ending in self.words.plural_endings)
         if word in self.vocabulary or any(one in self.vocabulary for one in singulars):
@@ -264,13 +225,16 @@ class Grounds:
 
     def _vocabulary(self) -> frozenset[str]:
         facts, code = self.facts, self.language_code
-        named = [fact.names for fact in facts.services] + [fact.names for fact in facts.topics]
-        named += [fact.names for fact in facts.people] + [fact.names for fact in facts.phones]
-        found = [name for names in named for name in names_in(names, code)]
+        found = [
+            *_names_of_things(facts, code),
+            *(name for fact in facts.phones for name in names_in(fact.names, code)),
+        ]
         exceptions = facts.hours.exceptions.values() if facts.hours else ()
         found += [name for each in exceptions for name in names_in(each.names, code)]
         found += names_in(facts.hours.of, code) if facts.hours else ()
         words = {word for name in found for word in words_of(name)}
+        others = {other for each in facts.texts for other in each.say}
+        words.update(capitals_in(text for other in others for text in said_in(facts, other)))  # "Wi-Fi" in any language
         self._stated = frozenset(
             words.union(self.prose, *map(words_of, (*said_in(facts, code), *capitals_in(self._texts))))
         )
@@ -284,6 +248,13 @@ class Grounds:
 def read(text: str, language_code: str) -> Reading:
     """The values of a text."""
     return read_values(text, language_code)
+
+
+def _names_of_things(facts: Facts, code: str) -> Iterator[str]:
+    """The names of services, topics and people."""
+    named = [each.names for each in facts.services] + [each.names for each in facts.topics]
+    named += [each.names for each in facts.people]
+    return (name for names in named for name in names_in(names, code))
 
 
 def said_in(facts: Facts, code: str) -> Iterator[str]:
@@ -308,13 +279,6 @@ def slots_in(results: Iterable[str]) -> tuple[BookableTime, ...]:
                 continue
             found.append(BookableTime(moment.weekday(), moment.hour * 60 + moment.minute, moment.date()))
     return tuple(found)
-
-
-def _piece(value: Value, reading: Reading) -> range:
-    """The places between the stops around a value."""
-    stops = [at for at, token in enumerate(reading.tokens) if token.kind == "stop"]
-    start = max((at + 1 for at in stops if at < value.start), default=0)
-    return range(start, min((at for at in stops if at >= value.end), default=len(reading.tokens)))
 
 
 def _authored(text: str) -> Authored:

@@ -12,17 +12,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from services.language.value import Reading
-from services.nlu.agent.claim_rules import unentailed
-from services.nlu.agent.clause_form import ClauseForm, consists_of, form_of, sentences_of, unit_of, without_stops
+from services.nlu.agent.caller_names import name_spans, text_without_names, without_names
+from services.nlu.agent.claim_rules import called_places, unentailed
+from services.nlu.agent.clause_form import (
+    ClauseForm,
+    consists_of,
+    form_of,
+    hedged_parts,
+    sentences_of,
+    unit_of,
+    without_stops,
+)
 from services.nlu.agent.deeds import broken_deed
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.grounds import Grounds, read
 from services.nlu.agent.language import find_language
+from services.nlu.agent.value_context import ages_in, without_ages
 from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
-_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person")
+_MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person", "denied")
 _OF_WORDS = ("claim", "thing")
 
 
@@ -56,7 +66,7 @@ class Guard:
         grounds = self._grounds[code]
         verdict, reply = PASSED, evidence.reply
         sentences = sentences_of(unit_of(reply, clause, code), code)
-        for sentence in sentences:
+        for sentence in (part for each in sentences for part in hedged_parts(each, grounds)):
             verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
             if not verdict.ok:
                 return verdict
@@ -66,9 +76,12 @@ class Guard:
     def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:
         reading = grounds.with_nights(grounds.without_names(read(unit, code)))
         reading = grounds.without_given(reading, [read(text, code) for text in evidence.caller])
+        reading = without_names(reading, name_spans(reading, evidence.caller, code))
+        ages = frozenset(age for text in evidence.caller for age in ages_in(read(text, code), grounds))
+        reading = without_ages(reading, grounds, said=ages) if ages else reading
         if not reading.texts or _is_authored(without_stops(reading), grounds):
             return PASSED
-        form = form_of(unit, reading, grounds)
+        form = form_of(unit, reading, grounds, called=called_places(reading, grounds, evidence))
         for rule in (self._deeds, self._values, self._words, self._affirmation, self._claims):
             verdict = rule(reading, form, grounds, evidence)
             if verdict is not None:
@@ -82,8 +95,7 @@ class Guard:
         return broken_deed(reading, form, grounds, evidence, self._can)
 
     def _values(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
-        said = (grounds.without_names(read(text, grounds.language_code)) for text in evidence.caller)
-        caller = tuple(grounds.with_nights(one) for one in said)
+        caller = tuple(grounds.with_nights(_said(text, grounds)) for text in evidence.caller)
         rules = ValueRules(grounds, evidence, caller=caller, has_facts=self._has_facts)
         return rules.check(reading, form)
 
@@ -97,19 +109,25 @@ class Guard:
         """A bare "yes" claims what the caller asked: it passes where that would."""
         if not form.affirms or not evidence.caller:
             return None
-        asked = grounds.without_names(read(evidence.caller[-1], grounds.language_code))
+        asked = _said(evidence.caller[-1], grounds)
         asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
         if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
         ending = _ending_of(asked, grounds)  # its "không" is no zero
         asked = replace(asked, values=tuple(value for value in asked.values if value.start < ending))
         claimed = ClauseForm(is_claim_of_caller=True)
-        alone = Evidence(tools=evidence.tools, done=evidence.done, computed=evidence.computed, now=evidence.now)
+        alone = replace(evidence, caller=(), reply="", earlier=(), asked=frozenset(), is_written_by_model=False)
         for rule in (self._deeds, self._values, self._words):
             if verdict := rule(asked, claimed, grounds, alone):
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         denied = _denied_word(asked, grounds) if evidence.is_written_by_model else ""
         return Verdict(False, "affirmed_denied", denied) if denied else None
+
+
+def _said(text: str, grounds: Grounds) -> Reading:
+    """What a caller said, without the names and ages that the caller gave."""
+    reading = read(text_without_names(text, grounds.language_code), grounds.language_code)
+    return without_ages(grounds.without_names(reading), grounds)
 
 
 def _asks_yes_or_no(sentence: str, grounds: Grounds) -> bool:

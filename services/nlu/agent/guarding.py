@@ -10,7 +10,7 @@ from datetime import datetime
 
 from services.language import data
 from services.language.capture_words import capture_words, has_capture
-from services.language.claims import honest_sentence
+from services.language.claims import asked_sentence, honest_sentence
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.ending import offer
 from services.nlu.agent.guard import Guard
@@ -59,6 +59,7 @@ def _texts(profile: AgentProfile, code: str) -> Iterator[str]:
     yield persona.greeting
     yield persona.farewell
     yield persona.unknown or honest_sentence(code)
+    yield asked_sentence(code)
     yield offer(code)
     yield from _language_names(profile, code)
     if has_capture(code):

@@ -34,6 +34,8 @@ class NumberRules:
         inside = {at for start, end, _ in people for at in range(start, end)}
         prices = [value for value in prices if value.start not in inside and not self._is_count(value, reading)]
         prices.sort(key=lambda value: value.start)
+        if (compared := self._compared(reading)) and not form.is_question:
+            return None if compared[1] else broken("price", compared[0], reading)
         if not prices:
             return self._free.check(reading, form)
         services = self._grounds.services.find(reading.texts)
@@ -73,6 +75,24 @@ class NumberRules:
         if may_echo and all(self._said_amount(price) for price in prices):
             return None
         return broken("price", wrong, reading)
+
+    def _compared(self, reading: Reading) -> tuple[Value, bool] | None:
+        """The amount that a clause compares with the price of the one service it names ("over 200"), and whether that
+        is so; None: it compares none.
+        """
+        lists, texts = self._grounds.words.lists, reading.texts
+        named = {each[2].id: each[2] for each in self._grounds.services.find(texts)}
+        price = self._grounds.price(next(iter(named.values()))) if len(named) == 1 else None
+        amounts_said = [value for value in reading.values if value.kind in (Kind.MONEY, Kind.NUMBER)]
+        if price is None or len(amounts_said) != 1 or amounts_said[0].currency not in ("", price.currency):
+            return None
+        amount = amounts_said[0]
+        if any(lists[name].are_in(texts) for name in ("cheaper", "dearer")):
+            return None  # how far two prices are apart
+        for name, sign in (("under", -1), ("over", 1)):
+            if any(lists[name].length(texts, amount.start - n) == n for n in (1, 2, 3) if amount.start >= n):
+                return amount, sign * (price.amount - amount.number) > 0
+        return None
 
     def _broken_gap(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
@@ -140,7 +160,8 @@ class NumberRules:
         if len(prices) != 1 or not services or lists["each"].are_in(reading.texts):
             return False
         numbers = [value for value in reading.values if value.kind is Kind.NUMBER and value.number > 1]
-        beside = any(value.end == start or end == value.start for value in numbers for start, end, _ in services)
+        ends = {value.end + n for value in numbers for n in (0, lists["classifiers"].length(reading.texts, value.end))}
+        beside = any(start in ends or end == value.start for value in numbers for start, end, _ in services)
         n_services = len({each[2].id for each in services})
         return beside or (lists["together"].are_in(reading.texts) and n_services > 1)
 
@@ -201,7 +222,9 @@ class NumberRules:
             named = self._grounds.services.find(asked.texts)
             if named or asked is self._caller[-1]:
                 ids = {each[2].id for each in named}
-                unknown = [word for word in asked.texts if not self._grounds.knows(word) and word.isalpha()]
+                inside = {at for value in asked.values for at in range(value.start, value.end)}
+                words = (word for at, word in enumerate(asked.texts) if at not in inside and word.isalpha())
+                unknown = [word for word in words if not self._grounds.knows(word)]
                 if len(ids) == 1 and not (unknown and self._grounds.words.is_closed_world):
                     return named[0][2]
                 if named or unknown:
@@ -244,7 +267,8 @@ class NumberRules:
             counted = self._grounds.words.lists["counted_people"]
             is_count = value.start > 0 and counts.length(reading.texts, value.start - 1)
             return not (is_count and counted.length(reading.texts, value.end))
-        if value.kind is Kind.NUMBER and self._may_be_price(value, reading):
+        is_compared = not form.is_question and self._compared(reading) is not None
+        if value.kind is Kind.NUMBER and (is_compared or self._may_be_price(value, reading)):
             return True  # checked as a price
         counted = self._grounds.words.lists["counted_people"]
         if value.kind is Kind.NUMBER and value.number == len(self._grounds.facts.people):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,6 +25,7 @@ from services.nlu.outputs import HangUp
 from services.nlu.plain_speech import PlainSpeech, after_thought
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.package import ClinicPackage
+from services.nlu.tools.outcome import is_unclear
 from services.nlu.tools.packages import AgentPackages
 from services.runtime.logs import get_logger
 
@@ -35,6 +36,9 @@ MAX_TOOL_ROUNDS = 4
 MAX_CALLS_A_ROUND = 8
 _NO_MORE = "No more tools can be called in this turn. Answer the caller now, in words to be spoken, with what is known."
 _ASK_FIRST = "Call it only when the caller has said yes to a question in which you read every argument back."
+_UNCLEAR = (
+    "Whether it was done is not known: tell the caller that you have asked for it and cannot see yet that it is done."
+)
 _WHOLE = CallTools(())
 """The mark that the text so far is complete: a block of code that was never closed swallows nothing of what follows."""
 
@@ -111,8 +115,9 @@ class PromptAgent:
             return
         messages = self._prompt(turn.call, history, turn.language_code)
         messages += (Message(Role.CALLER, user_text(turn.input)),)
+        deeds = frozenset(spec.name for spec in self.tools(turn.call.tenant_id) if spec.writes)
         if turn.objection:
-            messages += tuple(_result_message(call) for call in turn.results)
+            messages += _results_told(turn.results, deeds)
             messages += (Message(Role.TOOL, f"objection: {turn.objection}"),)
         has_said, must_answer = False, False
         made = {(call.name, call.arguments_json) for call in turn.results}
@@ -140,7 +145,7 @@ class PromptAgent:
             yield CallTools(tuple(wrote.calls))
             if wrote.is_enough:
                 return
-            messages += tuple(_result_message(call.result) for call in wrote.calls if call.result is not None)
+            messages += _results_told([call.result for call in wrote.calls if call.result is not None], deeds)
             if n_rounds == MAX_TOOL_ROUNDS - 1:
                 messages, must_answer = _to_be_answered(messages), True
         if not has_said:  # the model went round in circles: the caller is told the truth of it
@@ -261,8 +266,12 @@ def _to_be_answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     return (replace(messages[0], tools=()), *messages[1:], Message(Role.TOOL, _NO_MORE))
 
 
-def _result_message(call: ToolCall) -> Message:
-    return Message(Role.TOOL, f"{call.name}: {call.result_json}", called=call)
+def _results_told(calls: Iterable[ToolCall], deeds: Collection[str]) -> tuple[Message, ...]:
+    """Results for the model, and what to say of an unclear one. `deeds`: the tools that write."""
+    calls = tuple(calls)
+    told = tuple(Message(Role.TOOL, f"{call.name}: {call.result_json}", called=call) for call in calls)
+    is_open = any(call.name in deeds and is_unclear(call.result_json, tool=call.name) for call in calls)
+    return (*told, Message(Role.TOOL, _UNCLEAR)) if is_open else told
 
 
 def _messages_of(entry: Entry) -> Iterable[Message]:

@@ -81,7 +81,7 @@ def parts_of(reading: Reading, grounds: Grounds, evidence: Evidence) -> list[Day
             part = replace(part, day_parts=(*part.day_parts, value.part), words=(*part.words, value))
         elif at not in silent and (verb := _verb_at(reading.texts, at, values, grounds)) is not None:
             is_negated = _is_negated(reading, at, grounds)
-            if part.days is not None and _days_follow(reading, at):
+            if part.days is not None and _days_follow(reading, at, grounds):
                 found.append(part)
                 part = DayClaim(verb=verb, is_negated=is_negated, has_own_verb=True)
             else:
@@ -220,7 +220,8 @@ def _same_day(first: Days, second: Days) -> Days | None:
 
 
 def _with_verb(found: list[DayClaim], part: DayClaim, verb: Verb, *, is_negated: bool) -> DayClaim:
-    if part.has_own_verb and part.days is not None and part.verb is not verb:
+    is_of_coming = part.verb is Verb.COME and not part.times  # "come when you like, we are free"
+    if part.has_own_verb and part.days is not None and part.verb is not verb and not is_of_coming:
         found.append(part)
         return DayClaim(verb=verb, is_negated=is_negated, has_own_verb=True)
     is_opposite = {part.verb, verb} in ({Verb.CLOSE, Verb.OPEN}, {Verb.CLOSED, Verb.OPEN})
@@ -261,10 +262,16 @@ def _is_negated(reading: Reading, at: int, grounds: Grounds) -> bool:
     return False
 
 
-def _days_follow(reading: Reading, at: int) -> bool:
-    """Return whether days are the next thing named behind a verb: it is theirs then."""
+def _days_follow(reading: Reading, at: int, grounds: Grounds) -> bool:
+    """Return whether days are the next thing named behind a verb: it is theirs then, unless another part begins with
+    them.
+    """
     behind = next((value for value in reading.values if value.start > at), None)
-    return behind is not None and behind.kind in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE)
+    if behind is None or behind.kind not in (Kind.WEEKDAYS, Kind.DAY, Kind.DATE):
+        return False
+    stops = [one for one in range(at, behind.start) if reading.tokens[one].kind == "stop"]
+    begins = (grounds.words.lists[name].length(reading.texts, stop + 1) for stop in stops for name in ("but", "so"))
+    return not any(begins)
 
 
 def _is_until(texts: tuple[str, ...], at: int, values: Mapping[int, Value], grounds: Grounds) -> bool:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from services.language.dates import Moment, moment_in
 from services.language.value import Kind, Reading, Value
+from services.nlu.agent.facts import Topic
+from services.nlu.agent.grounds import Grounds
 from services.nlu.agent.number_rules import amounts
 from services.nlu.agent.schedule_claims import DayClaim, Verb
 
 _HALF_DAY_MIN = 12 * 60
+_MINUTES_IN_YEAR = 365 * 24 * 60
 _KEPT_MOMENTS = 128  # of what callers said, which a turn's clauses are held against again and again
 _MOST_DAYS = 31  # of a stretch that the caller named
 
@@ -25,6 +29,36 @@ def bare_hours(values: Sequence[Value]) -> list[Value]:
         for value, minute in minutes
         if 60 <= minute < _HALF_DAY_MIN + 60 and minute % 30 == 0
     ]
+
+
+def without_ages(reading: Reading, grounds: Grounds, *, said: frozenset[Decimal] | None = None) -> Reading:
+    """The reading without the ages of people. `said`: only those that the caller gave, who then hears them again."""
+    ages = [v for v in reading.values if _is_age(v, reading, grounds) and (said is None or _age_in(v) in said)]
+    if not ages:
+        return reading
+    places = {at for value in ages for at in range(value.start, value.end)}
+    tokens = (replace(token, kind="figures") if at in places else token for at, token in enumerate(reading.tokens))
+    return replace(reading, tokens=tuple(tokens), values=tuple(v for v in reading.values if v not in ages))
+
+
+def ages_in(reading: Reading, grounds: Grounds) -> Iterator[Decimal]:
+    """The ages that a text gives."""
+    return (_age_in(value) for value in reading.values if _is_age(value, reading, grounds))
+
+
+def _age_in(value: Value) -> Decimal:
+    return value.number if value.kind is Kind.NUMBER else Decimal(value.number // _MINUTES_IN_YEAR)
+
+
+def _is_age(value: Value, reading: Reading, grounds: Grounds) -> bool:
+    lists, texts, at = grounds.words.lists, reading.texts, value.start
+    inside = any(lists["ages"].length(texts, one) for one in range(at + 1, value.end + 1))
+    if value.kind is Kind.DURATION or inside:
+        return value.kind in (Kind.NUMBER, Kind.DURATION) and inside
+    spans = grounds.doable.find(texts)
+    children = {end for _, end, each in spans if isinstance(each, Topic)}
+    before = (at - n for n in range(1, 3) if at >= n and lists["aged"].length(texts, at - n) == n)
+    return value.kind is Kind.NUMBER and any(one in children for one in before)
 
 
 def filled(part: DayClaim, before: DayClaim | None, asked: DayClaim | None) -> DayClaim:

@@ -8,6 +8,7 @@ from datetime import date
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.deeds import tells_deeds_moment
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules, broken
@@ -157,8 +158,8 @@ class ValueRules:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
-        if self._is_told_of_a_deed(own):
-            return ""
+        if (is_so := tells_deeds_moment(own, reading, self._evidence, self._grounds.words)) is not None:
+            return "" if is_so else "free_time"
         if part.days is not None and part.days.is_unknown:
             if own.days is None and not own.times and own.verb is Verb.FREE and own.is_negated:
                 return ""  # on a day that there is not nothing is free
@@ -167,6 +168,8 @@ class ValueRules:
         is_claimed = not form.is_question and not form.is_ignorance
         if is_claimed and (own.days or own.times) and self._grounds.people.find(reading.texts):
             return "person_day"  # nothing is known of who is there when
+        if is_claimed and self._is_of_closed_part(own, reading):
+            return "hours"
         if verb in (Verb.FREE, Verb.TAKEN) and not self._is_price_free(reading, own):
             broken = self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
             is_of_caller = verb is Verb.TAKEN and not own.has_own_verb  # "I'm busy on Wednesday": not said of the house
@@ -175,15 +178,14 @@ class ValueRules:
             return self._broken_hours(own, part, reading, form)
         return self._broken_plain(own, part, reading, form)
 
-    def _is_told_of_a_deed(self, own: DayClaim) -> bool:
-        """Return whether a day with its time, of which the clause itself says nothing else, is a moment in the result
-        of a tool that has done something: "Your appointment is cancelled: Tuesday at 9 a.m.". What the caller said
-        before ("take me off") is not said of it.
+    def _is_of_closed_part(self, own: DayClaim, reading: Reading) -> bool:
+        """Return whether something is said of a part of a day in which it is closed, without a verb of the hours and
+        without a negation: "on Sundays we're only there in the morning".
         """
-        if not self._evidence.done or own.has_own_verb or own.days is None or not own.times:
+        if own.days is None or not own.day_parts or own.times or own.has_own_verb or own.days.is_unknown:
             return False
-        told = [slot for slot in slots_in(self._evidence.tools) if own.days.holds(slot)]
-        return all(any(slot.minute in time.minutes for slot in told) for time in own.times)
+        is_denied = self._grounds.words.lists["negations"].are_in(reading.texts)
+        return not is_denied and self._schedule.is_open(own.days, own.day_parts) is False
 
     def _is_price_free(self, reading: Reading, own: DayClaim) -> bool:
         return own.days is None and not own.times and bool(self._grounds.services.find(reading.texts))

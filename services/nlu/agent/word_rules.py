@@ -8,8 +8,16 @@ from itertools import pairwise
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.language.words import is_sign
-from services.nlu.agent.claim_rules import harmless_places, held_superlatives, may_name_caller, other_asked
+from services.nlu.agent.claim_rules import (
+    called_places,
+    caller_name_places,
+    harmless_places,
+    has_checked_figure,
+    held_superlatives,
+    other_asked,
+)
 from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.denied_things import allowed_though_denied
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds
@@ -27,7 +35,9 @@ class WordRules:
         self._grounds, self._evidence = grounds, evidence
 
     def check(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """The first name or thing that is not known; None: there is none."""
+        """The first name or thing that is not known, or denied; None: there is none."""
+        if (verdict := allowed_though_denied(reading, form, self._grounds, self._evidence)) is not None:
+            return verdict
         for rule in (
             self._check_human,
             self._check_superlatives,
@@ -157,7 +167,7 @@ class WordRules:
     def _check_names(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """A name in capitals, or behind a title, that neither the facts nor the caller gave."""
         lists = self._grounds.words.lists
-        said = self._said()
+        said, called = self._said(), called_places(reading, self._grounds, self._evidence)
         begins = True
         for at, token in enumerate(reading.tokens):
             if token.kind == "stop":
@@ -169,11 +179,28 @@ class WordRules:
             word = token.text.removesuffix("'s")
             is_known = self._grounds.knows(word) or word in said or lists["capitals"].length((word,), 0)
             is_strange = title and self._is_staff_unknown(reading, at) and not (form.is_question or form.is_ignorance)
-            if is_strange and token.is_capital:
+            if is_strange and token.is_capital and at not in called:
                 return Verdict(False, "name", token.text)
-            if is_name and not is_known and not form.is_ignorance and not self._is_value(reading, at):
-                return Verdict(False, "name", token.text)
+            if is_name and not form.is_ignorance and not self._is_value(reading, at):
+                if not is_known:
+                    return Verdict(False, "name", token.text)
+                if at not in called and self._is_mixed(reading, at):
+                    return Verdict(False, "name", " ".join(reading.texts[at - 1 : at + 1]))
         return None
+
+    def _is_mixed(self, reading: Reading, at: int) -> bool:
+        """Return whether a word in a capital and the one before it, each known, stand together nowhere: a first name of
+        one thing with the last name of another.
+        """
+        words, both = self._grounds.words, reading.tokens[max(0, at - 1) : at + 1]
+        small = (each.text in words.common or words.lists["capitals"].length((each.text,), 0) for each in both)
+        is_pair = len(both) == 2 and all(each.is_capital and each.kind == "word" for each in both)
+        if not is_pair or any(small) or self._is_value(reading, at - 1):
+            return False
+        pair = (both[0].text, both[1].text.removesuffix("'s"))
+        titles = any(words.lists[name].length(reading.texts, at - 1) for name in ("persons", "titles", "name_is_asked"))
+        said = (one for text in self._evidence.caller for one in pairwise(words_of(text)))
+        return not titles and pair not in self._grounds.pairs and pair not in said
 
     def _is_staff_unknown(self, reading: Reading, at: int) -> bool:
         """Return whether a name behind a title of staff is that of no person in the facts."""
@@ -192,9 +219,8 @@ class WordRules:
         people = self._grounds.people.find(texts)
         if not people or form.is_question or form.is_ignorance:
             return None
-        negations = self._grounds.words.lists["negations"]
-        if negations.are_in(texts) and not form.is_claim_of_caller:
-            return self._check_denied(reading, people)
+        if self._is_negated(texts) and not form.is_claim_of_caller:
+            return self._check_denied_person(reading, people)
         done = [hit for hit in self._grounds.doable.find(texts) if not _is_inside(hit, people)]
         if not done:
             return self._check_asked_for(people)
@@ -209,7 +235,18 @@ class WordRules:
                 return None
         return Verdict(False, "person", " ".join(texts[people[0][0] : people[0][1]]))
 
-    def _check_denied(self, reading: Reading, people: list[tuple[int, int, Person]]) -> Verdict | None:
+    def _is_negated(self, texts: tuple[str, ...]) -> bool:
+        """Return whether there is a negation that is none of a courtesy: "No problem, Doctor Mai sees children"."""
+        lists = self._grounds.words.lists
+        polite = {
+            at
+            for name in ("assents", "courtesies")
+            for start, end, _ in lists[name].find(texts)
+            for at in range(start, end)
+        }
+        return any(lists["negations"].length(texts, at) for at in range(len(texts)) if at not in polite)
+
+    def _check_denied_person(self, reading: Reading, people: list[tuple[int, int, Person]]) -> Verdict | None:
         done = [hit for hit in self._grounds.doable.find(reading.texts) if not _is_inside(hit, people)]
         denied = [(person, each[2].id) for _, _, person in people for each in done]
         if done and len(people) == 1 and not any(thing in person.does for person, thing in denied):
@@ -245,17 +282,18 @@ class WordRules:
             claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
         if not claims or (form.is_echo and not form.is_claim_of_caller):
             return None
-        said = self._said() if not form.is_claim_of_caller else frozenset()
-        may_name = may_name_caller(reading, self._grounds, self._evidence)
+        if has_checked_figure(reading) and not form.is_claim_of_caller:
+            return None
         polite = harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
+        if not form.is_claim_of_caller:
+            polite |= called_places(reading, self._grounds, self._evidence)
+            polite |= caller_name_places(reading, self._grounds, self._evidence)
         for at, token in enumerate(reading.tokens):
             is_letter = len(token.text) == 1 and not is_sign(token.text)
             if token.kind != "word" or is_letter or self._grounds.knows(token.text.removesuffix("'s")):
                 continue
             if at in polite or any(value.start <= at < value.end for value in reading.values):
                 continue
-            if token.is_capital and may_name and token.text in said:
-                continue  # "Thank you, Peter"
             return Verdict(False, "thing", token.text)
         return None
 

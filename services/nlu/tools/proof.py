@@ -83,7 +83,9 @@ class _Reading:
         self._undoes, self._n_fields = undoes, 0
 
     def of_object(self, fields: Mapping[object, object], depth: int) -> Iterator[Proof]:
-        names = {_plain(str(key)[:100]): value for key, value in fields.items()} if len(fields) <= _MOST_FIELDS else {}
+        names = (
+            {field_name(str(key)[:100]): value for key, value in fields.items()} if len(fields) <= _MOST_FIELDS else {}
+        )
         self._n_fields += len(fields)
         if depth > _DEEPEST or self._n_fields > _MOST_FIELDS:
             yield Proof.UNKNOWN
@@ -112,7 +114,7 @@ class _Reading:
             yield from (Proof.REFUSED,) if _is_empty(value) else ()
         elif name in _CODES or name.endswith("statuscode"):
             yield from _of_code(value)
-        elif _is_identifier(name) and not isinstance(value, bool):
+        elif is_identifier(name) and not isinstance(value, bool):
             yield from (Proof.DONE,) if value else (Proof.UNKNOWN,) if name == "id" else ()
         elif not isinstance(value, Mapping | list) and not name.startswith(_REQUEST_IDS):
             self.has_content = self.has_content or not _is_empty(value)
@@ -191,7 +193,7 @@ class _Reading:
         return Proof.DONE if outcomes("done").are_in(words, spaced) else None
 
 
-def _is_identifier(name: str) -> bool:
+def is_identifier(name: str) -> bool:
     """Return whether a field holds the key of what was made, and not that of a person or a request."""
     if name.endswith(_IDENTIFIERS) or name in {"id", "uid", "uuid"}:
         return True
@@ -242,5 +244,5 @@ def _is_empty(value: object) -> bool:
     return not value
 
 
-def _plain(name: str) -> str:
+def field_name(name: str) -> str:
     return _SEPARATORS.sub("", without_marks(name.casefold()))

@@ -198,7 +198,7 @@ def test_the_guard_lets_it_be_told_by_the_result_alone(language: str, starts: st
     clause = words.say("booked", when=words.at(words.date(moment.date()), moment.time()))
     now = NOW.replace(tzinfo=profile.zone)
     result = json.dumps({"status": "done", "booked": starts, "service": "", "name": "A", "phone": "0912345678"})
-    done = Evidence(caller=("yes",), tools=(result,), done=frozenset({"clinic_book"}), now=now)
+    done = Evidence(caller=("yes",), tools=(result,), deeds=(result,), done=frozenset({"clinic_book"}), now=now)
     assert not guard.check(clause, language=language, evidence=Evidence(caller=("yes",), now=now)).ok
     verdict = guard.check(clause, language=language, evidence=done)
     assert verdict.ok, verdict

@@ -16,6 +16,7 @@ GUARDS = {name: guard_of(PROFILES[name]) for name in ("clinic", "hotel")}
 NOW = datetime(2026, 11, 30, 9)  # a Monday
 FREED = datetime(2026, 12, 3, 11, 30)  # no free time of the clinic's file
 RESULT = '{"status": "done", "freed": "2026-12-03T11:30"}'
+BOOKED = '{"status": "done", "booked": "2026-12-04T09:00"}'
 CONSENTS = {
     "en": ["Yes, cross me off.", "Yes, I'm busy, it's closed for me.", "Sure, I can't come.", "Go ahead, free it up."],
     "vi": ["Ừ, hôm đó chị nghỉ.", "Ừ, anh bận rồi.", "Đúng rồi, chị không đến được."],
@@ -34,17 +35,25 @@ def test_a_moment_in_a_deeds_result_is_told_whatever_the_caller_said_before(code
     text = words.say(name, when=words.at(words.date(FREED.date()), FREED.time()))
     head, colon, moment = text.partition(":") if code == "en" else ("", "", text)
     deed = {"cancelled": "clinic_cancel", "booked": "clinic_book", "moved": "clinic_move"}[name]
-    given = {"caller": (said,), "tools": (RESULT,), "done": frozenset({deed})}
+    given = {"caller": (said,), "tools": (RESULT,), "deeds": (RESULT,), "done": frozenset({deed})}
     assert rule(moment, language=code, reply=head + colon, **given) == ""
 
 
 def test_a_moment_that_is_in_no_result_is_not_told() -> None:
     said: dict[str, object] = {"caller": ("Yes, take me off.",), "reply": "Your appointment is cancelled: "}
-    deed = {"tools": (RESULT,), "done": frozenset({"clinic_cancel"})}
-    assert rule("Thursday, December 3 at 2 p.m.", **said, **deed) == "hours"
-    assert rule("Wednesday, December 2 at 11:30 a.m.", **said, **deed) == "hours"
+    deed = {"tools": (RESULT,), "deeds": (RESULT,), "done": frozenset({"clinic_cancel"})}
+    assert rule("Thursday, December 3 at 2 p.m.", **said, **deed) == "free_time"
+    assert rule("Wednesday, December 2 at 11:30 a.m.", **said, **deed) == "free_time"
     assert rule("We are closed on Thursday, December 3 at 11:30 a.m.", **said, **deed) == "hours"
     assert rule("Thursday, December 3 at 11:30 a.m.", caller=said["caller"]) == "hours"
+
+
+def test_a_moment_that_was_only_looked_up_is_not_told_of_a_deed() -> None:
+    looked_up = '{"status": "done", "taken": ["2026-12-03T11:30"]}'
+    done = {"tools": (looked_up, BOOKED), "deeds": (BOOKED,), "done": frozenset({"clinic_book"})}
+    said: dict[str, object] = {"caller": ("Yes, at nine, I'm busy then.",), "reply": "Your appointment is booked: "}
+    assert rule("Friday, December 4 at 9 a.m.", **said, **done) == ""
+    assert rule("Thursday, December 3 at 11:30 a.m.", **said, **done) != ""
 
 
 @pytest.mark.parametrize(

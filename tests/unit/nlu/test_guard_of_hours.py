@@ -76,3 +76,27 @@ CLINIC, HOTEL = "clinic", "hotel"
 )
 def test_a_part_has_its_own_days_and_times(clause: str, asked: str, code: str, agent: str, broken: str) -> None:
     assert model(clause, asked, code, agent) == broken
+
+
+@pytest.mark.parametrize(
+    ("clause", "asked", "code", "agent", "broken"),
+    [
+        ("On Sundays we're only there in the morning.", "Is it closed on Sunday afternoon too?", "en", CLINIC, "hours"),
+        ("On Sundays we're not there.", "Is it closed on Sunday afternoon too?", "en", CLINIC, ""),
+        ("The front desk is only staffed until eleven at night.", "We'll be late.", "en", HOTEL, ""),
+        ("The front desk is staffed until one at night.", "We'll be late.", "en", HOTEL, "hours"),
+        ("Dạ thứ Năm còn nhiều chỗ lắm ạ.", "Chị đến thứ Năm được không?", "vi", CLINIC, "free_time"),
+        ("Dạ thứ Năm chị đến giờ nào cũng còn chỗ.", "Chị đến thứ Năm được không?", "vi", CLINIC, "hours"),
+        ("Dạ còn ạ.", "Thứ Năm còn chỗ không?", "vi", CLINIC, "affirmed_free_time"),
+        ("Dạ còn ạ.", "Thứ Sáu còn chỗ không?", "vi", CLINIC, ""),
+        ("Dạ thứ Năm hết chỗ rồi ạ, còn thứ Sáu lúc 9 giờ sáng ạ.", "Thứ Năm?", "vi", CLINIC, ""),
+        ("Dạ thứ Năm không còn chỗ, chỉ có thứ Sáu lúc 9 giờ sáng ạ.", "Thứ Năm?", "vi", CLINIC, ""),
+        ("Dạ thứ Năm không còn chỗ, chỉ có thứ Sáu lúc 10 giờ sáng ạ.", "Thứ Năm?", "vi", CLINIC, "free_time"),
+        ("下午两点以后可以入住，退房时间是中午十二点之前。", "几点能入住？", "zh", HOTEL, ""),
+        ("下午两点以后可以入住，退房时间是下午两点。", "几点能入住？", "zh", HOTEL, "time"),
+        ("The earliest opening we have is tomorrow.", "When is the soonest?", "en", CLINIC, ""),
+        ("The earliest opening we have is today.", "When is the soonest?", "en", CLINIC, "free_time"),
+    ],
+)
+def test_free_and_staffed_are_said_in_many_words(clause: str, asked: str, code: str, agent: str, broken: str) -> None:
+    assert model(clause, asked, code, agent) == broken

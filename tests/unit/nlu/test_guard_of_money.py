@@ -61,3 +61,38 @@ def test_what_two_prices_are_apart_is_no_price_of_one(
     clause: str, asked: str, code: str, agent: str, broken: str
 ) -> None:
     assert model(clause, asked, code, agent) == broken
+
+
+@pytest.mark.parametrize(
+    ("clause", "asked", "code", "agent", "broken"),
+    [
+        ("Yes, it is.", "Is the crown over 200?", "en", "clinic", ""),
+        ("Yes, it is.", "Is the crown over 300?", "en", "clinic", "affirmed_price"),
+        ("Yes, a filling is 50 dollars.", "Is a filling less than 60 dollars?", "en", "clinic", ""),
+        ("Yes.", "Is a filling less than 50 dollars?", "en", "clinic", "affirmed_price"),
+        ("A filling is over 60 dollars.", "What is a filling?", "en", "clinic", "price"),
+        ("Yes, it's thirty-five dollars.", "Is a cleaning more than thirty?", "en", "clinic", ""),
+        ("Dạ có ạ.", "Trám răng có hơn 400 nghìn không?", "vi", "clinic", ""),
+        ("Dạ có ạ.", "Trám răng có hơn 600 nghìn không?", "vi", "clinic", "affirmed_price"),
+        ("Dạ, tổng cộng bọc hai cái răng sứ là 6 triệu đồng ạ.", "Bọc hai cái răng sứ?", "vi", "clinic", ""),
+        ("Dạ, tổng cộng bọc hai cái răng sứ là 3 triệu đồng ạ.", "Bọc hai cái răng sứ?", "vi", "clinic", "price"),
+        ("За три ночи выйдет 10500 рублей.", "Сколько стоят три ночи в одноместном номере?", "ru", "hotel", ""),
+        ("За три ночи выйдет 10400 рублей.", "Сколько стоят три ночи в одноместном номере?", "ru", "hotel", "price"),
+        ("We offer free Wi-Fi throughout the hotel.", "Do you have Wi-Fi?", "en", "hotel", ""),
+        ("We offer free laundry.", "Do you have laundry?", "en", "hotel", "price"),
+        ("It takes an hour.", "Is whitening quick?", "en", "clinic", ""),
+        ("It takes half an hour.", "Is whitening quick?", "en", "clinic", "duration"),
+        ("The transfer is $15 per trip, and the ride takes about 40 minutes.", "The airport?", "en", "hotel", ""),
+        (
+            "The transfer is $15 per trip, and the ride takes about 30 minutes.",
+            "The airport?",
+            "en",
+            "hotel",
+            "duration",
+        ),
+    ],
+)
+def test_an_amount_of_the_question_is_compared_and_one_of_the_answer_is_held(
+    clause: str, asked: str, code: str, agent: str, broken: str
+) -> None:
+    assert model(clause, asked, code, agent) == broken

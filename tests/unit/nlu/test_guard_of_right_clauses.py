@@ -25,7 +25,7 @@ def model(clause: str, asked: str, code: str = "en", agent: str = "clinic", repl
         ("Breakfast is 8 dollars a person.", "And breakfast?", "en", "hotel", ""),
         ("I'm a person like you.", "Who are you?", "en", "hotel", "human"),
         ("We don't take dogs.", "What about my dog?", "en", "hotel", ""),
-        ("Yes, we take dogs.", "What about my dog?", "en", "hotel", "claim"),
+        ("Yes, we take dogs.", "What about my dog?", "en", "hotel", "denied"),
         ("Собак мы не принимаем.", "Можно с собакой?", "ru", "hotel", ""),
         ("As for a jacuzzi, I have no idea.", "Is there a jacuzzi?", "en", "hotel", ""),
         ("As for a jacuzzi, it is on the roof.", "Is there a jacuzzi?", "en", "hotel", "thing"),

@@ -1,0 +1,52 @@
+"""Guard rule for things that a text of the facts denies: what a model says of one has to deny it too. Sans-IO.
+
+"Pets are not allowed" is a text; "dogs are welcome", "we don't mind dogs" and, where the caller asked for a dog, "that
+is fine" are stopped.
+"""
+
+from __future__ import annotations
+
+from services.language.phrases import words_of
+from services.language.value import Reading
+from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.evidence import Evidence, Verdict
+from services.nlu.agent.grounds import Grounds
+
+_OBJECTION_REACH = 3  # tokens from a negation to the objection that it denies: "no big problem"
+
+
+def allowed_though_denied(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+    """The first denied thing of which a model says something without a negation; None: there is none."""
+    if not evidence.is_written_by_model or form.is_ignorance or form.is_question or form.is_echo:
+        return None
+    words, start = grounds.words, 0
+    for end in range(len(reading.texts) + 1):
+        if end < len(reading.texts) and not words.lists["but"].length(reading.texts, end):
+            continue
+        part = reading.texts[start:end]
+        named = [text for text in part if any(map(grounds.is_denied, words.forms(text)))]
+        if named and not _denies(part, grounds):
+            return Verdict(False, "denied", named[0])
+        start = end
+    return _allowed(reading, grounds, evidence)
+
+
+def _allowed(reading: Reading, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+    """What is said to be fine, in whatever words, where the caller asked about a denied thing."""
+    found = grounds.words.lists["suits"].find(reading.texts)
+    if not found or reading.values or _denies(reading.texts, grounds) or grounds.doable.find(reading.texts):
+        return None
+    asked = (word for text in evidence.caller[-1:] for word in words_of(text))
+    is_denied = any(grounds.is_denied(form) for word in asked for form in grounds.words.forms(word))
+    return Verdict(False, "denied", " ".join(reading.texts[found[0][0] : found[0][1]])) if is_denied else None
+
+
+def _denies(texts: tuple[str, ...], grounds: Grounds) -> bool:
+    """Return whether words deny something: "we don't mind" allows it."""
+    lists = grounds.words.lists
+    for at in range(len(texts)):
+        length = lists["negations"].length(texts, at)
+        behind = range(at + length, min(len(texts), at + length + _OBJECTION_REACH))
+        if length and not any(lists["objections"].length(texts, one) for one in behind):
+            return True
+    return False
