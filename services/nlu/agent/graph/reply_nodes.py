@@ -53,6 +53,8 @@ class ReplyNodes:
         elif work.finding:
             work.has_effect = work.has_effect or _is_answer(work.finding)
         text = work.finding.text if work.finding else ""
+        if work.parts and work.finding:  # what is asked comes at the end: a yes may be meant for no other question
+            text = text.removesuffix(self._wishes[work.language_code].question(work.finding.dialogue)).rstrip()
         if work.is_plain:
             text = self._answers[work.language_code].plain(text)
         if work.said and not (work.finding and (work.finding.act or work.finding.next is Next.CONFIRM)):
