@@ -120,7 +120,8 @@ class PiperEngine:
             raise
         except Exception as error:  # onnxruntime raises many kinds of errors for a file that is not as it must be
             why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            raise NotServing(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
+            kind = NotServing if self._espeak.pid else StartupError  # without espeak-ng's process another start may do
+            raise kind(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
         if self._level_dbov is None:
             raise NotServing(f"{path} makes no sound: fetch it again or name another voice")
         self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))

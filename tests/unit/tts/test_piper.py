@@ -1,7 +1,7 @@
 """The embedded Piper voice itself."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import pytest_asyncio
 
 from services.audio.leveller import PAUSE_S, TARGET_DBOV, Leveller
 from services.audio.speech_level import SpeechLevelMeter
-from services.runtime.errors import NotServing
+from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.tts.engine import Line, Speech
 from services.tts.engines.piper import CHUNK_FRAMES, PiperEngine
+from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, VitsNetwork
 
@@ -119,6 +120,23 @@ async def test_a_voice_that_is_broken_is_one_clear_line_and_no_reason_to_start_a
     with pytest.raises(NotServing, match=fault) as refused:
         await engine.load()
     assert "\n" not in str(refused.value)
+    await engine.close()
+
+
+class EndingEspeak(EspeakProcess):
+    """Its process ends when it is first asked for phonemes."""
+
+    def phonemes(self, texts: Sequence[str], *, voice: str) -> list[str]:
+        self.close()
+        raise EngineFailed("espeak-ng's process failed")
+
+
+async def test_a_start_at_which_the_process_of_espeak_ng_ends_is_tried_again() -> None:
+    engine = PiperEngine(TtsSettings())
+    engine._espeak = EndingEspeak(None, None)
+    with pytest.raises(StartupError, match="process failed") as refused:
+        await engine.load()
+    assert not isinstance(refused.value, NotServing)
     await engine.close()
 
 

@@ -203,6 +203,7 @@ class GraphAgent:
             history=history,
             heard=heard_of(turn),
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
+            objected=turn.objected,
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
         bookings = self._bookings.get(work.language_code)

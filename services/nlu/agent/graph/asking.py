@@ -33,6 +33,7 @@ class Asking:
     particles: tuple[Words, ...]  # those that point at nothing among a sentence's last words
     person_pronouns: tuple[Words, ...]
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
+    wants: tuple[Words, ...]  # with one of these a thing that is named alone is wanted
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
@@ -56,6 +57,8 @@ class Asking:
     letter_remarks: tuple[Words, ...]  # behind a name, before a letter of it: "with a K"
     slot_names: Mapping[str, tuple[Words, ...]]  # how callers name what was read back
     titles: tuple[Words, ...]  # before a name, or behind it
+    of_staff: tuple[Words, ...]  # titles of people who work there
+    wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
@@ -126,6 +129,7 @@ def _read(language: str) -> Asking:
         particles=listed("follow_ups.particles"),
         person_pronouns=listed("follow_ups.person_pronouns"),
         question_words=listed("follow_ups.question_words"),
+        wants=listed("follow_ups.wants"),
         places=listed("words.places"),
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
@@ -151,6 +155,8 @@ def _read(language: str) -> Asking:
         letter_remarks=listed("names.letter_remarks"),
         slot_names={name: listed(f"slot_names.{name}") for name in data.table(REFERENCE, FILE, "slot_names")},
         titles=listed("names.titles"),
+        of_staff=listed("names.of_staff"),
+        wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         names_behind=listed("names.behind"),

@@ -27,6 +27,8 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import SwitchLanguage, Transfer
 
+_OF_ANOTHER = frozenset({"affirmed_name", "affirmed_thing", "affirmed_person", "affirmed_person_day"})
+"""Rules of the guard by which a yes was stopped since the question names somebody or something else."""
 _NO_QUESTIONS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number"}
 
 
@@ -56,7 +58,8 @@ class ReplyNodes:
         if work.parts and work.finding:  # what is asked comes at the end: a yes may be meant for no other question
             text = text.removesuffix(self._wishes[work.language_code].question(work.finding.dialogue)).rstrip()
         if work.is_plain:
-            text = self._answers[work.language_code].plain(text)
+            answers = self._answers[work.language_code]
+            text = answers.beside(text) if work.objected in _OF_ANOTHER else answers.plain(text)
         if work.said and not (work.finding and (work.finding.act or work.finding.next is Next.CONFIRM)):
             text = _unsaid(text, work.said)
         work.said = f"{work.said} {text}".strip()

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from services.language.words import normalise
 from services.nlu.agent.facts import Money, Service, price_in
-from services.nlu.agent.graph.asking import refers
+from services.nlu.agent.graph.asking import is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
@@ -140,6 +140,13 @@ class ServiceAnswers:
         names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
         return self._found([self._words.say("offered", services=names)], services, dialogue, "offered", is_exact=True)
 
+    def not_offered(self, dialogue: Dialogue) -> Finding:
+        """Answer that a thing is not known, and which are. Where appointments are made, ask whether one is wanted."""
+        every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
+        found = self._findings.not_known(self._words.say("offered_unknown", services=every), dialogue, "offered")
+        ask = "more" if self._finder.lets_rooms else "appointment"
+        return replace(found, text=f"{found.text} {self._words.ask(ask)}", dialogue=replace(found.dialogue, asked=ask))
+
     def _of_a_kind(self, part: Part) -> list[Service]:
         """The services whose first names have the word that is asked about: both rooms of "what kinds of rooms"."""
         said = {word for word in part.slots.words if self._finder.is_shared(word)}
@@ -165,13 +172,19 @@ class ServiceAnswers:
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
-        if strange or (not dialogue.service and dialogue.n_unknown and refers(part.slots.words, self._finder.words)):
+        is_of_another = is_text(dialogue.kind) or (bool(dialogue.n_unknown) and not dialogue.service)
+        if strange or (is_of_another and not self.asks_for_all(part)):
             return [], not part.slots.topics and not strange, True
         return (
             ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),
             True,
             False,
         )
+
+    def asks_for_all(self, part: Part) -> bool:
+        """Return whether every price may be wanted, and not that of the thing just asked about: "your prices"."""
+        lists, words = self._finder.words, part.slots.words
+        return has_any(words, lists.evidence["price_lists"]) and not refers(words, lists)
 
     def _found(
         self, texts: list[str], services: list[Service], dialogue: Dialogue, kind: str, *, is_exact: bool

@@ -24,7 +24,7 @@ from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
-from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_verb, places_of
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, places_of
 from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.graph.when import When
 
@@ -175,6 +175,15 @@ class SlotFinder:
         """Return whether a thing is named that is let by the night."""
         return any(self._per.get(one.id) == _NIGHT for one in slots.services)
 
+    @property
+    def lets_rooms(self) -> bool:
+        """Return whether things are let by the night."""
+        return _NIGHT in self._per.values()
+
+    def names_any_room(self, words: Words) -> bool:
+        """Return whether words speak of a room of any kind, where rooms are let: "is there a room left?"."""
+        return self.lets_rooms and any(map(self.is_shared, words))
+
     def is_one(self, slots: Slots, period: str) -> bool:
         """Return whether a sentence says one of what prices are for by its number: "one night"."""
         return self._counting.is_one(slots.words, period)
@@ -213,7 +222,7 @@ class SlotFinder:
             for thing_id, forms in things
             for form in forms
             for start, end in places_of(words, form, between)
-            if not is_verb(words, start, end, form, self.words)
+            if not is_other_word(words, start, end, form, self.words)
         ]
         places = {place for start, end in spans_of(words, self.words.places) for place in range(start, end)}
         found = [one for one in found if not places & set(range(one.start, one.end))]
@@ -246,7 +255,9 @@ class SlotFinder:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if (days or moment.day) and may_be_hour(value, reading, self.words, self._language):
+                case Kind.NUMBER if (days or moment.day) and may_be_hour(
+                    value, reading, self.words, self._language, lets_rooms=self.lets_rooms
+                ):
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight
                     if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
                         times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]

@@ -16,8 +16,9 @@ from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.held import HeldBookings
+from services.nlu.agent.graph.kind_rules import SAID_BY
 from services.nlu.agent.graph.moved_times import is_at
-from services.nlu.agent.graph.reading import SAID_BY, Part
+from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wishes import Taken
@@ -40,6 +41,10 @@ class StandingBookings(HeldBookings):
     def see(self, seen: Seen) -> None:
         super().see(seen)
         self.wanted_phone = ""
+
+    @property
+    def sees_appointments(self) -> bool:
+        return self._seen.own is not None
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)

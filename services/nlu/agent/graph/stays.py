@@ -66,10 +66,14 @@ class Stays(StandingBookings):
         if part.kind == "change" and not part.doubts and not self.is_open(dialogue):
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
-        asks_price = has_any(part.slots.words, self._finder.words.price_words)
+        lists = self._finder.words
+        asks_price = has_any(part.slots.words, (*lists.price_words, *lists.evidence["asks_what"]))
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
         may_want = may_want or (part.kind == "price" and not asks_price)
-        if names_stay and may_want and not self.is_open(dialogue):  # "is a double free on Friday?"
+        slots = part.slots
+        is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
+        asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
+        if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"
             part = replace(part, kind="book", doubts=(), is_follow_up=False)
         return super().take(part, dialogue, now)
 

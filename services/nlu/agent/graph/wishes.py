@@ -44,6 +44,11 @@ class Wishes(WishTimes):
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
 
+    @property
+    def sees_appointments(self) -> bool:
+        """Tell if appointments that stand can be looked up."""
+        return False
+
     def call_back(self, dialogue: Dialogue) -> Taken | None:
         """A request to be called back, in place of a wish that could not be taken down; None: the agent takes none."""
         wish = dialogue.wish

@@ -38,6 +38,7 @@ class Work:
     has_effect: bool = False  # something in the turn was answered, or taken up
     said: str = ""
     is_plain: bool = False
+    objected: str = ""  # the guard's rule that an earlier reply to this turn broke
     confidence: float | None = None  # of the text, 0 to 1; None: not known
     heard: Heard = field(default_factory=lambda: Heard(""))
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
