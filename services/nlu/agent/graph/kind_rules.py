@@ -124,8 +124,8 @@ def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: S
         return decided
     if has_any(slots.words, finder.words.evidence[SAID_BY[kind]]):
         return decided
-    other = next(one for one in guesses if one.kind not in SAID_BY)
-    return (other.kind if other.score >= _WEAK_SCORE else UNKNOWN), ()
+    other = next((one for one in guesses if one.kind not in SAID_BY), None)
+    return (other.kind if other and other.score >= _WEAK_SCORE else UNKNOWN), ()
 
 
 def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
