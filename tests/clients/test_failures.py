@@ -247,6 +247,8 @@ def test_sound_of_a_microphone_comes_on_stdin(stack: GuardedStack, tmp_path: Pat
         (["hear", "IN.wav", "--agent"], "hear: --agent needs a value"),
         (["hear", "IN.wav", "more"], "hear: needed: hear IN.wav"),
         (["watch", "--count", "-1"], "watch: --count wants a whole number: -1"),
+        (["hear", "-", "--sample-rate", "0"], "hear: --sample-rate wants 8000, 16000, 24000 or 48000: 0"),
+        (["call", "-", "OUT", "--sample-rate=44100"], "call: --sample-rate wants 8000, 16000, 24000 or 48000: 44100"),
         (["say", "x", "OUT", "--rate", "1e3"], "say: --rate wants a number: 1e3"),
         (["chat", "--deadline", "0.0"], "chat: --deadline wants a number: 0.0"),
         (["chat", "--target", "127.0.0.1:1,a:65536"], "chat: --target wants HOST:PORT,...: 127.0.0.1:1,a:65536"),
