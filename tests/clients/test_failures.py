@@ -327,6 +327,31 @@ def test_a_stdin_that_cannot_be_read_has_no_samples(tmp_path: Path) -> None:
         assert (ran.returncode, ran.stderr) == (2, b"hear: -: the file has no samples\n"), ran
 
 
+def test_a_stdin_that_cannot_be_read_ends_a_chat(stack: GuardedStack, tmp_path: Path) -> None:
+    for command in LANGUAGES.values():
+        to_write = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        arguments = [*command, "chat", "--deadline", "60", *stack.flags(stack.nlu.target)]
+        ran = subprocess.run(arguments, stdin=to_write, capture_output=True, env=environment(), timeout=60, check=False)
+        os.close(to_write)
+        assert (ran.returncode, ran.stderr) == (0, b""), ran
+
+
+def test_an_output_that_cannot_be_written_is_told_by_the_exit_code(stack: GuardedStack) -> None:
+    for command in LANGUAGES.values():
+        hear = ["hear", str(CLIP), "--fast", "--deadline", "60", *stack.flags(stack.stt.target)]
+        for arguments in (["say", "--help"], hear):
+            with Path("/dev/full").open("wb") as full:
+                ran = subprocess.run(
+                    [*command, *arguments],
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    env=environment(),
+                    timeout=60,
+                    check=False,
+                )
+            assert (ran.returncode, ran.stderr) == (141, b""), ran
+
+
 def test_help_behind_two_dashes_is_an_operand(tmp_path: Path) -> None:
     ran = run_all(["say", "--target", "127.0.0.1:9", "--", "--help", "OUT"], tmp_path)
     assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
