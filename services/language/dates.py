@@ -32,6 +32,7 @@ _BETWEEN = (  # lists of words that stand between a weekday and its date: "Frida
     *("time_openings", "day_openings", "articles", "this_words", "next_words", "this_behind", "next_behind"),
     *("week_words", "month_openings"),
 )
+_NIGHT = "night"  # a part of the day, and the first half of many a word
 _LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
 
 
@@ -485,7 +486,8 @@ class _Finder:
 
     def _part(self) -> str:
         for value in self.reading.values:
-            if not self._is_used(value) and value.part and value.kind in (Kind.PART, Kind.TIME):
+            is_part = value.part and value.kind in (Kind.PART, Kind.TIME) and not self._is_used(value)
+            if is_part and not self._names_a_thing(value):
                 return value.part
         texts = self.reading.texts
         for at in range(len(texts)):  # "tonight", "sáng nay", "明晚" name a day and a part of it
@@ -496,6 +498,15 @@ class _Finder:
                 if inner or last:
                     return (inner or last or (0, ""))[1]
         return ""
+
+    def _names_a_thing(self, value: Value) -> bool:
+        """Return whether a word for the night stands apart from the day and the time that are said: "a night guard on
+        Wednesday at three".
+        """
+        if value.kind is not Kind.PART or value.part != _NIGHT:
+            return False
+        moments = [v for v in self.reading.values if v.kind in (Kind.TIME, Kind.DATE, Kind.DAY, Kind.WEEKDAYS)]
+        return bool(moments) and not any(self._are_beside(one, value.start, value.end) for one in moments)
 
     def _minute(self, value: Value, part: str) -> int:
         """The minute of the day that is meant: in the part of the day that is said, else in the hours people keep."""

@@ -4,13 +4,14 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Generic, TypeVar
 
 from services.language.words import is_sign
 
 V = TypeVar("V")
 
+_KEPT_TEXTS = 512  # of calls, whose clauses are looked at again and again
 _APOSTROPHES = str.maketrans(dict.fromkeys("\u2018\u2019\u02bc\u00b4\u0060\uff07", "'"))
 _SILENT = str.maketrans(dict.fromkeys("\u00ad\u200c\u200d\u2060\ufeff"))
 _STRESS = re.compile("[\u0300-\u036f]+")
@@ -111,7 +112,8 @@ class PhraseTable(Generic[V]):
 
     def find(self, texts: tuple[str, ...]) -> list[tuple[int, int, V]]:
         """Every phrase in a text as (start, end, meaning), none inside another."""
-        found, at = [], 0
+        found: list[tuple[int, int, V]] = []
+        at = len(texts) if self.openings.isdisjoint(texts) else 0  # most texts have none
         while at < len(texts):
             if hit := self.at(texts, at):
                 found.append((at, at + hit[0], hit[1]))
@@ -133,9 +135,10 @@ class PhraseSet(PhraseTable[bool]):
         return hit[0] if hit else 0
 
     def are_in(self, texts: tuple[str, ...]) -> bool:
-        return any(self.length(texts, at) for at in range(len(texts)))
+        return not self.openings.isdisjoint(texts) and any(self.length(texts, at) for at in range(len(texts)))
 
 
+@lru_cache(maxsize=_KEPT_TEXTS)
 def words_of(text: str) -> tuple[str, ...]:
     """The texts of a phrase's tokens, stops left out."""
     return tuple(token.text for token in tokens_of(text) if token.kind != "stop")

@@ -8,14 +8,14 @@ the facts' names and texts may be spoken.
 
 from __future__ import annotations
 
-from services.language.phrases import tokens_of, words_of
+from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.nlu.agent.caller_names import name_spans
 from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.deeds import claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service, Topic
-from services.nlu.agent.grounds import Grounds
+from services.nlu.agent.grounds import Grounds, read
 
 _CHECKED = frozenset({Kind.MONEY, Kind.TIME, Kind.WEEKDAYS, Kind.DATE, Kind.DURATION, Kind.DIGITS})
 
@@ -73,7 +73,8 @@ def called_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> fro
     """Places of the caller's name where the caller is called by it: "Peter, go ahead", "Thank you, Dr. Reed"."""
     spans = name_spans(reading, evidence.caller, grounds.language_code)
     called = {at for span in spans if span.is_called for at in span.places}
-    said = {token.text for text in evidence.caller for token in tokens_of(text)[1:] if token.is_capital}
+    told = (read(text, grounds.language_code).tokens[1:] for text in evidence.caller)
+    said = {token.text for tokens in told for token in tokens if token.is_capital}
     stops = {-1, len(reading.tokens), *(at for at, token in enumerate(reading.tokens) if token.kind == "stop")}
     alone = (
         at

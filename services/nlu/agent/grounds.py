@@ -156,6 +156,8 @@ class Grounds:
     def is_denied(self, word: str) -> bool:
         """Return whether a text that denies something is asked for by a word: "pets are not allowed", "my dog"."""
         short = f"{word[:-2]}{word[-1]}" if word.endswith(self.words.fleeting) else word  # "кошек" of "кошка"
+        if any(case in self._denied for case in self.words.cases_of(word)):
+            return True
         return any(_is_form(one, other) for one in {word, short} for other in self._denied)
 
     def _denied_words(self) -> frozenset[str]:

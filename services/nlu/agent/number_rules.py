@@ -268,6 +268,9 @@ class NumberRules:
             is_count = value.start > 0 and counts.length(reading.texts, value.start - 1)
             return not (is_count and counted.length(reading.texts, value.end))
         is_compared = not form.is_question and self._compared(reading) is not None
+        services = self._grounds.services.find(reading.texts) if form.is_claim_of_caller else []
+        if value.kind is Kind.NUMBER and any(self._is_price(value, each[2]) for each in services):
+            return True  # "Is a cleaning still 35?"
         if value.kind is Kind.NUMBER and (is_compared or self._may_be_price(value, reading)):
             return True  # checked as a price
         counted = self._grounds.words.lists["counted_people"]

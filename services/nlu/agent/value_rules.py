@@ -249,7 +249,8 @@ class ValueRules:
     def _broken_now(self, *, is_open: bool, form: ClauseForm) -> str:
         """Of no day, as in "we are open": said of this moment, where it is a whole sentence."""
         now, hours = self._evidence.now, self._grounds.hours
-        if not form.ends_sentence or form.is_question or now is None or hours is None:
+        is_whole = form.ends_sentence or form.is_claim_of_caller
+        if not is_whole or form.is_question or now is None or hours is None:
             return ""
         return "" if hours.is_open(now) is is_open else "hours"
 
@@ -286,7 +287,8 @@ class ValueRules:
                 return "hours"
         for time in alone:
             is_told = own.days is None and self._grounds.tells_time(time, reading)
-            if is_told or is_now(time, self._evidence) or schedule.free(part.days, time, ()):
+            is_clock = own.days is None and is_now(time, self._evidence)
+            if is_told or is_clock or schedule.free(part.days, time, ()):
                 continue
             if part.verb in (Verb.COME, None) and part.days is not None and self._is_until(time, reading):
                 if not schedule.closes_at(part.days, time):
@@ -296,7 +298,7 @@ class ValueRules:
                 return "free_time" if own.days else "time"
         if own.times or own.days is None:
             return ""
-        if own.words and self._is_date_of_today(own.days, form):
+        if own.words and (self._is_date_of_today(own.days, form) or (not part.verb and self._is_weekday_of_date(own))):
             return ""
         if schedule.has_free_on_each(own.days, own.day_parts) or (may_echo and self._is_said(own)):
             return ""
@@ -310,6 +312,11 @@ class ValueRules:
 
     def _is_today(self, days: Days) -> bool:
         return self._evidence.now is not None and days.dates == (self._evidence.now.date(),)
+
+    def _is_weekday_of_date(self, own: DayClaim) -> bool:
+        """Return whether a date that the caller named is told with its weekday, which days_of has found to agree."""
+        kinds = {value.kind for value in own.words}
+        return kinds == {Kind.WEEKDAYS, Kind.DATE} and own.days is not None and self._is_said(own)
 
     def _is_date_of_today(self, days: Days, form: ClauseForm) -> bool:
         """Two names of one day, as in "today is Sunday", which days_of has found to agree."""

@@ -46,6 +46,7 @@ class WordRules:
             self._check_names,
             self._check_people,
             self._check_things,
+            self._check_asked_thing,
         ):
             if (verdict := rule(reading, form)) is not None:
                 return verdict
@@ -295,6 +296,26 @@ class WordRules:
             if at in polite or any(value.start <= at < value.end for value in reading.values):
                 continue
             return Verdict(False, "thing", token.text)
+        return None
+
+    def _check_asked_thing(self, reading: Reading, form: ClauseForm) -> Verdict | None:
+        """The thing that the caller asked for ("есть спортзал?") and no fact covers, of which a model says anything,
+        where the language's world is open.
+        """
+        words = self._grounds.words
+        if words.is_closed_world or not self._evidence.is_written_by_model or not self._evidence.caller:
+            return None
+        if form.is_ignorance or form.is_question or form.is_echo or form.is_claim_of_caller:
+            return None
+        asked = words_of(self._evidence.caller[-1])
+        if not words.lists["having"].are_in(asked):
+            return None
+        called = called_places(reading, self._grounds, self._evidence)
+        strange = {word for word in asked if word.isalpha() and not self._grounds.knows(word)}
+        for at, token in enumerate(reading.tokens):
+            is_asked = token.text in strange or strange.intersection(words.cases_of(token.text))
+            if token.kind == "word" and is_asked and at not in called:
+                return Verdict(False, "thing", token.text)
         return None
 
     def _said(self) -> frozenset[str]:

@@ -109,3 +109,9 @@ async def test_the_count_goes_with_the_call_to_another_process(tmp_path: Path) -
         state, history = rig.end(caller.turn_id).state, tuple(rig.conversation._history.entries())
     async with call(tmp_path, state=state, history=history) as rig:
         assert await Caller(rig, turn_id=20).say("blue, perhaps") == GIVEN_UP
+
+
+async def test_a_reply_to_two_sentences_asks_one_question_at_its_end(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        reply = await Caller(rig).say("I want an appointment for a cleaning on Tuesday. How much is a cleaning?")
+        assert reply == "Let's find a time. A cleaning costs 35 dollars. May I have your name, please?"

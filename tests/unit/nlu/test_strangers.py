@@ -121,6 +121,42 @@ async def test_every_price_is_told_behind_anything() -> None:
     assert "40 dollars" in await talk.say("What are your prices?")
 
 
+@pytest.mark.parametrize(
+    ("said", "code", "total"),
+    [
+        ("How much is a single room for two nights plus three breakfasts?", "en", "104"),
+        ("How much is a single room for two nights and breakfast for two people?", "en", "112"),
+        ("How much is one night for two adults with breakfast?", "en", ""),
+    ],
+)
+async def test_breakfasts_that_are_counted_are_not_multiplied(said: str, code: str, total: str) -> None:
+    reply = await talk_of("hotel", code, price=0.9, free=0.1).say(said)
+    assert (total in reply) if total else ("Together" not in reply)
+
+
+async def test_how_many_people_a_thing_takes_is_not_asked_of_the_staff() -> None:
+    talk = talk_of("hotel", "zh", who=0.9, free=0.1)
+    assert "阿花" not in await talk.say("家庭房能住几个人？")
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "yes"),
+    [
+        ("Are you closed right now?", "en", "Yes"),
+        ("Bây giờ bên mình đóng cửa chưa em?", "vi", "Dạ có"),
+        ("Are you open right now?", "en", ""),
+    ],
+)
+async def test_an_open_house_is_no_yes_to_whether_it_is_closed(said: str, code: str, yes: str) -> None:
+    reply = await talk_of("clinic", code, hours=0.9, free=0.1).say(said)
+    assert "6" in reply
+    assert (yes not in reply) if yes else ("Yes" in reply)
+
+
+async def test_the_date_of_a_weekday_is_that_of_the_next() -> None:
+    assert "December 4" in await talk_of("clinic", today=0.9, free=0.1).say("What's the date on Friday?")
+
+
 async def test_a_price_of_the_text_before_is_that_text() -> None:
     talk = talk_of("hotel", price=0.9, free=0.1)
     talk.state = {"kind": "text:wifi"}

@@ -258,7 +258,7 @@ class Answers:
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         if self._is_strange(part) and not self._has_own_word(part):
             return self._findings.unknown(dialogue)  # "what is the dollar worth today?"
-        day = part.slots.when.date or now.date()
+        day = part.slots.when.first_day(now.date()) or now.date()
         hours = self._facts.hours
         is_other_day = day != now.date()
         if is_other_day and hours is not None and day not in hours.exceptions and not hours.on(day):

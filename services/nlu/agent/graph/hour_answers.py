@@ -139,7 +139,11 @@ class HourAnswers:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
             return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
-        return self._open_now(hours, now) if self._asks_now(part) else self._in_a_week(hours, part)
+        if not self._asks_now(part):
+            return self._in_a_week(hours, part)
+        compares, text = self._finder.words.compares, self._open_now(hours, now)
+        asks_closed = has_any(part.slots.words, (*compares["closed"], *compares["closing"]))
+        return words.plain(text) if asks_closed else text  # no yes to "are you closed now?"
 
     def _in_a_week(self, hours: OpeningHours, part: Part) -> str:
         """The hours of every week, and what was asked of all its days: a time, or the days without any."""

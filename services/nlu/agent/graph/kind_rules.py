@@ -92,8 +92,9 @@ def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return ("hours", ()) if has_any(words, finder.words.compares["staff"]) else decided
     if spoken_for := _spoken_for(decided, guesses, slots, finder):
         return spoken_for, ()
-    if _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words):
-        return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning"
+    is_needed = _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words)
+    if is_needed or (kind == "who" and _counts_guests(slots, finder)):
+        return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning", "how many does a suite take"
     is_of_nothing = kind in _OF_A_THING and _is_of_nothing(slots, finder)
     if is_weak and (is_of_nothing or (kind == "hours" and _is_of_no_time(slots, finder))):
         return UNKNOWN, ()
@@ -175,6 +176,12 @@ def _is_a_stay(slots: Slots, finder: SlotFinder) -> bool:
     has_nights = bool(slots.when.last_date or (is_wanted and slots.periods.get(_NIGHT)))
     asks = has_any(slots.words, (*lists.price_words, *lists.clock_questions, *lists.evidence["asks_what"]))
     return has_nights and finder.names_a_room(slots) and not asks
+
+
+def _counts_guests(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked how many people a thing is for that is not known, where rooms are let."""
+    is_counted = finder.lets_rooms and has_any(slots.words, finder.words.compares["how_many"])
+    return is_counted and not names_anything(slots) and bool(unexplained(slots, (), finder.words.common))
 
 
 def _is_asked_for(slots: Slots) -> bool:

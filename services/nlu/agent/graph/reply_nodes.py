@@ -55,6 +55,8 @@ class ReplyNodes:
         elif work.finding:
             work.has_effect = work.has_effect or _is_answer(work.finding)
         text = work.finding.text if work.finding else ""
+        if work.parts and work.finding:  # what is asked comes at the end: a yes may be meant for no other question
+            text = text.removesuffix(self._wishes[work.language_code].question(work.finding.dialogue)).rstrip()
         if work.is_plain:
             answers = self._answers[work.language_code]
             text = answers.beside(text) if work.objected in _OF_ANOTHER else answers.plain(text)

@@ -50,7 +50,10 @@ class ServiceAnswers:
         is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
         found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
         counts = self._counts(part, services)
-        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        lacks_room = self._lacks_the_room(part, services)
+        if lacks_room:
+            found = self._found(texts, services, dialogue, "price", is_exact=False)
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) and not lacks_room else None
         if total is None:
             return found
         text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
@@ -74,12 +77,20 @@ class ServiceAnswers:
         else:
             return {}
         for one in services:
-            if one.per == "person" and one.id in counts:  # a breakfast each morning
+            is_counted = counts.get(one.id, 1) > 1 and not (slots.n_people or slots.periods.get("person"))
+            if one.per == "person" and one.id in counts and not is_counted:  # a breakfast each morning
                 counts[one.id] = counts[one.id] if counts[one.id] > 1 else slots.n_people or 1
                 counts[one.id] *= slots.periods.get("night", slots.periods.get("day", 1))
         if len(services) == 1 and slots.n_people and not services[0].per and counts[services[0].id] == 1:
             counts[services[0].id] = slots.n_people
         return counts
+
+    def _lacks_the_room(self, part: Part, services: Sequence[Service]) -> bool:
+        """Return whether nights are asked for with something else, and no room is named: "one night with breakfast"."""
+        slots = part.slots
+        has_nights = bool(slots.periods.get("night")) or self._finder.is_one(slots, "night")
+        is_beside = has_any(slots.words, self._finder.words.joins)  # "with", "included"
+        return has_nights and is_beside and self._finder.lets_rooms and not any(one.per == "night" for one in services)
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
         """Return whether the price of all that is named may be wanted: not where it is one thing or the other."""

@@ -266,7 +266,7 @@ class SlotFinder:
             times = [moment.at]
         when = When(
             times=tuple(times),
-            part=moment.part or part,
+            part=moment.part or ("" if part == _NIGHT and (moment.day or moment.at) else part),
             trouble=moment.trouble,
             relation=self._relation(reading) if times else "",
         )
