@@ -53,7 +53,8 @@ class ServiceAnswers:
         lacks_room = self._lacks_the_room(part, services)
         if lacks_room:
             found = self._found(texts, services, dialogue, "price", is_exact=False)
-        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) and not lacks_room else None
+        can_sum = is_exact and not lacks_room  # no sum where words of the question were not taken into it
+        total = self._total(services, counts) if can_sum and self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
         text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
