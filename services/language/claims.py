@@ -73,7 +73,7 @@ LISTS = (
         "ignorance",
     ),
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
-    *("introductions", "titles", "objections", "knowing", "knowers"),
+    *("introductions", "titles", "objections", "knowing", "knowers", "soonest", "bounded", "allowing"),
 )
 SHORTEST_STEM = 3
 UNFOUNDED = (

@@ -86,12 +86,15 @@ class ValueRules:
         parts = parts_of(reading, self._grounds, self._evidence)
         before = self._context_part(self._evidence.reply) if self._evidence.reply else None
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
+        is_claimed = not form.is_question and not form.is_ignorance
+        verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
         for part in parts:
             whole = filled(part, before, asked)
-            if self._is_of_the_times_asked(part, reading, form):
-                rule = self._broken_then(whole)
-            else:
-                rule = self._broken_part(part, whole, reading, form)
+            is_then = self._is_of_the_times_asked(part, reading, form)
+            rule = self._broken_then(whole) if is_then else self._broken_part(part, whole, reading, form)
+            is_first = is_claimed and not rule and verdicts.is_told_as_soonest(part, asked, reading)
+            if is_first and self._evidence.now and not verdicts.is_first_free(part, self._evidence.now):
+                rule = "free_time"
             if rule:
                 offending = reading.words(part.words[0]) if part.words else " ".join(reading.texts)
                 if len(part.words) > 1:
@@ -154,7 +157,8 @@ class ValueRules:
         self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm
     ) -> str:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
-        if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
+        is_whole = form.ends_sentence or form.is_claim_of_caller
+        if own.days is None and not own.times and not (own.has_own_verb and is_whole):
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
