@@ -62,6 +62,6 @@ echo "== TypeScript"
 (cd clients/typescript && npm run --silent build)
 echo "== Java"
 mvn -q -B -f clients/java/pom.xml package
-# Classes laid out beforehand (class data sharing) spare a program half of its start. The run meets nobody, and may fail.
+# Classes laid out beforehand (class data sharing) spare a program half of its start. The run reaches no server, and may fail.
 java -XX:ArchiveClassesAtExit=clients/java/target/tong-dai.jsa -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
 	-jar clients/java/target/tong-dai-client.jar chat --target 127.0.0.1:9 >/dev/null 2>&1 </dev/null || true

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make the Python stubs: protos/generate.sh [FOLDER]; without one, protos/gen is made anew.
+# Make the Python stubs: protos/generate.sh [FOLDER]; without one, protos/gen is made again.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from voice.stt.v1.stt_pb2 import Transcript
+from voice.stt.v1.stt_pb2 import SpeechActivity, Transcript
 
 from clients.conformance.streams import Stream, kind_of
 from services.audio.pcm import AudioFormat, Encoding, Samples, decode, encode
@@ -18,6 +18,8 @@ CHUNK = 160  # 20 ms
 KEYPAD = ("123A", "456B", "789C", "*0#D")
 KEY_ROWS_HERTZ, KEY_COLUMNS_HERTZ = (697, 770, 852, 941), (1209, 1336, 1477, 1633)
 AUDIBLE = 500  # of 32768: -36 dBFS
+EDGE_TOLERANCE = RATE // 4  # of a detector's edge, against where the speaker's sound begins and ends
+BEGIN, END = SpeechActivity.KIND_BEGIN, SpeechActivity.KIND_END
 
 
 def example() -> bytes:

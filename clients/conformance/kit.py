@@ -24,7 +24,7 @@ from services.runtime.errors import RpcFailure, rpc_failure
 CHECK_LIMIT_S: Final = 180.0
 LOST_STATUS_TRIES: Final = 3
 """Attempts at a check whose failures come with a status that the client library lost."""
-MODULES: Final = ("opening", "stt", "nlu", "tts", "gateway")
+MODULES: Final = ("opening", "stt", "stt_sound", "nlu", "nlu_drafts", "tts", "tts_turns", "gateway")
 
 
 class NotApplicableError(Exception):

@@ -1,5 +1,6 @@
 """The responses of a TTS stream, grouped for assertions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from services.audio.pcm import AudioFormat, Encoding, Samples, decode
 
 SAMPLE_RATE = 8000
 TELEPHONE = AudioFormat(Encoding.MULAW, SAMPLE_RATE)
+SENTENCE = "Good morning, this is the dental clinic. How can I help you today?"
+LONG = "We are open from Monday to Friday, from eight in the morning until six in the evening. " * 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +79,8 @@ async def speak(stream: Stream, turn_id: int, *texts: str, **first: Any) -> Spok
 def completed(turn: Spoken) -> bool:
     """Return whether the turn was spoken to its end."""
     return bool(turn.end.outcome == TurnEnd.OUTCOME_COMPLETED)
+
+
+def is_audio_of(turn_id: int) -> Callable[[Any], bool]:
+    """A test for sound of one turn."""
+    return lambda one: kind_of(one) == "audio" and one.audio.turn_id == turn_id

@@ -62,11 +62,11 @@ class Stage:
 
 BAD_FORMATS = (
     BadConfig("no encoding", {"audio_format": NO_ENCODING}, "config.audio_format.encoding"),
-    BadConfig("a rate nobody has", {"audio_format": LINEAR16_11K}, "config.audio_format.sample_rate_hertz"),
+    BadConfig("an unknown rate", {"audio_format": LINEAR16_11K}, "config.audio_format.sample_rate_hertz"),
     BadConfig("mu-law at 16 kHz", {"audio_format": MULAW_16K}, "config.audio_format.sample_rate_hertz"),
 )
-BAD_LANGUAGE = BadConfig("a language nobody speaks", {"language_codes": ["tlh-KL"]}, "config.language_codes")
-BAD_AGENT = BadConfig("an agent nobody knows", {"agent_id": "no-such-agent"}, "config.agent_id")
+BAD_LANGUAGE = BadConfig("an unknown language", {"language_codes": ["tlh-KL"]}, "config.language_codes")
+BAD_AGENT = BadConfig("an unknown agent", {"agent_id": "no-such-agent"}, "config.agent_id")
 
 STT = Stage(
     name="stt",
@@ -119,7 +119,7 @@ TTS = Stage(
     bad_configs=(
         *BAD_FORMATS,
         BadConfig("no format", {"audio_format": None}, "config.audio_format"),
-        BadConfig("a voice nobody has", {"voice": "no-such-voice"}, "config.voice"),
+        BadConfig("an unknown voice", {"voice": "no-such-voice"}, "config.voice"),
         BadConfig("a rate out of range", {"rate": 9.0}, "config.rate"),
         BadConfig("a negative lead", {"max_lead_ms": -1}, "config.max_lead_ms"),
         BadConfig("chunks too short to send", {"longest_chunk_ms": 5}, "config.longest_chunk_ms"),

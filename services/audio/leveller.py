@@ -24,12 +24,15 @@ class Leveller:
     """Takes a clause piece by piece at the rate it is sent at; gives as many samples at the target level.
 
     The gain is settled with the first piece and then follows slowly what the clause shows of its own level, so that
-    neither a step nor pumping is heard. `expected_dbov` is the level of the voice's own sound, where it is known.
+    neither a step nor pumping is heard. `expected_dbov` is the level of the voice's own sound, where it is known;
+    `level_dbov` that of this clause, by which the gain is settled for all of it.
     """
 
-    def __init__(self, sample_rate_hertz: int, *, expected_dbov: float | None = None) -> None:
+    def __init__(
+        self, sample_rate_hertz: int, *, expected_dbov: float | None = None, level_dbov: float | None = None
+    ) -> None:
         self._rate = sample_rate_hertz
-        self._expected_dbov = expected_dbov
+        self._expected_dbov, self._level_dbov = expected_dbov, level_dbov
         self._meter = SpeechLevelMeter(sample_rate_hertz)
         self._gain_db: float | None = None
 
@@ -57,7 +60,9 @@ class Leveller:
     def _wished_db(self, *, is_whole: bool) -> float:
         measured = self.measured()
         expected = self._expected_dbov
-        if measured is None:
+        if self._level_dbov is not None:
+            level = self._level_dbov
+        elif measured is None:
             level = TARGET_DBOV if expected is None else expected
         elif expected is None or is_whole:
             level = measured[0]

@@ -296,10 +296,8 @@ class Gateway:
 
 
 def _is_ours(failure: Exception | None, edge: str) -> bool:
-    """Return whether a fault on our side kept a call from being answered.
-
-    Such faults are a stage that is away, an error of the gateway, and an agent or language that no stage serves, unless
-    a program asked for it. A gateway that is full or drains has not failed.
+    """Return whether a fault on our side kept a call from being answered: a stage that is away, an error, or an agent
+    that no stage serves, unless a program asked for it. A gateway that is full or drains has not failed.
     """
     if isinstance(failure, CallRefused):
         return edge != "program"

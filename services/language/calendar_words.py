@@ -92,6 +92,8 @@ class CalendarWords:
     weeks_behind: PhraseTable[int]  # "Thursday week"
     few: PhraseTable[int]  # "a couple of"
     day_spans: PhraseTable[int]  # the days of "a fortnight"
+    shifts_before: PhraseTable[int]  # before a day, how many days from it: "the eve of" is -1
+    shifts_behind: PhraseTable[int]
     halves_joined: PhraseTable[int]  # hours in one word with a half of them: minutes of half a day
     day_endings: tuple[str, ...]  # of an ordinal that, alone, is a day of the month
     has_bare_minutes: bool  # "nine thirty on Friday"
@@ -145,6 +147,8 @@ def _read(language: str) -> CalendarWords:
         weeks_behind=PhraseTable(data.numbers(language, FILE, "weeks_behind", least=1, most=_MOST_WEEKS)),
         few=PhraseTable(data.numbers(language, FILE, "few", least=1, most=_MOST_FEW)),
         day_spans=PhraseTable(data.numbers(language, FILE, "day_spans", least=1, most=_FURTHEST_DAY)),
+        shifts_before=PhraseTable(data.numbers(language, FILE, "shifts_before", least=-_FURTHEST_DAY)),
+        shifts_behind=PhraseTable(data.numbers(language, FILE, "shifts_behind", least=-_FURTHEST_DAY)),
         halves_joined=PhraseTable(_halves_joined(language)),
         day_endings=tuple(data.words(language, FILE, "day_endings")),
         has_bare_minutes=data.flag(language, FILE, "bare_minutes"),

@@ -9,10 +9,10 @@ weekday.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 
 from services.language.calendar_words import PARTS, CalendarWords, calendar_words
+from services.language.days_beside import DaysBeside
 from services.language.nth_days import nth_weekday
 from services.language.phrases import PhraseSet
 from services.language.stretches import ends_of
@@ -32,6 +32,7 @@ _BETWEEN = (  # lists of words that stand between a weekday and its date: "Frida
     *("time_openings", "day_openings", "articles", "this_words", "next_words", "this_behind", "next_behind"),
     *("week_words", "month_openings"),
 )
+_NIGHT = "night"  # a part of the day, and the first half of many a word
 _LONGEST_DAYS = 2 * 366  # ahead; what lies further was misheard
 
 
@@ -95,6 +96,10 @@ class _Finder:
     def _is_used(self, value: Value) -> bool:
         return value.start in self.used or value.end - 1 in self.used
 
+    @property
+    def _beside(self) -> DaysBeside:
+        return DaysBeside(self.reading, self.words, self.language_code)
+
     def moment(self) -> Moment | None:
         day, last, trouble = self._day()
         times = [value for value in self.reading.values if value.kind is Kind.TIME and not self._is_used(value)]
@@ -144,7 +149,7 @@ class _Finder:
         today = self.now.date()
         relative = self._relative_days()
         weekdays = self._weekdays()
-        dated = next((v for v in values if v.kind is Kind.DATE and (v.date[2] is not None) and not v.part), None)
+        dated = next((v for v in values if self._is_dated(v)), None)
         ahead = self._days_ahead()
         nth = nth_weekday(self.reading, self.words, today=today, month_offset=self._offset("month_words"))
         if (
@@ -157,27 +162,35 @@ class _Finder:
             return (*nth, None) if nth else (None, None, Trouble.NO_SUCH_DATE)
         if dated is not None:
             day, last, trouble = self._dated(dated)
-            shift = self._days_from(dated)
+            shift = self._beside.days_from(dated)
             shifted = day + timedelta(days=shift) if day and shift else day
-            if day and not shift and (beside := self._weekday_beside(day, dated, weekdays)):
+            if day and not shift and (beside := self._beside.weekday_beside(day, dated, weekdays)):
                 return beside, None, None
             return self._beside_weekday((shifted, last, trouble), dated.start, dated.end, weekdays)
+        if weekdays and (shift := self._beside.days_from(weekdays[0])):  # "the day after Thursday"
+            day, last, trouble = self._weekday(weekdays[0])
+            return (day + timedelta(days=shift), None, trouble) if day and not last else (day, last, trouble)
         if ahead is not None:
             used = self.used
             return self._beside_weekday(ahead, used.start, used.stop, weekdays) if self.counts_days else ahead
         if relative:
             start, end, days = relative[0]
-            days += self._counted_from(start) + self._is_day_later(start, end)
+            days += self._beside.counted_from(start) + self._is_day_later(start, end)
             return self._beside_weekday((today + timedelta(days=days), None, None), start, end, weekdays)
         if self.words.lists["end_of_month"].are_in(texts) and not any(v.kind is Kind.MONTH for v in values):
             return _end_of_month(_months_on(today.replace(day=1), self._offset("month_words") or 0)), None, None
         if self.words.lists["end_of_year"].are_in(texts):
             return today.replace(month=MONTHS_IN_YEAR, day=31), None, None
-        if weekdays:
-            day, last, trouble = self._weekday(weekdays[0])
-            shift = self._days_from(weekdays[0]) if day and not last else 0  # "the day after Thursday"
-            return (day + timedelta(days=shift), None, trouble) if day and shift else (day, last, trouble)
-        return self._week_or_month()
+        return self._weekday(weekdays[0]) if weekdays else self._week_or_month()
+
+    def _is_dated(self, value: Value) -> bool:
+        """Return whether a value is a day of a month; not the number of a weekday: "the first Monday"."""
+        if value.kind is not Kind.DATE or value.date[2] is None or value.part:
+            return False
+        if not any(v.kind is Kind.WEEKDAYS and v.start == value.end for v in self.reading.values):
+            return True
+        hits = [(at, self.words.nth_before.at(self.reading.texts, at)) for at in range(value.start, value.end)]
+        return not any(hit and at + hit[0] == value.end for at, hit in hits)
 
     def _weekdays(self) -> list[Value]:
         """The weekdays that are named, without those that are not meant where another is: "not Friday but Monday"."""
@@ -201,13 +214,6 @@ class _Finder:
         """Return whether a day is meant that stands behind one that is not: "not tomorrow, the day after"."""
         texts, later = self.reading.texts, self.words.lists["day_later"]
         return self._is_denied(start) and any(later.length(texts, at) for at in range(end, len(texts)))
-
-    def _counted_from(self, start: int) -> int:
-        """The days counted up to a day that is named by its distance: "two weeks from tomorrow"; 0: none."""
-        for n in (1, 2):
-            if start >= n and self.words.length("counted_from", self.reading.texts, start - n) == n:
-                return self._days_ending(start - n)
-        return 0
 
     def _stretch(self, first: Value, second: Value) -> _Found:
         """The days from one to another; the second is the next such behind the first."""
@@ -407,7 +413,7 @@ class _Finder:
         texts, ends = self.reading.texts, self.words.lists["end_words"]
         if month is None:
             return ends.are_in(texts)
-        before = any(ends.length(texts, month.start - n) == n for n in (1, 2, 3) if month.start >= n)
+        before = any(ends.length(texts, month.start - n) == n for n in range(1, 5) if month.start >= n)
         return before or ends.length(texts, month.end) > 0
 
     # So much ahead
@@ -433,50 +439,6 @@ class _Finder:
         named = [v.days for v in self.reading.values if v.kind is Kind.WEEKDAYS and len(v.days) == 1]
         return day + timedelta(days=next(iter(named[0])) - day.weekday()) if named else day
 
-    def _days_from(self, value: Value) -> int:
-        """Return how many days from a date that is named the day lies: "two days before Christmas" is -2.
-
-        The days may be told before the word ("the day after"), behind the date ("sau Giáng sinh hai ngày"), or behind
-        the word behind the date ("圣诞节后两天").
-        """
-        texts = self.reading.texts
-        for name, sign in (("days_before", -1), ("days_after", 1)):
-            for n in range(1, 4):
-                if value.start >= n and self.words.length(name, texts, value.start - n) == n:
-                    return sign * (self._days_ending(value.start - n) or self._days_beginning(value.end))
-            if length := self.words.length(name, texts, value.end):
-                return sign * self._days_beginning(value.end + length)
-        return 0
-
-    def _weekday_beside(self, day: date, dated: Value, weekdays: Sequence[Value]) -> date | None:
-        """The weekday before or behind a date: "the Tuesday before Christmas"; None: none is told so."""
-        texts = self.reading.texts
-        for name, sign in (("days_before", -1), ("days_after", 1)):
-            is_told = any(self.words.length(name, texts, dated.start - n) == n for n in (1, 2) if dated.start >= n)
-            named = [value.days for value in weekdays if value.end <= dated.start and len(value.days) == 1]
-            if is_told and named:
-                weekday = next(iter(named[0]))
-                n_days = (sign * (weekday - day.weekday()) - 1) % DAYS_IN_WEEK + 1
-                return day + timedelta(days=sign * n_days)
-        return None
-
-    def _days_ending(self, end: int) -> int:
-        """The days counted right before a place: "two days", "the day"; 0: none."""
-        texts = self.reading.texts
-        phrases = phrases_in(texts, self.words, value_words(self.language_code))
-        numbers = numbers_in(self.reading.tokens, phrases, self.language_code).values()
-        for unit, days in (("day_words", 1), ("week_words", DAYS_IN_WEEK)):
-            at = next((end - n for n in (1, 2, 3) if end >= n and self.words.length(unit, texts, end - n) == n), None)
-            if at is not None:
-                few = self._count_ending(at)
-                return days * next((int(n.number) for n in (*([few] if few else []), *numbers) if n.end == at), 1)
-        return 0
-
-    def _days_beginning(self, start: int) -> int:
-        """The days counted right behind a place; 0: none."""
-        lengths = [value for value in self.reading.values if value.kind is Kind.DURATION and value.start == start]
-        return int(lengths[0].number) // MINUTES_IN_DAY if lengths else 0
-
     def _after(self) -> datetime | None:
         """So many hours or minutes from now: "in two hours", "30 phút nữa"."""
         for value in self.reading.values:
@@ -500,7 +462,7 @@ class _Finder:
                 length = (span[0] if span else 0) if unit == _SPAN else self.words.length(unit, texts, at)
                 if not length or (span and unit != _SPAN):
                     continue
-                number = self._count_ending(at) or next((n for n in numbers.values() if n.end == at), None)
+                number = self._beside.count_ending(at) or next((n for n in numbers.values() if n.end == at), None)
                 start, count = (number.start, int(number.number)) if number else (at, 1)
                 count *= span[1] if span else 1
                 if number is None and any(self.words.length("articles", texts, at - n) == n for n in (1, 2) if at >= n):
@@ -513,14 +475,6 @@ class _Finder:
                     found.append((count, unit, True))
         return found
 
-    def _count_ending(self, end: int) -> Value | None:
-        """A small number that ends right before a place and is no numeral: "a couple of"."""
-        for n in (3, 2, 1):
-            hit = self.words.few.at(self.reading.texts, end - n) if end >= n else None
-            if hit is not None and hit[0] == n:
-                return Value(Kind.NUMBER, end - n, end, number=Decimal(hit[1]))
-        return None
-
     def _opens_ahead(self, start: int) -> bool:
         texts = self.reading.texts
         return any(self.words.length("in_before", texts, start - n) == n for n in (1, 2) if start >= n)
@@ -532,7 +486,8 @@ class _Finder:
 
     def _part(self) -> str:
         for value in self.reading.values:
-            if not self._is_used(value) and value.part and value.kind in (Kind.PART, Kind.TIME):
+            is_part = value.part and value.kind in (Kind.PART, Kind.TIME) and not self._is_used(value)
+            if is_part and not self._names_a_thing(value):
                 return value.part
         texts = self.reading.texts
         for at in range(len(texts)):  # "tonight", "sáng nay", "明晚" name a day and a part of it
@@ -543,6 +498,15 @@ class _Finder:
                 if inner or last:
                     return (inner or last or (0, ""))[1]
         return ""
+
+    def _names_a_thing(self, value: Value) -> bool:
+        """Return whether a word for the night stands apart from the day and the time that are said: "a night guard on
+        Wednesday at three".
+        """
+        if value.kind is not Kind.PART or value.part != _NIGHT:
+            return False
+        moments = [v for v in self.reading.values if v.kind in (Kind.TIME, Kind.DATE, Kind.DAY, Kind.WEEKDAYS)]
+        return bool(moments) and not any(self._are_beside(one, value.start, value.end) for one in moments)
 
     def _minute(self, value: Value, part: str) -> int:
         """The minute of the day that is meant: in the part of the day that is said, else in the hours people keep."""

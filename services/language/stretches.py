@@ -30,7 +30,9 @@ def _is_day(value: Value) -> bool:
 
 def _is_range(first: Value, second: Value, reading: Reading, words: CalendarWords) -> bool:
     texts = reading.texts
-    if words.joins_only(texts, first.end):
+    openings = words.lists["range_openings"]
+    is_between = any(openings.length(texts, first.start - n) == n for n in (1, 2) if first.start >= n)
+    if words.joins_only(texts, first.end) and not is_between:
         return False
     length = words.length("range_words", texts, first.end)
     return length > 0 and first.end + length == second.start

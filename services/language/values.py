@@ -15,6 +15,8 @@ from services.language.value_parts import DAY, HALF_DAY, clock, numbers_in, phra
 from services.language.value_words import ValueWords, value_words
 
 FEWEST_DIALLED = 6  # digits
+_IN_GROUPS = range(9, 13)  # digits of a telephone number that is said in groups
+_FEWEST_GROUPS = 3
 _LONGEST_MONTH = 31
 _NO_DAY = 40  # from here on a number beside a month is none that was meant as a day
 _YEARS = range(1900, 2101)
@@ -112,11 +114,25 @@ class _Combining:
                 at += 1
         n_parts = sum(1 for each in range(start, at) if each in self.parts)
         is_one_number = n_parts == 1 and not digits.startswith("0")
-        return (
-            Value(Kind.DIGITS, start, at, digits=digits)
-            if len(digits) >= FEWEST_DIALLED and not is_one_number
-            else None
-        )
+        if len(digits) >= FEWEST_DIALLED and not is_one_number:
+            return Value(Kind.DIGITS, start, at, digits=digits)
+        return self._dialled_in_groups(start)
+
+    def _dialled_in_groups(self, start: int) -> Value | None:
+        """A telephone number said in tens and hundreds: "ноль девять ноль два сто двести" is 0902100200. Between its
+        groups there may be commas where it begins with a nought.
+        """
+        groups: list[str] = []
+        at = end = start
+        while (part := self._part(at)) is not None and part.number < 1000 and not part.number % 1:
+            groups.append(part.digits if part.digits.isdecimal() else str(part.number))
+            at = end = part.end
+            if groups[0].startswith("0") and at < len(self.texts) and self.texts[at] == ",":
+                at += 1
+        digits = "".join(groups)
+        is_dialled = digits.startswith("0") or not all(text.isdecimal() for text in self.texts[start:end])
+        is_number = len(groups) >= _FEWEST_GROUPS and len(digits) in _IN_GROUPS and is_dialled
+        return Value(Kind.DIGITS, start, end, digits=digits) if is_number else None
 
     def _digits(self, part: Value) -> str:
         if part.digits.isdecimal():
@@ -177,8 +193,10 @@ class _Combining:
         if day is not None:
             if (behind := self._month_behind(day)) is not None:
                 return self._with_year(replace(behind, start=at))
-            if opening and (joined := self._short_tens(day)) is not None and self._opens_days(at, opening):
-                return self._with_year(replace(self._month_behind(joined) or joined, start=at))
+            if (joined := self._short_tens(day)) and (
+                joined.date[1] or self._is_of_month(joined.end) or (opening and self._opens_days(at, opening))
+            ):
+                return self._with_year(replace(joined, start=at))
             ends = self._ends_time(day.end) or self._is_of_month(day.end)
             is_ordinal = day.kind is Kind.ORDINAL and ends  # "the first visit" is no day
             is_day = opening and (self._opens_days(at, opening) or is_ordinal or self._is_ordinal(day))
@@ -200,14 +218,20 @@ class _Combining:
         return day if day is not None and 1 <= day.number <= 31 and day.number % 1 == 0 else None
 
     def _short_tens(self, day: Value) -> Value | None:
-        """A day whose tens and ones are said as two digits: "ngày hai ba" is the 23rd."""
+        """A day whose tens and ones are said as two digits, with its month where that follows: "ngày hai ba" is the
+        23rd, "hai sáu tháng mười hai" the 26th of December.
+        """
         ones = self._part(day.end)
         if ones is None or day.digits or ones.digits or not (1 <= day.number <= 3 and 1 <= ones.number <= 9):
             return None
         number = int(day.number * 10 + ones.number)
-        if number > _LONGEST_MONTH or self._is_time_unit(ones) or self._is("hour_words", ones.end):
+        if number > _LONGEST_MONTH:
             return None
-        return Value(Kind.DATE, day.start, ones.end, number=Decimal(number), date=(None, None, number))
+        joined = Value(Kind.DATE, day.start, ones.end, number=Decimal(number), date=(None, None, number))
+        if (dated := self._month_behind(joined)) is not None:
+            return dated
+        is_unit = self._is_time_unit(ones) and not self._is_of_month(ones.end)  # "hai sáu tháng này"
+        return None if is_unit or self._is("hour_words", ones.end) else joined
 
     def _is_bare_day(self, day: Value) -> bool:
         """Return whether an ordinal that stands alone is a day of the month, or a number behind a part of the day:
@@ -216,6 +240,8 @@ class _Combining:
         if self._before("dated_parts", day.start):  # "đêm mười tám": no hour has such a number without its word
             is_hour = self._is("hour_words", day.end) or self._is_time_unit(day)
             return day.number > HALF_DAY // _HOUR and not is_hour
+        if self._is("month_words", day.end) and day.number > HALF_DAY // _HOUR:  # "mười lăm tháng này"
+            return self._is_of_month(day.end)
         if day.kind is not Kind.ORDINAL or not self.words.day_endings:
             return False
         return self._before("bare_day_openings", day.start) or self.texts[day.end - 1].endswith(self.words.day_endings)
@@ -259,9 +285,13 @@ class _Combining:
         return bool(self._is("day_behind", day.end))
 
     def _is_of_month(self, at: int) -> bool:
-        """Return whether a month follows that is named by its place: "of this month"."""
+        """Return whether a month follows that is named by its place: "of this month", "tháng này"."""
+        names = ("next", "this", "last")
+        month = self._is("month_words", at)
+        if month and any(self._is(f"{name}_behind", at + month) for name in names):
+            return True
         at += self._is("month_openings", at)
-        named = max(self._is(f"{name}_words", at) for name in ("next", "this", "last"))
+        named = max(self._is(f"{name}_words", at) for name in names)
         return named > 0 and self._is("month_words", at + named) > 0
 
     def _month_behind(self, day: Value) -> Value | None:
@@ -424,8 +454,14 @@ class _Combining:
         time = clock(int(hour.number), 30, at, hour.end + half) if half else self._with_minutes(hour)
         if self._counts_nights(hour):
             return None
-        is_named = self._part(time.end, Kind.PART) or (half and self._part(time.end, Kind.DAY))
-        return time if is_named else None
+        part = self._part(time.end, Kind.PART)
+        if (
+            part is not None
+            and self.words.relative_days.at(self.texts, time.end)
+            and not _within(time.minutes, part.part)
+        ):
+            return None  # "a room for two tonight"
+        return time if part or (half and self._part(time.end, Kind.DAY)) else None
 
     def _counts_nights(self, number: Value) -> bool:
         """Return whether a number counts nights, though a night is a part of the day too: "на три ночи", "ba đêm"."""
@@ -444,7 +480,8 @@ class _Combining:
             whole, _, minute = hour.digits.partition(".")
             return clock(int(whole), int(minute), hour.start, hour.end) if int(minute) < 60 else hour
         more = self._minutes_at(hour.end)
-        is_minute = more is not None and 0 < more.number < 60 and (more.number >= 10 or not more.digits)
+        has_nought = more is not None and more.end - more.start > 1 and self._part(hour.end) is not None
+        is_minute = more is not None and 0 < more.number < 60 and (more.number >= 10 or has_nought)
         if more is None or not is_minute or self._is_time_unit(more):
             return clock(int(hour.number), 0, hour.start, hour.end)
         return clock(int(hour.number), int(more.number), hour.start, more.end)
@@ -551,6 +588,10 @@ class _Combining:
 
     def _with_ranges_of_days(self, values: list[Value]) -> list[Value]:
         """A number or an ordinal at the end of a range that begins with a date is a date too."""
+        for at in range(len(values) - 2, -1, -1):
+            if begun := self._first_of_dates(values[at], values[at + 1]):
+                start = at - (at > 0 and values[at - 1].end > begun.start)
+                values[start : at + 1] = [begun]
         for at in range(len(values) - 1):
             first, second = values[at], values[at + 1]
             day = self._day(second.start + self._is("day_openings", second.start))
@@ -565,10 +606,26 @@ class _Combining:
                 values[at] = replace(first, date=(second.date[0], second.date[1], first.date[2]))
         return values
 
+    def _first_of_dates(self, first: Value, second: Value) -> Value | None:
+        """The first day of a range that ends with a day of a month, where it is a number alone: "from 23 to 26
+        December"; None: it is none.
+        """
+        year, month, last = second.date if second.kind is Kind.DATE else (None, None, None)
+        if month is None or last is None or second.part or first.part:
+            return None
+        if not self._is_range(first, second, strict=True) or first.kind not in (Kind.NUMBER, Kind.TIME):
+            return None
+        tens = self._day(first.end - 2)  # "hai" of "từ hai ba đến hai sáu tháng mười hai"
+        day = (self._short_tens(tens) if tens and tens.end == first.end - 1 else None) or self._day(first.start)
+        if day is None or day.end != first.end or day.number >= last:
+            return None
+        return Value(Kind.DATE, day.start, day.end, date=(year, month, int(day.number)))
+
     def _is_range(self, first: Value, second: Value, *, strict: bool = False) -> bool:
         length = self._is("range_words", first.end)
         joins = length and first.end + length == second.start
-        return bool(joins) and not (strict and self.words.joins_only(self.texts, first.end))
+        is_between = self._before("range_openings", first.start)  # "between the tenth and the twelfth"
+        return bool(joins) and (is_between or not (strict and self.words.joins_only(self.texts, first.end)))
 
     def _as_time(self, value: Value) -> Value | None:
         is_hour = value.kind is Kind.NUMBER and 0 <= value.number <= 24 and value.number % 1 == 0

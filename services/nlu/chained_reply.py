@@ -91,11 +91,11 @@ class ChainedReply:
     _live: list[_Attempt] = field(default_factory=list)
 
     async def parts(self) -> AsyncGenerator[ReplyPart, None]:
-        attempt = self._next()
+        attempt = self._next() or self._resting()
+        if attempt is None:
+            raise TurnFailed("ENGINE_FAILED", "every engine of the chain is lost", is_retryable=True)
         await self._ready_next()
         while True:
-            if attempt is None:  # every engine rests: the one that rests shortest is better than none
-                attempt = self._last_resort()
             try:
                 async for part in self._of(attempt):
                     yield part
@@ -105,7 +105,10 @@ class ChainedReply:
                 self._fail(failed, failure)
                 for each in list(self._live):
                     await self._drop(each)
-                following = None if self._has_asked_tool else self._next(going_on=bool(self._said.strip()))
+                going_on = bool(self._said.strip())
+                if self._has_asked_tool:
+                    raise
+                following = self._next(going_on=going_on) or self._resting(going_on=going_on)
                 if following is None:
                     raise
                 failed.provider.handed_over(following.provider, failure.message)
@@ -230,24 +233,24 @@ class ChainedReply:
         return any(self._is_open_to(member, going_on=bool(self._said.strip())) for member in self.members)
 
     def _is_open_to(self, member: Member, *, going_on: bool) -> bool:
+        return self._is_able(member, going_on=going_on) and not member.provider.breaker.is_open(self.clock())
+
+    def _is_able(self, member: Member, *, going_on: bool) -> bool:
         if member.provider.name in self._tried or member.provider.lost:
             return False
-        if going_on and not getattr(member.engine, "continues", False):
-            return False
-        return not member.provider.breaker.is_open(self.clock())
+        return not going_on or bool(getattr(member.engine, "continues", False))
 
     async def _ready_next(self) -> None:
         """Have the engine that would go on read the question now: one whose provider is killed in mid-reply is then
         followed after a step or two. What it reads it would read for the next turn anyway.
         """
-        for member in self.members:
-            if self._is_open_to(member, going_on=True):
-                request = self.request
-                step = member.engine.prepare(
-                    request.conversation, request.messages, language_code=request.language_code
-                )
-                await told(member, step)
-                return
+        able = [member for member in self.members if self._is_able(member, going_on=True)]
+        if not able:
+            return
+        open_ones = (member for member in able if self._is_open_to(member, going_on=True))
+        member, request = next(open_ones, self._least_resting(able)), self.request
+        step = member.engine.prepare(request.conversation, request.messages, language_code=request.language_code)
+        await told(member, step)
 
     def _next(self, *, going_on: bool = False) -> _Attempt | None:
         for member in self.members:
@@ -255,12 +258,14 @@ class ChainedReply:
                 return self._ask(member, permit)
         return None
 
-    def _last_resort(self) -> _Attempt:
-        able = [member for member in self.members if not member.provider.lost]
-        if not able:
-            raise TurnFailed("ENGINE_FAILED", "every engine of the chain is lost", is_retryable=True)
+    def _resting(self, *, going_on: bool = False) -> _Attempt | None:
+        """Ask the engine that rests shortest: it is better than none. None: there is none."""
+        able = [member for member in self.members if self._is_able(member, going_on=going_on)]
+        return self._ask(self._least_resting(able), None) if able else None
+
+    def _least_resting(self, members: list[Member]) -> Member:
         now = self.clock()
-        return self._ask(min(able, key=lambda member: member.provider.breaker.rests_for_s(now)), None)
+        return min(members, key=lambda member: member.provider.breaker.rests_for_s(now))
 
     def _ask(self, member: Member, permit: Permit | None) -> _Attempt:
         self._tried.add(member.provider.name)

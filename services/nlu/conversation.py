@@ -120,9 +120,8 @@ class Conversation:
 
     async def finish(self) -> None:
         """The client sends no more: committed turns go on to their end, an uncommitted draft is over."""
-        for turn_id in self._ledger.live:
-            if self._ledger.is_draft(turn_id):
-                await self._cancel(turn_id)
+        for turn_id in filter(self._ledger.is_draft, self._ledger.live):
+            await self._cancel(turn_id)
 
     # Turns
 
@@ -169,10 +168,14 @@ class Conversation:
             self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts, reads
         )
 
+        guarded = turn.guarded
+
         def respond(objection: str) -> AsyncGenerator[Step, None]:
             again = asked
             if objection:
-                again = replace(asked, objection=objection, results=self._tool_runs.results_of(turn_id))
+                rule = guarded.withheld[-1].rule if guarded.withheld else ""
+                results = self._tool_runs.results_of(turn_id)
+                again = replace(asked, objection=objection, objected=rule, results=results)
             return self._agent.respond(again, history, committed=turn.committed)
 
         self._turns[turn_id] = turn

@@ -82,11 +82,6 @@ def caller_may_act_for(tenant_id: str) -> bool:
     return identity is None or identity.may_act_for(tenant_id)
 
 
-def is_caller_known() -> bool:
-    """Return whether tokens are on, so that the tenants of the current call's caller are known."""
-    return _caller.get() is not None
-
-
 def check_tenant(
     context: "grpc.aio.ServicerContext[Any, Any]", tenant_id: str, *, field: str = "config.tenant_id"
 ) -> None:

@@ -19,19 +19,17 @@ from services.stt_proxy.errors import BadSample
 from services.stt_proxy.events import Evidence, SpeechActivity
 from services.stt_proxy.intake import DETECTOR_RATE_HERTZ, Break, IdleReason, Intake, Silence, Skip, Taken, Window
 from services.stt_proxy.line_sounds.detector import LineSound, LineSoundDetector, LineSoundKind
-from services.stt_proxy.longest_speech import LongestSpeech
 from services.stt_proxy.progress import Pace, ProgressSteps
 from services.stt_proxy.quiet_line import ForeignSound, QuietLine
 from services.stt_proxy.recognition import LEAD_IN_MS, Recognition
 from services.stt_proxy.recording import Recording
-from services.stt_proxy.speech_gate import Edge, GateThresholds, SpeechBegan, SpeechGate
+from services.stt_proxy.speech_edges import SpeechEdges
 from services.stt_proxy.steps import Discard, EndOfSound, EndOfUtterance, HeardWindow, HintsUpdate, Step
 from services.stt_proxy.utterance import Utterances
 from services.stt_proxy.voice_activity import Detector
 
 MAX_STEPS = 64  # about two seconds
 SETTLING_S = 12  # of sound that is kept beyond the longest utterance, while its words are asked for
-HOLD_S = 2  # for which a client is waited for to end an utterance that is too long
 MAX_SETTLING = 4
 MAX_UPDATES = 16  # waiting for their sample; of more the oldest takes effect at once
 MAX_END_AHEAD_MS = 2000  # of an utterance's end before the sound that was sent
@@ -63,8 +61,6 @@ class Listening:
         self._updates: deque[HintsUpdate] = deque()  # not yet in effect
         self._intake = Intake(profile.audio_format, start_sample=profile.start_sample, max_gap_ms=profile.max_gap_ms)
         self._recording = Recording(limit_samples=(profile.max_utterance_s + SETTLING_S) * rate)
-        self._longest = LongestSpeech(limit_samples=profile.max_utterance_s * rate, hold_samples=HOLD_S * rate)
-        self._gate = SpeechGate(pause_samples=profile.draft_pause_ms * self._per_ms, thresholds=GateThresholds())
         self._quiet = QuietLine()
         self._level = DetectorLevel()
         self._foreign = ForeignSound()
@@ -92,6 +88,7 @@ class Listening:
         )
         self._engine_call = self._recognition.listen(engine, call_id=profile.call_id)
         self._prepare_every = (getattr(self._engine_call, "prepare_every_ms", None) or PREPARE_EVERY_MS) * self._per_ms
+        self._edges = SpeechEdges(profile, self._utterances, self._recognition, self._engine_call, lambda: self._hints)
         self._watch = detector.watch(self._scored, fail)  # last: an engine that refuses leaves no place taken
 
     # -- messages of the client ----------------------------------------------------------------------------------------
@@ -200,13 +197,13 @@ class Listening:
                 continue
             window = step.window
             self._tell_line_sounds(
-                self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._gate.is_open)
+                self._line_sounds.feed(window.samples, window.end_sample, is_speech=self._edges.is_speech)
             )
-            is_fresh = self._foreign.observe(self._line_sounds.rms, is_speech=self._gate.is_open) or window.is_fresh
+            is_fresh = self._foreign.observe(self._line_sounds.rms, is_speech=self._edges.is_speech) or window.is_fresh
             is_quiet = self._quiet.observe(window.samples, is_fresh=is_fresh)
             if self._line_sounds.is_tone:
                 self._recording.mute(window.start_sample, window.end_sample)
-            elif not is_quiet or self._gate.is_open:
+            elif not is_quiet or self._edges.is_speech:
                 self._is_scoring = True
                 self._watch.score(self._level.bring(window.samples, self._hints), is_fresh=is_fresh)
                 return
@@ -226,9 +223,8 @@ class Listening:
     def _take_window(self, step: HeardWindow, score: float) -> None:
         window = step.window
         self._apply_updates(window.start_sample)
-        edge = self._gate.observe(window.start_sample, window.end_sample, score)
-        self._pass_on(edge, window.end_sample, step.arrived_ns, score)
-        if self._gate.is_open and window.end_sample - self._prepared_to >= self._prepare_every:
+        self._edges.on_score(window, score, trigger_ns=step.arrived_ns)
+        if self._edges.is_speech and window.end_sample - self._prepared_to >= self._prepare_every:
             self._prepared_to = window.end_sample
             self._recognition.prepare(window.end_sample)
         self._reach(window.end_sample)
@@ -238,83 +234,29 @@ class Listening:
         match step:
             case Silence(start, end):
                 self._tell_line_sounds(self._line_sounds.rest(end))
-                self._pass_on(self._gate.rest(end - start), end, now_ns, 0.0)
+                self._edges.on_silence(start, end, trigger_ns=now_ns)
                 self._reach(end)
             case Skip(end):
                 self._line_sounds.reset()
-                self._gate.skip()
-                self._utterances.skip()
+                self._edges.on_skip()
                 self._reach(end)
             case Break(end):
                 self._line_sounds.reset()
-                self._release(now_ns)
-                self._turn(self._gate.shut(), now_ns)
-                self._utterances.skip()
+                self._edges.on_break(trigger_ns=now_ns)
                 self._reach(end)
             case EndOfUtterance():
-                self._end(step)
+                self._edges.end(step)
             case Discard(from_sample, to_sample):
-                self._release(now_ns)
-                if self._utterances.discard(from_sample, to_sample):
-                    self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)
-                    self._gate.shut()
+                self._edges.discard(from_sample, to_sample, trigger_ns=now_ns)
                 self._engine_call.forget(from_sample, to_sample)
             case HintsUpdate():
                 self._updates.append(step)
                 self._apply_updates(self._processed)
             case EndOfSound(arrived_ns):
-                self._end_of_sound(arrived_ns)
-
-    def _end_of_sound(self, arrived_ns: int) -> None:
-        self._release(arrived_ns)
-        if (paused := self._gate.shut()) is not None:
-            self._engine_call.speech(self._utterances.utterance_id, paused.sample, is_begin=False)
-            self._recognition.do(
-                self._utterances.pause(
-                    paused.sample, paused.score, self._hints, trigger_ns=arrived_ns, wants_draft=False
-                )
-            )
-        if self._utterances.has_speech:
-            sent_sample = self._intake.next_sample
-            self._end(EndOfUtterance(max(sent_sample, self._ended_at), sent_sample, arrived_ns))
-        self._engine_call.finish()
-        self._is_finished = True
-        self._wake()
-
-    def _end(self, end: EndOfUtterance) -> None:
-        utterance_id = self._utterances.utterance_id
-        self._recognition.limit(utterance_id)
-        self._recognition.do(
-            self._utterances.end(end.end_sample, sent_sample=end.sent_sample, trigger_ns=end.arrived_ns)
-        )
-        self._engine_call.end(utterance_id, min(end.end_sample, end.sent_sample))
-        self._release(end.arrived_ns)
-
-    def _pass_on(self, edge: Edge | None, sample: int, trigger_ns: int, score: float) -> None:
-        for one in self._longest.pass_on(edge, sample, score, first_sample=self._utterances.first_sample):
-            self._turn(one, trigger_ns)
-
-    def _release(self, trigger_ns: int) -> None:
-        for edge in self._longest.release():
-            self._turn(edge, trigger_ns)
-
-    def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
-        if edge is None:
-            return
-        self._engine_call.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))
-        if isinstance(edge, SpeechBegan):
-            self._recognition.do(self._utterances.begin(edge.sample, edge.score, self._hints))
-        else:
-            self._recognition.do(
-                self._utterances.pause(
-                    edge.sample,
-                    edge.score,
-                    self._hints,
-                    trigger_ns=trigger_ns,
-                    wants_draft=True,
-                    is_too_long=edge.is_too_long,
-                )
-            )
+                self._edges.finish(self._ended_at, self._intake.next_sample, trigger_ns=arrived_ns)
+                self._engine_call.finish()
+                self._is_finished = True
+                self._wake()
 
     def _tell_line_sounds(self, sounds: list[LineSound]) -> None:
         for sound in sounds:
@@ -326,10 +268,7 @@ class Listening:
 
     def _take_back_speech(self, from_sample: int, to_sample: int) -> None:
         """Take back speech that was the first moment of a key."""
-        self._release(time.monotonic_ns())
-        if self._utterances.discard(from_sample, to_sample):
-            self._gate.shut()
-            self._engine_call.speech(self._utterances.utterance_id, to_sample, is_begin=False)
+        if self._edges.discard(from_sample, to_sample, trigger_ns=time.monotonic_ns()):
             self._engine_call.forget(max(0, from_sample), to_sample)
             self._tell(SpeechActivity(self._utterances.utterance_id, False, to_sample, 0.0))
 

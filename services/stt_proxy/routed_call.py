@@ -28,7 +28,7 @@ from services.stt_proxy.engine import (
 from services.stt_proxy.errors import EngineLost
 from services.stt_proxy.following.call import LEAD_IN_MS
 from services.stt_proxy.language_choice import DetectedUtterances, choose_language, may_change
-from services.stt_proxy.routed_members import CallMembers, Member, Routing, Use, failure_of, language_of, speech_s
+from services.stt_proxy.routed_members import CallMembers, Member, Routing, Use, hints_in, language_of, speech_s
 from services.stt_proxy.routed_utterances import RoutedAsk, RoutedUtterances
 
 DETECTION_LIMIT_S = 0.4  # a draft waits no longer to learn in which language it was spoken
@@ -152,7 +152,7 @@ class RoutedCall:
         self._hints = hints
         if codes and self._language not in codes:
             self._switch(language_of(hints.language_codes[0]))
-        self._engine_call.attend(self._own_hints)
+        self._engine_call.attend(hints_in(self._hints, self._language))
         self._give_back_if_idle()
 
     def finish(self) -> None:
@@ -165,19 +165,13 @@ class RoutedCall:
         for request_id in list(self._asked):
             self._drop(request_id)
         for use in self._uses:
-            self._give_back(use)  # all of them first: an engine may break while it is closed
+            use.give_back()  # all of them first: an engine may break while it is closed
         for use in self._uses:
             use.engine_call.close()
 
     @property
     def _languages(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(language_of(code) for code in self._hints.language_codes))
-
-    @property
-    def _own_hints(self) -> Hints:
-        """The hints with only the language that is spoken, where it is known."""
-        codes = tuple(code for code in self._hints.language_codes if language_of(code) == self._language)
-        return replace(self._hints, language_codes=codes or ((self._language,) if self._language else ()))
 
     def _detect(self, speech: Speech) -> bool:
         """Have the language of the utterance detected, if it may be another one. True: it is not known yet."""
@@ -200,10 +194,10 @@ class RoutedCall:
             self._switch(language)
         for request_id, asked in list(self._asked.items()):
             if asked.waits_for_language and asked.speech.utterance_id == speech.utterance_id:
-                asked.waits_for_language = False
-                self._release(request_id)
+                self._go_on_without(request_id)
 
     def _go_on_without(self, request_id: int) -> None:
+        """Give the answer without waiting for the language any more: it is known by now, or awaited too long."""
         if (asked := self._asked.get(request_id)) is not None:
             asked.waits_for_language = False
             self._release(request_id)
@@ -211,13 +205,13 @@ class RoutedCall:
     def _switch(self, language: str) -> None:
         """Have the open utterance recognised again, in the other language."""
         self._language = language
-        self._give_back(self._use)  # what it was asked is taken back: a probe that stayed here would keep others away
+        self._use.give_back()  # what it was asked is taken back: a probe that stayed here would keep others away
         if (chosen := self._members.admitted(self._language)) is None:
             return
         member, permit = chosen
         if member is self._use.member:
             self._use.permit = permit
-            self._engine_call.attend(self._own_hints)
+            self._engine_call.attend(hints_in(self._hints, self._language))
             for asked in list(self._asked.values()):
                 asked.answer = None
                 self._engine_call.cancel(asked.speech.request_id)
@@ -239,7 +233,7 @@ class RoutedCall:
     def _choose(self) -> None:
         """An utterance begins and no words are awaited of those before: choose the first engine that does well."""
         self._members.begin_utterance()
-        self._give_back(self._use)
+        self._use.give_back()
         chosen = self._members.admitted(self._language)
         if chosen is None:
             return
@@ -255,7 +249,9 @@ class RoutedCall:
     def _take_up(self, member: Member, permit: Permit | None) -> None:
         """Have this engine recognise the call from now on, on a fresh engine call."""
         try:
-            engine_call = self._open_engine_call(member.engine, self._own_hints, lambda report: self._take(use, report))
+            engine_call = self._open_engine_call(
+                member.engine, hints_in(self._hints, self._language), lambda report: self._take(use, report)
+            )
         except BaseException:
             if permit is not None:
                 member.provider.released(permit)
@@ -271,18 +267,13 @@ class RoutedCall:
         if self._is_finished:
             self._engine_call.finish()
 
-    def _give_back(self, use: Use) -> None:
-        if use.permit is not None:
-            use.member.provider.released(use.permit)
-            use.permit = None
-
     def _give_back_if_idle(self) -> None:
         """Nothing is asked of the engine until the caller speaks again: a probe kept so long keeps other calls away."""
         if not self._is_speaking and not self._asked:
-            self._give_back(self._use)
+            self._use.give_back()
 
     def _retire(self, use: Use) -> None:
-        self._give_back(use)
+        use.give_back()
         self._uses.remove(use)
         use.engine_call.close()
 
@@ -319,9 +310,7 @@ class RoutedCall:
             self._lose(use, Lost(self._utterances.last_end, report.reason, report.message, is_retryable=True))
             return
         if isinstance(report, Heard):
-            if use.permit is not None:
-                use.member.provider.succeeded(use.permit, took_s=0.0)
-                use.permit = None
+            use.succeed()
             report = replace(report, is_punctuated="punctuation" in use.member.engine.features)
         self._asked[report.request_id].answer = report
         self._release(report.request_id)
@@ -329,8 +318,7 @@ class RoutedCall:
     def _lose(self, use: Use, lost: Lost) -> None:
         """Have another engine recognise again the open utterance, and those whose words are awaited."""
         member = use.member
-        permit, use.permit = use.permit or member.provider.admit(), None
-        member.provider.failed(permit, failure_of(lost))
+        use.fail(lost)
         log.warning("engine_lost", engine=member.engine.name, reason=lost.reason, error=lost.message)
         self._members.lose(member, lost)
         if (chosen := self._members.admitted(self._language)) is None:

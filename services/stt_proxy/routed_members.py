@@ -1,17 +1,23 @@
 """Members of the chains by language, and the state of a call on each engine that it uses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from services.runtime.breaker import ErrorClass, Permit
 from services.runtime.providers import Provider, ProviderFailed
-from services.stt_proxy.engine import EngineCall, Lost, Speech, SttEngine
+from services.stt_proxy.engine import EngineCall, Hints, Lost, Speech, SttEngine
 
 
 def language_of(tag: str) -> str:
     """The first part of a tag: "vi" of "vi-VN"."""
     return tag.split("-", maxsplit=1)[0].lower()
+
+
+def hints_in(hints: Hints, language: str) -> Hints:
+    """The hints with only that language, the first part of a tag; empty where the language is not known."""
+    codes = tuple(code for code in hints.language_codes if language_of(code) == language)
+    return replace(hints, language_codes=codes or ((language,) if language else ()))
 
 
 def speech_s(speech: Speech) -> float:
@@ -96,6 +102,23 @@ class Use:
     member: Member
     engine_call: EngineCall
     permit: Permit | None
+
+    def give_back(self) -> None:
+        """Nothing more is asked of the engine for now: other calls may ask it."""
+        if self.permit is not None:
+            self.member.provider.released(self.permit)
+            self.permit = None
+
+    def succeed(self) -> None:
+        """The engine has answered."""
+        if self.permit is not None:
+            self.member.provider.succeeded(self.permit, took_s=0.0)
+            self.permit = None
+
+    def fail(self, lost: Lost) -> None:
+        """The engine has lost the call."""
+        permit, self.permit = self.permit or self.member.provider.admit(), None
+        self.member.provider.failed(permit, failure_of(lost))
 
 
 def failure_of(lost: Lost) -> ProviderFailed:

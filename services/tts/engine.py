@@ -93,6 +93,7 @@ class Speech:
     queue_us: int = 0  # waited for a worker, a batch or a slot
     compute_us: int = 0  # worked
     is_whole: bool = False  # the line's first and only piece
+    level_dbov: float | None = None  # with the first piece: active level (ITU-T P.56) of the whole line, where known
     kept: object = None  # of speech that is kept on disk: what its way to the wire is kept under, in memory
     ready: ReadyClause | None = None  # the whole line as it goes on the wire; `samples` are then not looked at
 

@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
+from services.audio.leveller import PAUSE_S
+from services.audio.pcm import TELEPHONE, Samples
+from services.audio.polyphase import PolyphaseResampler
+from services.audio.speech_level import SpeechLevelMeter
 from services.tts.engine import EngineDescription
+from services.tts.silence import SilenceTrimmer
 
 MAX_VOICES = 1024
 MOST_SECONDS = 30.0  # so much speech is remembered; what is older counts less and less
@@ -45,6 +50,21 @@ class VoiceLevels:
         self._learnt[key] = learnt
         if len(self._learnt) > MAX_VOICES:
             del self._learnt[next(iter(self._learnt))]
+
+
+def line_level(samples: Samples, sample_rate_hertz: int) -> float | None:
+    """Return the active level in dBov of a whole line, as a telephone carries it and without the silence around it;
+    None: it has no sound.
+    """
+    whole = SpeechLevelMeter(sample_rate_hertz)
+    whole.push(samples)
+    trimmer = SilenceTrimmer(sample_rate_hertz, level_dbov=whole.level_dbov)
+    resampler = PolyphaseResampler(sample_rate_hertz, TELEPHONE.sample_rate_hertz)
+    meter = SpeechLevelMeter(TELEPHONE.sample_rate_hertz)
+    for part in (trimmer.push(samples), trimmer.finish()):
+        meter.push(resampler.push(part))
+    meter.push(resampler.finish())
+    return meter.with_pause(PAUSE_S).level_dbov
 
 
 def _key(description: EngineDescription, voice: str, language_code: str) -> tuple[str, str, str, str]:

@@ -13,6 +13,7 @@ from services.language.reading.spoken import Rewrite, Spoken
 from services.tts.chain import TurnVoice
 from services.tts.engine import EngineDescription, Line
 from services.tts.levels import VoiceLevels
+from services.tts.line_length import lines_of
 from services.tts.ready import Mark
 from services.tts.router import Router
 from services.tts.say_as import read_as
@@ -118,26 +119,35 @@ class TurnSpeaker:
         )
         pacer = Pacer(self._max_lead_ms)
         after_ms = 0
-        async for clause in turn.text.clauses():
-            pause_ms = after_ms if clause.pause_ms is None else clause.pause_ms
-            async with aclosing(
-                self._speak_clause(clause, turn, track, pacer, pause_ms=pause_ms, choice=choice)
-            ) as outputs:
-                async for output in outputs:
-                    await self._keep_pace(pacer, output)
-                    yield output
-            after_ms = self._pauses.after(clause)
+        async for whole in turn.text.clauses():
+            with turn.text.stopwatch.computing():
+                lines = lines_of(whole, self._read)
+            for clause, spoken in lines:
+                pause_ms = after_ms if clause.pause_ms is None else clause.pause_ms
+                async with aclosing(
+                    self._speak_clause(clause, spoken, turn, track, pacer, pause_ms=pause_ms, choice=choice)
+                ) as outputs:
+                    async for output in outputs:
+                        await self._keep_pace(pacer, output)
+                        yield output
+                after_ms = self._pauses.after(clause)
         for output in track.finish(turn.text.end_offset):
             await self._keep_pace(pacer, output)
             yield output
         turn.engine = choice.used
 
     async def _speak_clause(
-        self, clause: Clause, turn: Turn, track: Track, pacer: Pacer, *, pause_ms: int, choice: TurnVoice
+        self,
+        clause: Clause,
+        spoken: Spoken,
+        turn: Turn,
+        track: Track,
+        pacer: Pacer,
+        *,
+        pause_ms: int,
+        choice: TurnVoice,
     ) -> AsyncGenerator[Mark | Chunk, None]:
         parameters, stopwatch = clause.parameters, turn.text.stopwatch
-        with stopwatch.computing():
-            spoken = self._read(clause)
         line = Line(
             spoken.text,
             parameters.language_code,

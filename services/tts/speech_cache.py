@@ -21,10 +21,11 @@ from services.language.reading.spoken import Spoken
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.tts.engine import EngineDescription, Line, Speech, WordEnd
+from services.tts.levels import line_level
 from services.tts.ready import ReadyClause, ReadySpeech
 from services.tts.sentences import Caching
 
-FORMAT = 1
+FORMAT = 2
 """Of a file: a line of JSON, then the samples as 16-bit little-endian. A file of another format is no entry."""
 SUFFIX = ".speech"
 FIRST_PIECE_S, LATER_PIECE_S = 0.15, 0.5
@@ -301,11 +302,13 @@ class CallCache:
 
 
 def _content(recording: Recording) -> bytes:
-    samples = np.concatenate(recording.pieces).astype("<i2").tobytes()
+    sound = np.concatenate(recording.pieces)
+    samples = sound.astype("<i2").tobytes()
     head = {
         "format": FORMAT,
         "rate": recording.sample_rate_hertz,
         "is_whole": recording.is_whole,
+        "level_dbov": None if recording.is_whole else line_level(sound, recording.sample_rate_hertz),
         "crc32": zlib.crc32(samples),
         "words": [(word.text_offset, word.sample) for word in recording.word_ends],
     }
@@ -320,15 +323,19 @@ def _pieces(content: bytes, sample_rate_hertz: int) -> Iterator[Speech]:
         is_good = (about["format"], about["rate"]) == (FORMAT, sample_rate_hertz)
         words = tuple(WordEnd(int(offset), int(sample)) for offset, sample in about["words"])
         is_whole, crc32 = bool(about["is_whole"]), about["crc32"]
+        level_dbov = None if about["level_dbov"] is None else float(about["level_dbov"])
     except (ValueError, KeyError, TypeError):
         return
     if not is_good or not sound or len(sound) % 2 or zlib.crc32(sound) != crc32:
         return
     samples = np.frombuffer(sound, dtype="<i2").astype(np.int16)
     if is_whole:
-        yield Speech(samples, words, is_whole=True)
+        yield Speech(samples, words, is_whole=True)  # levelled by itself, as when it was made
         return
     begin, length = 0, int(FIRST_PIECE_S * sample_rate_hertz)
     while begin < len(samples):
-        yield Speech(samples[begin : begin + length], words if begin == 0 else ())
+        is_first = begin == 0
+        yield Speech(
+            samples[begin : begin + length], words if is_first else (), level_dbov=level_dbov if is_first else None
+        )
         begin, length = begin + length, int(LATER_PIECE_S * sample_rate_hertz)

@@ -226,7 +226,10 @@ class _ClauseSound:
             self._ready = speech.ready
             return speech.ready.samples
         self._marks.add(speech.word_ends)
-        if speech.is_whole and not self._is_level_known:
+        if speech.level_dbov is not None:
+            self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=speech.level_dbov)
+            self._leveller = Leveller(self._to_hertz, level_dbov=speech.level_dbov)
+        elif speech.is_whole and not self._is_level_known:
             meter = SpeechLevelMeter(self._from_hertz)
             meter.push(speech.samples)
             self._trimmer = SilenceTrimmer(self._from_hertz, level_dbov=meter.level_dbov)

@@ -325,7 +325,7 @@ def test_help_behind_two_dashes_is_an_operand(tmp_path: Path) -> None:
     assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
 
 
-def test_nobody_listens(tmp_path: Path) -> None:
+def test_nothing_listens_on_the_port(tmp_path: Path) -> None:
     ran = run_all(["say", "Hello.", "OUT", "--target", "127.0.0.1:9,127.0.0.1:10"], tmp_path)
     assert {(one.code, one.error) for one in ran.values()} == {(1, "say: UNAVAILABLE")}, ran
 

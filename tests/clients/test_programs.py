@@ -147,7 +147,7 @@ def test_a_program_of_every_language_is_interrupted(stack: GuardedStack) -> None
     assert {language: process.wait(30) for language, process in talking.items()} == dict.fromkeys(LANGUAGES, 130)
 
 
-def test_a_program_ends_when_nobody_reads_what_it_prints(stack: GuardedStack) -> None:
+def test_a_program_ends_when_the_reader_of_its_output_is_gone(stack: GuardedStack) -> None:
     flags = stack.flags(stack.nlu.target)
     talking = {language: start(language, ["chat", *flags]) for language in LANGUAGES}
     codes = {}

@@ -92,7 +92,7 @@ async def test_a_reply_that_is_left_is_cancelled_and_reported(commands: dict[str
 
 
 @pytest.mark.timeout(300)
-def test_a_server_that_dies_while_nobody_looks_is_an_error_of_the_next_turn(commands: dict[str, list[str]]) -> None:
+def test_a_server_that_dies_between_two_turns_is_an_error_of_the_next_turn(commands: dict[str, list[str]]) -> None:
     target = f"127.0.0.1:{free_port()}"
     server = subprocess.Popen([CLIENTS / "go/bin/tone-tts", "--address", target], stdout=subprocess.PIPE)
     try:

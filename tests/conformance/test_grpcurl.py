@@ -93,7 +93,7 @@ def test_every_example_is_one_json_object_a_line() -> None:
         assert all(len(json.loads(line)) == 1 for line in lines)
 
 
-def test_the_example_of_hearing_gives_a_transcript(stt: Server) -> None:
+def test_the_example_of_recognition_gives_a_transcript(stt: Server) -> None:
     answers = run_example(stt)
     assert "engine" in answers[0]
     texts = [answer["transcript"] for answer in answers if "transcript" in answer]

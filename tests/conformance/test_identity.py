@@ -190,7 +190,7 @@ async def test_a_token_is_replaced_without_a_restart_and_old_streams_live(start:
             assert await old.rest() == []
 
 
-async def test_a_token_that_expires_lets_nobody_in_and_its_open_streams_live(start: Start, tmp_path: Path) -> None:
+async def test_an_expired_token_opens_no_stream_and_its_open_streams_live(start: Start, tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
     ends = datetime.now(UTC) + timedelta(seconds=8)
     tokens.write_text(table("clinic", CLINIC, "clinic").replace("2999-01-01", ends.isoformat()))

@@ -13,9 +13,10 @@ from clients.conformance import streams
 from clients.conformance.kit import Outcome, Target, checks_of, judge, run_check
 from clients.conformance.rules import RULES
 from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
+from tests.conformance import wrong_servers, wrong_stt_servers  # noqa: F401 - each registers its servers in WRONG
 from tests.conformance.conftest import Start
+from tests.conformance.proxied_servers import WRONG, Faithful, proxied
 from tests.conformance.servers import ROOT, SCRIPTED
-from tests.conformance.wrong_servers import WRONG, Faithful, proxied
 
 
 async def outcome_of(rule: int, target: Target) -> tuple[Outcome, str]:

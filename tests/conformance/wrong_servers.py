@@ -1,63 +1,14 @@
-"""Servers that break one rule each: a proxy in front of a right one that changes what passes."""
+"""NLU, TTS and gateway servers that break one rule each."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any
 
-import grpc
 from voice.nlu.v1.nlu_pb2 import ToolActivity
-from voice.stt.v1.stt_pb2 import MediaIdle
-from voice.type.v1.turn_pb2 import TurnEnd
+from voice.type.v1.turn_pb2 import Cancellation, TurnEnd
 
-from clients.conformance.hearing import RATE
-from clients.conformance.stages import CALL, NLU, STT, TTS, Stage
+from clients.conformance.stages import CALL, NLU, TTS
 from clients.conformance.streams import kind_of
-
-
-class Faithful:
-    """Passes everything on as it is; an instance serves one stream. The wrong ones below override what they break."""
-
-    stage: Stage = STT
-    breaks: int = 0
-    """The rule it breaks."""
-    ends_at_half_close = False
-    """The server ends the stream as soon as the client has nothing more to say."""
-    refuses_opaquely = False
-    """The server's statuses lose their details."""
-
-    def request(self, request: Any) -> Iterable[Any]:
-        """The requests that the server behind gets for a request."""
-        return [request]
-
-    def response(self, response: Any) -> Iterable[Any]:
-        """The responses that the client gets for a response."""
-        return [response]
-
-
-WRONG: Final[list[type[Faithful]]] = []
-
-
-def wrong(server: type[Faithful]) -> type[Faithful]:
-    """Register a wrong server."""
-    WRONG.append(server)
-    return server
-
-
-def asks(request: Any) -> str:
-    """The kind of a request, empty where it is of no kind."""
-    return str(request.WhichOneof("request") or "")
-
-
-@wrong
-class TakesASecondConfig(Faithful):
-    stage, breaks = STT, 1
-    is_open = False
-
-    def request(self, request: Any) -> Iterable[Any]:
-        is_second = asks(request) == "config" and self.is_open
-        self.is_open = True
-        return [] if is_second else [request]
+from tests.conformance.proxied_servers import Faithful, asks, wrong
 
 
 @wrong
@@ -77,11 +28,6 @@ class TellsNoEndOfItsTools(Faithful):
     def response(self, response: Any) -> Iterable[Any]:
         is_end = kind_of(response) == "tool_activity" and response.tool_activity.phase != ToolActivity.PHASE_STARTED
         return [] if is_end else [response]
-
-
-@wrong
-class DropsWhatIsOpenAtHalfClose(Faithful):
-    stage, breaks, ends_at_half_close = STT, 3, True
 
 
 @wrong
@@ -110,54 +56,6 @@ class RefusesUnknownKinds(Faithful):
 
     def request(self, request: Any) -> Iterable[Any]:
         return [request] if asks(request) else [TTS.config()]
-
-
-@wrong
-class ListsAFeatureTwice(Faithful):
-    stage, breaks = STT, 8
-
-    def response(self, response: Any) -> Iterable[Any]:
-        if kind_of(response) == "engine":
-            response.engine.features.append(response.engine.features[0])
-        return [response]
-
-
-@wrong
-class CountsFromTheStreamsBegin(Faithful):
-    stage, breaks = STT, 10
-    start = 0
-
-    def request(self, request: Any) -> Iterable[Any]:
-        if asks(request) == "config":
-            self.start = request.config.start_sample
-        return [request]
-
-    def response(self, response: Any) -> Iterable[Any]:
-        if kind_of(response) == "speech_activity":
-            response.speech_activity.sample -= self.start
-        return [response]
-
-
-@wrong
-class TakesOverlappingSound(Faithful):
-    stage, breaks = STT, 11
-    end = 0
-
-    def request(self, request: Any) -> Iterable[Any]:
-        if asks(request) == "audio":
-            request.audio.start_sample = max(self.end, request.audio.start_sample)
-            self.end = request.audio.start_sample + len(request.audio.content)
-        return [request]
-
-
-@wrong
-class TakesHoldForSilence(Faithful):
-    stage, breaks = STT, 12
-
-    def request(self, request: Any) -> Iterable[Any]:
-        if asks(request) == "media_idle":
-            request.media_idle.reason = MediaIdle.REASON_UNKNOWN
-        return [request]
 
 
 @wrong
@@ -212,6 +110,15 @@ class IgnoresCancellation(Faithful):
 
 
 @wrong
+class CancelsNoTurnAlone(Faithful):
+    stage, breaks = TTS, 17
+
+    def request(self, request: Any) -> Iterable[Any]:
+        is_alone = asks(request) == "cancellation" and request.cancellation.scope == Cancellation.SCOPE_ONLY
+        return [] if is_alone else [request]
+
+
+@wrong
 class EndsATurnTwice(Faithful):
     stage, breaks = TTS, 18
 
@@ -230,45 +137,44 @@ class TakesNoKeys(Faithful):
 
 
 @wrong
-class IsSurerThanSure(Faithful):
-    stage, breaks = STT, 20
+class CountsChunksFromZero(Faithful):
+    stage, breaks = TTS, 10
 
     def response(self, response: Any) -> Iterable[Any]:
-        if kind_of(response) == "turn_prediction":
-            response.turn_prediction.probability = 1.5
+        if kind_of(response) == "audio":
+            response.audio.chunk.start_sample = 0
         return [response]
 
 
 @wrong
-class HearsNoKeys(Faithful):
-    stage, breaks = STT, 20
+class SendsItsMarksLast(Faithful):
+    stage, breaks = TTS, 26
+
+    def __init__(self) -> None:
+        self.held: list[Any] = []
 
     def response(self, response: Any) -> Iterable[Any]:
-        return [] if kind_of(response) == "line_event" else [response]
+        kind = kind_of(response)
+        if kind == "spoken_text":
+            self.held.append(response)
+            return []
+        if kind != "turn_end":
+            return [response]
+        released, self.held = [*self.held, response], []
+        return released
 
 
 @wrong
-class SettlesTwice(Faithful):
-    stage, breaks = STT, 21
+class AnswersACommittedTurnTwice(Faithful):
+    stage, breaks = NLU, 18
 
     def response(self, response: Any) -> Iterable[Any]:
-        return [response, response] if kind_of(response) == "utterance_settled" else [response]
+        return [response, response] if kind_of(response) == "turn_end" else [response]
 
 
 @wrong
-class ForgetsNothing(Faithful):
-    stage, breaks = STT, 23
-
-    def request(self, request: Any) -> Iterable[Any]:
-        return [] if asks(request) == "utterance_discard" else [request]
-
-
-@wrong
-class ShowsNoProgress(Faithful):
-    stage, breaks = STT, 24
-
-    def response(self, response: Any) -> Iterable[Any]:
-        return [] if kind_of(response) == "progress" else [response]
+class CutsOffACallerWhoIsDone(Faithful):
+    stage, breaks, ends_at_half_close = CALL, 3, True
 
 
 @wrong
@@ -367,88 +273,3 @@ class TakesAnyPast(Faithful):
             request.config.ClearField("state")
             request.config.ClearField("history")
         return [request]
-
-
-@wrong
-class LosesSoundThatComesTooFast(Faithful):
-    stage, breaks = STT, 34
-
-    def request(self, request: Any) -> Iterable[Any]:
-        is_lost = asks(request) == "audio" and 30 * RATE < request.audio.start_sample < 300 * RATE
-        return [] if is_lost else [request]
-
-
-class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Serves one stage's stream and its unary methods out of the server behind."""
-
-    def __init__(self, kind: type[Faithful], channel: grpc.aio.Channel) -> None:
-        self._kind = kind
-        self._channel = channel
-
-    def service(self, handler_call_details: Any) -> Any:
-        """The handler of a method, by its path."""
-        path, stage = handler_call_details.method, self._kind.stage
-        if path == stage.stream_path:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream, stage.request.FromString, stage.response.SerializeToString
-            )
-        return grpc.unary_unary_rpc_method_handler(self._passing(path), None, None)
-
-    def _passing(self, path: str) -> Any:
-        async def passed(request: bytes, context: Any) -> bytes:
-            try:
-                return bytes(await self._channel.unary_unary(path)(request))
-            except grpc.aio.AioRpcError as error:
-                return await self._refused(context, error)
-
-        return passed
-
-    async def _stream(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        server, stage = self._kind(), self._kind.stage
-        call = self._channel.stream_stream(
-            stage.stream_path, stage.request.SerializeToString, stage.response.FromString
-        )()
-        is_done = asyncio.Event()
-
-        async def pump() -> None:
-            async for request in requests:
-                for passed in server.request(request):
-                    await call.write(passed)
-            if server.ends_at_half_close:
-                is_done.set()
-                call.cancel()
-            await call.done_writing()
-
-        pumping = asyncio.create_task(pump())
-        try:
-            async for response in call:
-                for passed in server.response(response):
-                    yield passed
-        except asyncio.CancelledError:
-            if not is_done.is_set():
-                raise
-        except grpc.aio.AioRpcError as error:
-            if not is_done.is_set():
-                await self._refused(context, error)
-        finally:
-            pumping.cancel()
-            call.cancel()
-
-    async def _refused(self, context: Any, error: grpc.aio.AioRpcError) -> Any:
-        if not self._kind.refuses_opaquely:
-            context.set_trailing_metadata(tuple(error.trailing_metadata() or ()))
-        await context.abort(error.code(), error.details() or "")
-
-
-@asynccontextmanager
-async def proxied(kind: type[Faithful], target: str) -> AsyncIterator[str]:
-    """The address of a proxy in front of `target`."""
-    async with grpc.aio.insecure_channel(target) as channel:
-        server = grpc.aio.server()
-        server.add_generic_rpc_handlers((_Proxy(kind, channel),))
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        try:
-            yield f"127.0.0.1:{port}"
-        finally:
-            await server.stop(grace=None)

@@ -181,3 +181,13 @@ async def fake_call(
             await asyncio.wait([running], timeout=LIMIT_S)
             line.cancel()
             running.cancel()
+
+
+def heard(call: FakeCall) -> bytes:
+    """The sound that the caller heard, one letter a stretch: the turn's digit, or P for the gateway's own words."""
+    names = {voice_of(turn_id, 1)[0]: str(turn_id).encode() for turn_id in range(1, 10)} | {PROMPT_BYTE: b"P"}
+    story = b""
+    for byte in call.leg.heard():
+        name = names.get(byte, b"")
+        story += name if name != story[-1:] else b""
+    return story

@@ -10,8 +10,10 @@ import pytest
 LONGEST = (
     "test_asterisk_conversation.py",
     "test_asterisk_edge.py",
+    "test_asterisk_processes.py",
     "test_hold_music.py",
     "test_session.py",
+    "test_session_stages.py",
     "test_phone_calls.py",
     "test_booked_calls.py",
     "test_one_process.py",

@@ -28,6 +28,7 @@ from services.runtime.logs import configure_logs
 GREETING_HERTZ = 1000
 RECOVERED_HERTZ = 600
 BEEP_S = 0.4
+MOST_OF_A_BEEP_S = 0.8 * BEEP_S  # heard of it, it was heard
 MAX_WAITING_FRAMES = 50
 LINGER_S = 2.0
 

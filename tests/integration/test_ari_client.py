@@ -66,7 +66,7 @@ async def test_a_wrong_password_is_refused_and_never_told():
         assert "s3cret" not in str(refusal.value)
 
 
-async def test_nobody_listens():
+async def test_nothing_listens_on_the_port():
     async with AriClient(AriSettings(url=f"http://127.0.0.1:{free_port()}")) as ari:
         with pytest.raises(AriUnreachable, match="channels"):
             await ari.get("channels")

@@ -157,7 +157,7 @@ def take(peer: SipPeer, invite: Message) -> None:
     ],
     ids=["busy", "no-answer", "congestion", "unavailable"],
 )
-async def test_a_caller_whom_nobody_took_is_back_and_hears_why_from_the_agent(
+async def test_a_caller_whose_transfer_was_not_answered_is_back_and_hears_why_from_the_agent(
     tmp_path: Path, on_invite: Callable[[SipPeer, Message], None], words: str
 ):
     async with transferring(tmp_path, on_invite) as (desk, peer):
@@ -173,7 +173,7 @@ async def test_a_caller_whom_nobody_took_is_back_and_hears_why_from_the_agent(
         assert not desk.ends()
 
 
-async def test_a_caller_whom_somebody_took_talks_to_them(tmp_path: Path):
+async def test_a_caller_whose_transfer_was_answered_talks_to_the_destination(tmp_path: Path):
     async with transferring(tmp_path, take) as (desk, peer):
         end = (await desk.until(desk.ends))[0]
         assert end.cause == record_pb2.CallEnd.CAUSE_TRANSFER
@@ -191,7 +191,7 @@ async def test_a_caller_whom_somebody_took_talks_to_them(tmp_path: Path):
     ["the moon", "+84 28 1234 5678", "(028) 1234-5678", "sip:somebody.else@example.com"],
     ids=["no-name", "number", "national", "sip"],
 )
-async def test_where_nobody_can_be_reached_the_caller_hears_so_at_once(tmp_path: Path, wanted: str):
+async def test_where_the_target_cannot_be_reached_the_caller_hears_so_at_once(tmp_path: Path, wanted: str):
     async with transferring(tmp_path, take, wanted=wanted) as (desk, peer):
         news = await desk.until(lambda: [turn for turn in desk.turns() if REFUSAL in turn.heard_text])
         assert len(news) == 1, desk.story()  # in the turn of the promise, or in one of its own

@@ -75,7 +75,7 @@ async def hold_a_call(target: str) -> ProgramCaller:
 
 
 @pytest.mark.timeout(240)
-async def test_watchers_and_the_webhook_hear_what_a_call_was_about(tmp_path: Path) -> None:
+async def test_watchers_and_the_webhook_get_what_a_call_was_about(tmp_path: Path) -> None:
     agents = {"NLU_AGENTS_DIR": str(ROOT / "deploy" / "agents"), "NLU_DEFAULT_AGENT": "clinic"}
     async with receiver() as crm:
         hook = {"GATEWAY_WEBHOOK_URL": crm.url, "GATEWAY_WEBHOOK_SECRET": SECRET}

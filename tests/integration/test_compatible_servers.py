@@ -269,7 +269,7 @@ async def test_a_server_that_begins_inside_a_thought_is_known_by_its_first_answe
     assert text_of(second).strip() == "Yes, we do."
 
 
-async def test_it_is_known_by_an_answer_too_of_which_nobody_wants_the_rest() -> None:
+async def test_a_thinking_model_is_known_by_an_answer_that_is_not_read_to_its_end() -> None:
     """A turn ends a reply after three sentences, and a thought has more."""
     thought = [event({"content": f"The caller may mean number {number}. "}) for number in range(9)]
     async with engine_of(SSE, *thought, event({"content": "</think>\n\nYes, "}), *ANSWERED[1:]) as engine:
@@ -281,7 +281,7 @@ async def test_it_is_known_by_an_answer_too_of_which_nobody_wants_the_rest() -> 
         await until_awaited(begins_with_the_answer, 5)
 
 
-async def test_it_is_known_by_an_answer_that_comes_whole_too() -> None:
+async def test_a_thinking_model_is_known_by_an_answer_that_comes_whole() -> None:
     content = "The caller may mean it.</think>\n\nYes, we do."
     async with engine_of(SSE, json.dumps({"choices": [{"message": {"content": content}}]}).encode()) as engine:
         assert (await first_words(engine)).startswith("The caller")

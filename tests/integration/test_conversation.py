@@ -204,7 +204,7 @@ async def test_a_turn_whose_stage_returns_in_time_is_answered_after_all(stack: S
         assert caller.longest_silence(begin, caller.event_times[-1]) < MAX_DEAD_AIR_S, caller.story()
 
 
-async def test_stages_that_die_while_nobody_needs_them_are_reopened_without_a_word(stack: ScriptedStack):
+async def test_stages_that_fail_while_no_turn_needs_them_are_reopened_without_a_word(stack: ScriptedStack):
     async with calling(stack.gateway) as caller:
         await greeted(caller)
         for stage in ("nlu", "tts"):

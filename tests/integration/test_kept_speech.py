@@ -79,7 +79,7 @@ async def outcomes() -> dict[str, int]:
     return {outcome: int(count) for outcome, count in found}
 
 
-async def test_what_was_made_ahead_is_what_calls_hear_within_milliseconds(channel: grpc.aio.Channel) -> None:
+async def test_what_was_synthesised_ahead_is_played_within_milliseconds(channel: grpc.aio.Channel) -> None:
     made = await speak(channel, TEXT, AHEAD, tenant_id="a")
     heard = [await speak(channel, TEXT, LIVE, tenant_id="a") for _ in range(40)]
     assert all(sound == made[0] and ends == made[1] for sound, ends, _, _ in heard)

@@ -206,7 +206,7 @@ async def test_what_no_message_can_carry_is_left_out(kind: str, said: str) -> No
 
 
 @pytest.mark.parametrize("kind", ENGINES)
-async def test_a_compressed_body_that_nobody_asked_for_is_refused(kind: str) -> None:
+async def test_a_compressed_body_that_was_not_asked_for_is_refused(kind: str) -> None:
     head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
     with pytest.raises(ProviderFailed, match="gzip"):
         await ask(kind, once(gzip.compress(event_of(kind, "Hi.", is_last=True)), head=head))

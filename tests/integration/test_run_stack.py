@@ -127,7 +127,7 @@ def holder(port: int) -> int:
         with suppress(OSError):
             if link.readlink().name.removeprefix("socket:[").removesuffix("]") in listening:
                 return int(link.parts[2])
-    raise AssertionError(f"nobody listens on {port}")
+    raise AssertionError(f"nothing listens on {port}")
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +171,7 @@ def test_a_standby_that_is_told_to_stop_ends_at_once(tmp_path: Path):
         assert standby.wait(timeout=5) == 0, "of a container's first process the default would be to go on"
 
 
-def test_a_service_that_cannot_be_started_again_ends_nobody_else(stack: Command):
+def test_a_service_that_cannot_be_started_again_ends_no_other_service(stack: Command):
     others = {service: stack.pid_of(service) for service in ("stt_proxy", "tts", "call_gateway")}
     with HeldPort(stack.ports[2], stack.pid_of("nlu")):
         stack.wait_for("nlu             cannot be started")

@@ -50,7 +50,7 @@ class Caller:
         left_s = self.line.wire.send(payload, due_s=self._due_s)
         for heard in self.line.wire.receive():
             if self.echo is not None:
-                self.echo.hear(heard.sequence, heard.payload)
+                self.echo.receive(heard.sequence, heard.payload)
             if heard.is_audible:
                 self.sounds.append(Sound(heard.arrived_s, heard))
         return left_s

@@ -24,7 +24,7 @@ from services.nlu.agent.capture.slots import Ended, Slot
 from tests.load.capture_hearing import Listener, listening
 
 FOLDER = Path(__file__).parents[1] / "data" / "capture"
-Hear = Callable[[str, Expected], Awaitable[str]]
+Recognise = Callable[[str, Expected], Awaitable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _turn(written: dict[str, Any]) -> Turn:
     return Turn(written.get("say", ""), written.get("keys", ""), tuple(written.get("replies", ())))
 
 
-async def play(dialogue: Dialogue, hear: Hear) -> Played:
+async def play(dialogue: Dialogue, recognise: Recognise) -> Played:
     """Play one. What follows after its end is not said."""
     capture = Capture(dialogue.slot, dialogue.language, region=dialogue.region)
     now = capture.open(known=dialogue.known)
@@ -102,28 +102,28 @@ async def play(dialogue: Dialogue, hear: Hear) -> Played:
         if now.state.ended:
             missing.append("an end after the last turn")
             break
-        now = await _take(capture, now, turn, hear, lines)
+        now = await _take(capture, now, turn, recognise, lines)
         lines.append(f"agent:  {now.text}")
         missing += [reply for reply in turn.replies if reply not in now.text]
     return Played(dialogue, tuple(lines), now.value, now.state.ended, tuple(missing))
 
 
-async def _take(capture: Capture, now: Captured, turn: Turn, hear: Hear, lines: list[str]) -> Captured:
+async def _take(capture: Capture, now: Captured, turn: Turn, recognise: Recognise, lines: list[str]) -> Captured:
     if turn.keys:
         lines.append(f"caller: [{turn.keys}]")
         return capture.take(now.state, turn.keys, is_keys=True)
-    heard = await hear(turn.say, now.expected)
+    heard = await recognise(turn.say, now.expected)
     lines.append(f"caller: {heard}")
     return capture.take(now.state, heard)
 
 
 async def as_written(text: str, expected: Expected) -> str:
-    """Hear what is said exactly as it is written."""
+    """Recognise what is said exactly as it is written."""
     return text
 
 
 @asynccontextmanager
-async def heard_by_script(dialogues: Sequence[Dialogue]) -> AsyncIterator[Callable[[Dialogue], Hear]]:
+async def heard_by_script(dialogues: Sequence[Dialogue]) -> AsyncIterator[Callable[[Dialogue], Recognise]]:
     """An STT service with the engine `script`, which knows every turn; a stream a dialogue."""
     texts = [turn.say for dialogue in dialogues for turn in dialogue.turns if turn.say]
     firsts, n = {}, 1
@@ -135,19 +135,19 @@ async def heard_by_script(dialogues: Sequence[Dialogue]) -> AsyncIterator[Callab
         file.write_text("\n".join(texts) + "\n", encoding="utf-8")
         async with listening({"STT_ENGINE": "script", "STT_SCRIPT_FILE": str(file)}, Path(folder)) as target:
 
-            def hear_of(dialogue: Dialogue) -> Hear:
+            def recogniser_of(dialogue: Dialogue) -> Recognise:
                 listener = Listener(target, dialogue.language, f"capture#{firsts[dialogue.name]}", dialogue.region)
-                return listener.hear
+                return listener.recognise
 
-            yield hear_of
+            yield recogniser_of
 
 
 async def play_all(dialogues: Sequence[Dialogue], heard: str) -> list[Played]:
     """Play them one after the other."""
     if heard == "text":
         return [await play(dialogue, as_written) for dialogue in dialogues]
-    async with heard_by_script(dialogues) as hear_of:
-        return [await play(dialogue, hear_of(dialogue)) for dialogue in dialogues]
+    async with heard_by_script(dialogues) as recogniser_of:
+        return [await play(dialogue, recogniser_of(dialogue)) for dialogue in dialogues]
 
 
 def report(played: Sequence[Played], *, shows_all: bool) -> int:

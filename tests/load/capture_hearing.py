@@ -53,7 +53,7 @@ class Listener:
         with wave.open(str(CLIP)) as file:
             return np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
 
-    async def hear(self, text: str, expected: Expected) -> str:
+    async def recognise(self, text: str, expected: Expected) -> str:
         """Say one turn on a stream that goes on where the last turn ended; what was settled of it, joined."""
         call_id, _, first = self._call_id.partition("#")
         turn_id = f"{call_id}#{int(first) + self._n_heard}" if first else call_id

@@ -123,7 +123,7 @@ async def capture_one(kind: SlotKind, wanted: str, language: str, listener: Spok
             now = capture.take(now.state, wanted, is_keys=True)
             continue
         said = answer(kind, wanted, now, capture, language)
-        heard = await listener.hear(said, now.expected)
+        heard = await listener.recognise(said, now.expected)
         lines.append(f"caller: {said!r}, heard as {heard!r}")
         now = capture.take(now.state, heard)
     return Outcome(kind, wanted, now.value, now.state.ended, first == wanted, used_keys, tuple(lines))

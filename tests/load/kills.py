@@ -19,14 +19,13 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import numpy as np
 import yaml
-from voice.call.v1 import call_pb2, call_pb2_grpc, record_pb2
+from voice.call.v1 import record_pb2
 
 from clients.phone.sip_phone import PhoneFailed, SipCall
 from deploy.asterisk.private_pbx import PrivatePbx
@@ -36,6 +35,7 @@ from tests.integration.asterisk import ROOT, number, running_pbx
 from tests.integration.phones import running_phones
 from tests.integration.scripted_stack import ScriptedStack, scripted_stack
 from tests.load.clips import load_clips
+from tests.load.kills_watch import Told, watch_calls
 
 SERVICES: Final = ("stt", "nlu", "tts", "call")
 MOMENTS: Final = ("greeting", "listening", "thinking", "speaking", "held", "closing")
@@ -54,49 +54,6 @@ SAID_TOLERANCE_S: Final = 0.5  # from the end of the sound of words to the news 
 OWED_S: Final = 2.0  # longest silence for a caller who is owed sound
 MOMENT_LIMIT_S: Final = 20.0
 CELL_LIMIT_S: Final = 240.0  # for all the waits of one call
-
-
-@dataclass(slots=True)
-class Told:
-    """The events of calls, as the gateways told them."""
-
-    events: list[Any] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)  # when each came, seconds, monotonic
-
-    def first_phrase_at(self, since: int) -> float | None:
-        """Return when the gateway had first said something by itself since that event."""
-        told = zip(self.events[since:], self.times[since:], strict=True)
-        return next((at for event, at in told if event.WhichOneof("event") == "turn" and _is_phrase(event.turn)), None)
-
-    def ends(self) -> list[int]:
-        """The causes of the ended calls."""
-        return [event.end.cause for event in self.events if event.WhichOneof("event") == "end"]
-
-    def is_settled(self, since: int, *, restarted: bool) -> bool:
-        """Return whether the agent has said since that event what it owed; a gateway that is new owes its apology
-        alone.
-        """
-        return any(
-            event.WhichOneof("event") == "turn"
-            and (
-                restarted
-                if event.turn.is_gateway_prompt
-                else event.turn.outcome == record_pb2.TurnRecord.OUTCOME_COMPLETED
-            )
-            for event in self.events[since:]
-        )
-
-    def floors(self) -> list[int]:
-        """The floors of the call, in order."""
-        return [event.floor_change.to for event in self.events if event.WhichOneof("event") == "floor_change"]
-
-    def phrases(self, since: int) -> list[str]:
-        """The phrases of the gateway itself since that event."""
-        return [
-            event.turn.heard_text
-            for event in self.events[since:]
-            if event.WhichOneof("event") == "turn" and event.turn.is_gateway_prompt
-        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,22 +79,6 @@ class Cell:
             knows_no_more = (self.fault, self.service) == ("kill", "call")  # a gateway that is new apologises once
             return self.goes_on and len(self.phrases) <= knows_no_more
         return self.goes_on and (self.silence_s or 0.0) <= OWED_S
-
-
-def _is_phrase(turn: Any) -> bool:
-    return bool(turn.is_gateway_prompt and turn.heard_text)
-
-
-async def _watch(target: str, told: Told) -> None:
-    """Collect events from whichever gateway process serves, until cancelled."""
-    while True:
-        async with grpc.aio.insecure_channel(target) as channel:
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                stub = call_pb2_grpc.CallGatewayServiceStub(channel)
-                async for response in stub.WatchCalls(call_pb2.WatchCallsRequest()):
-                    told.events.append(response.event)
-                    told.times.append(time.monotonic())
-        await asyncio.sleep(0.05)
 
 
 async def _until_floor(told: Told, floor: int, times: int = 1) -> None:
@@ -290,7 +231,7 @@ async def _is_answered(call: SipCall, told: Told, clip: Samples) -> bool:
 @asynccontextmanager
 async def _called(target: str, uri: str) -> AsyncIterator[tuple[SipCall, Told]]:
     told = Told()
-    watching = asyncio.create_task(_watch(target, told))
+    watching = asyncio.create_task(watch_calls(target, told))
     try:
         await asyncio.sleep(0.3)  # the watch is up before the call is
         async with running_phones() as phones:

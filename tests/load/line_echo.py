@@ -48,7 +48,7 @@ class LineEcho:
         self._waiting: Signal = np.zeros(delay_ms * PER_MS)
         self._next_sequence: int | None = None
 
-    def hear(self, sequence: int, payload: bytes) -> None:
+    def receive(self, sequence: int, payload: bytes) -> None:
         """A packet of the agent's came; those that were lost return nothing."""
         lost = 0 if self._next_sequence is None else (sequence - self._next_sequence) & 0xFFFF
         self._next_sequence = sequence + 1

@@ -118,7 +118,7 @@ async def collect(phrases: tuple[str, ...]) -> list[Heard]:
                 sound = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
             items.append((label["text"].replace("|", ""), label["language_code"][:2], False, sound))
 
-    def hear(said: str, language: str, has_phrase: bool, sound: Samples) -> Heard:
+    def recognise(said: str, language: str, has_phrase: bool, sound: Samples) -> Heard:
         speech = Speech(1, 1, (Span(0, len(sound)),), (Clip(0, sound),), RATE_HERTZ)
         begun = time.process_time()
         plain = whisper.write(speech, language)
@@ -133,7 +133,7 @@ async def collect(phrases: tuple[str, ...]) -> list[Heard]:
             said, language, has_phrase, plain.text, plain.score, plain_s, favoured.text, favoured.score, favoured_s
         )
 
-    return [hear(*item) for item in items]
+    return [recognise(*item) for item in items]
 
 
 def report(heard: list[Heard], phrases: tuple[str, ...]) -> None:

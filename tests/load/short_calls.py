@@ -151,7 +151,7 @@ async def converse(
             tally.heard[is_during] += is_heard
             if not is_heard:
                 tally.missed.append(f"{answer.name} at {dbfs} dBFS, {'during' if is_during else 'after'}")
-                await caller.speak(at_peak(answers[0], -10).repeat(3))  # so that the agent speaks again
+                caller.press("1#")  # so that the agent speaks again; loud speech would change the level for the next
             await asyncio.sleep(1.5)  # its turn comes to its end
         caller.hang_up()
         await asyncio.wait([running], timeout=5)

@@ -33,7 +33,19 @@ LINE = AudioFormat(Encoding.MULAW, RATE_HERTZ)
 LEAD_S, TAIL_S = 0.3, 0.2  # what the service cuts out around speech
 PEAKS_DBFS = (-6, -15, -24, -33, -40)
 WORDS = {
-    "en": ("Thank you.", "Thanks.", "Bye.", "Bye bye.", "Thank you very much.", "Oh."),
+    "en": (
+        "Thank you.",
+        "Thanks.",
+        "Bye.",
+        "Bye bye.",
+        "Thank you very much.",
+        "Oh.",
+        "Bye bye bye.",
+        "Thank you, thank you, thank you.",
+        "No, no, no.",
+        "Wait, wait, wait.",
+        "Hello, hello, hello?",
+    ),
     "vi": ("Cảm ơn.", "À.", "Ừ.", "Cảm ơn các bạn."),
     "ru": ("Спасибо.", "До свидания."),
     "zh": ("谢谢。",),
@@ -87,25 +99,50 @@ def on_line(sound: NDArray[Any], peak_dbfs: float, noise_rms: float, seed: int) 
     return decode(LINE, encode(LINE, whole.clip(-32768, 32767).astype(np.int16)))
 
 
-def sounds() -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Sounds of a line and a room that hold no word, 0.3 to 3 s long."""
+def sounds() -> Iterator[tuple[int, str, NDArray[np.float64]]]:
+    """Sounds of a line and a room that hold no word, 0.3 to 3 s long, each with its half."""
     for seed in range(10):
         chance = np.random.default_rng(100 + seed)
         for seconds in (0.3, 0.6, 1.2, 3.0):
-            at = np.arange(int(seconds * RATE_HERTZ)) / RATE_HERTZ
-            rough = chance.standard_normal(len(at))
-            low = np.convolve(rough, np.ones(6) / 6, mode="same")
-            pitch = chance.uniform(90, 400)
-            yield "noise", rough * 3000
-            yield "breath", low * np.sin(np.pi * at / seconds) ** 2 * 3000
-            yield "knocks", rough * (np.exp(-(at % 0.25) * 60)) * 8000
-            hum = sum((np.sin(2 * np.pi * pitch * n * at + n) / n for n in range(1, 8)), np.zeros(len(at)))
-            yield "hum", hum * np.sin(np.pi * at / seconds) * 4000
-            glide = np.cumsum(pitch * (1 + 0.3 * np.sin(2 * np.pi * at * chance.uniform(0.5, 3)))) / RATE_HERTZ
-            voiced = sum((np.sin(2 * np.pi * glide * n) / n**1.5 for n in range(1, 12)), np.zeros(len(at)))
-            yield "moan", voiced * np.sin(np.pi * at / seconds) ** 0.5 * 4000
-            chord = sum((np.sin(2 * np.pi * pitch * ratio * at) for ratio in (1, 1.26, 1.5, 2)), np.zeros(len(at)))
-            yield "chord", chord * np.exp(-(at % 0.5) * 2) * 3000
+            for name, sound in _sounds_of(seconds, chance):
+                yield seed % 2, name, sound
+        animals = np.random.default_rng(500 + seed)
+        for n_calls in (1, 3, 5):
+            yield seed % 2, "bark", _calls(n_calls, animals, hertz=(300, 700), roughness=animals.uniform(0.2, 1.0))
+            yield seed % 2, "hoot", _calls(n_calls, animals, hertz=(180, 420), roughness=0.0)
+
+
+def _sounds_of(seconds: float, chance: np.random.Generator) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    at = np.arange(int(seconds * RATE_HERTZ)) / RATE_HERTZ
+    rough = chance.standard_normal(len(at))
+    low = np.convolve(rough, np.ones(6) / 6, mode="same")
+    pitch = chance.uniform(90, 400)
+    yield "noise", rough * 3000
+    yield "breath", low * np.sin(np.pi * at / seconds) ** 2 * 3000
+    yield "knocks", rough * (np.exp(-(at % 0.25) * 60)) * 8000
+    hum = sum((np.sin(2 * np.pi * pitch * n * at + n) / n for n in range(1, 8)), np.zeros(len(at)))
+    yield "hum", hum * np.sin(np.pi * at / seconds) * 4000
+    glide = np.cumsum(pitch * (1 + 0.3 * np.sin(2 * np.pi * at * chance.uniform(0.5, 3)))) / RATE_HERTZ
+    voiced = sum((np.sin(2 * np.pi * glide * n) / n**1.5 for n in range(1, 12)), np.zeros(len(at)))
+    yield "moan", voiced * np.sin(np.pi * at / seconds) ** 0.5 * 4000
+    chord = sum((np.sin(2 * np.pi * pitch * ratio * at) for ratio in (1, 1.26, 1.5, 2)), np.zeros(len(at)))
+    yield "chord", chord * np.exp(-(at % 0.5) * 2) * 3000
+
+
+def _calls(
+    n_calls: int, chance: np.random.Generator, *, hertz: tuple[float, float], roughness: float
+) -> NDArray[np.float64]:
+    """An animal's calls one behind another: a pitch that rises and falls, with its overtones and some noise."""
+    parts: list[NDArray[np.float64]] = []
+    for _ in range(n_calls):
+        seconds = chance.uniform(0.12, 0.35)
+        at = np.arange(int(seconds * RATE_HERTZ)) / RATE_HERTZ
+        arch = np.sin(np.pi * at / seconds)
+        turns = np.cumsum(chance.uniform(*hertz) * (1 + 0.5 * arch)) / RATE_HERTZ
+        voiced = sum((np.sin(2 * np.pi * turns * n) / n for n in range(1, 7)), np.zeros(len(at)))
+        parts.append((voiced + roughness * chance.standard_normal(len(at))) * np.sqrt(arch) * 4000)
+        parts.append(np.zeros(int(chance.uniform(0.1, 0.4) * RATE_HERTZ)))
+    return np.concatenate(parts)
 
 
 async def collect() -> list[Heard]:
@@ -126,13 +163,13 @@ async def collect() -> list[Heard]:
                     for number, peak in enumerate(PEAKS_DBFS):
                         noise = (0.0, 30.0, 8.0)[(number + nth) % 3]
                         orders.append((nth % 2, word, language, True, peak, on_line(said, peak, noise, number)))
-    for number, (name, sound) in enumerate(sounds()):
+    for number, (half, name, sound) in enumerate(sounds()):
         peak = PEAKS_DBFS[number % len(PEAKS_DBFS)]
         trimmed = on_line(trim(sound.clip(-32768, 32767).astype(np.int16)), peak, 8.0, number)
-        orders.append((number // 24 % 2, name, ("en", "vi", "ru", "zh")[number % 4], False, peak, trimmed))
+        orders.append((half, name, ("en", "vi", "ru", "zh")[number % 4], False, peak, trimmed))
     gate = asyncio.Semaphore(2)
 
-    async def hear(order: tuple[int, str, str, bool, int, Samples]) -> Heard:
+    async def recognise(order: tuple[int, str, str, bool, int, Samples]) -> Heard:
         half, kind, language, is_speech, peak, sound = order
         speech = Speech(1, 1, (Span(0, len(sound)),), (Clip(0, sound),), RATE_HERTZ)
         async with gate:
@@ -142,7 +179,7 @@ async def collect() -> list[Heard]:
             half, kind, language, is_speech, peak, seconds, written.text, written.confidence, written.no_speech
         )
 
-    return list(await asyncio.gather(*(hear(order) for order in orders)))
+    return list(await asyncio.gather(*(recognise(order) for order in orders)))
 
 
 def report(heard: list[Heard]) -> None:

@@ -222,25 +222,25 @@ def whisper_recogniser(settings: SttSettings) -> Recogniser:
     folder = model_dir(settings.models_dir, settings.whisper_model)
     model = WhisperModel(str(folder), compute_type="int8")
 
-    def hear(sound: Sound, language: str) -> str:
+    def recognise(sound: Sound, language: str) -> str:
         pieces, _ = model.transcribe(sound, language=language, beam_size=1, temperature=TEMPERATURES)
         return " ".join(piece.text for piece in pieces)
 
-    return hear
+    return recognise
 
 
 def vietnamese_recogniser() -> Recogniser:
     """viet_asr, which hears nothing but Vietnamese."""
     pipeline = Pipeline.new().add("vietasr").build()
 
-    def hear(sound: Sound, language: str) -> str:
+    def recognise(sound: Sound, language: str) -> str:
         session = VietAsrSession(pipeline, WHISPER_HERTZ)
         session.accept(np.rint(sound * 32767).astype(np.int16))
         words, _ = session.flush()
         session.close()
         return words.open_text
 
-    return hear
+    return recognise
 
 
 async def rows(engine: TtsEngine, language: str, recognisers: dict[str, Recogniser], most: int) -> list[str]:
@@ -250,8 +250,8 @@ async def rows(engine: TtsEngine, language: str, recognisers: dict[str, Recognis
         counts, cost = {each: Counts() for each in recognisers}, Cost()
         for said in texts(language, most):
             sound = await speak(engine, language, said.text, audio_format, cost)
-            for each, hear in recognisers.items():
-                counts[each].add(said, await asyncio.to_thread(hear, sound, language), language)
+            for each, recognise in recognisers.items():
+                counts[each].add(said, await asyncio.to_thread(recognise, sound, language), language)
         for each, one in counts.items():
             lines.append(_row((engine.describe().name, language, each, name), one, cost))
             print(lines[-1], flush=True)

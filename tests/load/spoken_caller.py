@@ -61,7 +61,7 @@ class SpokenCaller:
         self.lines.append(f"caller: {turn.text or '(silence)'}")
         return turn
 
-    def hear(self, said: str, *, heard: str, told: str) -> None:
+    def on_answer(self, said: str, *, heard: str, told: str) -> None:
         """The agent's answer to `told`, which the stage took for `heard`: does it ask for what does not come next?"""
         self.lines += [f"        heard as: {heard}", f"agent:  {said}"]
         language = self.script.language

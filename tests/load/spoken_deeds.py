@@ -76,7 +76,7 @@ async def play(script: Script, stack: Stack) -> tuple[Played, list[str]]:
             await hear_out(line, from_s=from_s, limit_s=ANSWER_LIMIT_S, has_agent_floor=watch.has_agent_floor)
             await asyncio.sleep(SETTLE_S)
             heard = taken_since(watch.events, n_told)
-            caller.hear(said_since(watch.events, n_told), heard=heard, told=turn.text)
+            caller.on_answer(said_since(watch.events, n_told), heard=heard, told=turn.text)
             n_told = len(watch.events)
     played.deeds = [
         as_meant(one, script) for one in deeds_of(stack.data / script.agent / "outbox.sqlite", tenant_of(script))

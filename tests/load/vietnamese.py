@@ -100,7 +100,7 @@ def n_errors(wanted: list[str], heard: list[str]) -> int:
     return row[-1]
 
 
-async def hear(target: str, clip: Clip, language_codes: list[str]) -> Hearing:
+async def recognise(target: str, clip: Clip, language_codes: list[str]) -> Hearing:
     """One call with this recording, sent as it is spoken."""
     channel = open_channel(target, ChannelSettings())
     method = channel.stream_stream(
@@ -152,7 +152,7 @@ async def measure(engines: str, language_codes: list[str]) -> list[Hearing]:
     with tempfile.TemporaryDirectory() as folder:
         service = Service("stt_proxy", f"127.0.0.1:{PORT}", settings)
         async with run_stack([service], Path(folder)):
-            return [await hear(service.target, clip, language_codes) for clip in clips]
+            return [await recognise(service.target, clip, language_codes) for clip in clips]
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ class Level:
     n_failed: int = 0
     n_starved: int = 0
 
-    def hear(self, turn: Turn, chunk: audio_pb2.AudioChunk, timing: turn_pb2.Timing | None, now: float) -> None:
+    def observe(self, turn: Turn, chunk: audio_pb2.AudioChunk, timing: turn_pb2.Timing | None, now: float) -> None:
         """A chunk of a turn has come."""
         if turn.first_s == math.inf:
             turn.first_s, turn.first_after_s = now, now - turn.asked_s
@@ -111,7 +111,7 @@ async def _call(
                 raise RuntimeError("the stream ended")
             if response.HasField("audio"):
                 timing = response.audio.timing if response.audio.HasField("timing") else None
-                level.hear(turn, response.audio.chunk, timing, time.monotonic())
+                level.observe(turn, response.audio.chunk, timing, time.monotonic())
             elif response.HasField("turn_end"):
                 turn.is_over, turn.compute_us = True, response.turn_end.timing.compute_us
                 level.n_failed += response.turn_end.outcome != turn_pb2.TurnEnd.OUTCOME_COMPLETED

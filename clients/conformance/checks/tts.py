@@ -1,17 +1,14 @@
-"""Checks of speech and its marks, for a TTS service."""
+"""Checks of speech and its marks, for a TTS service; those of cancelled and failed turns stand in `tts_turns`."""
 
 import time
-from collections.abc import Callable
-from typing import Any
 
-import grpc
 import numpy as np
 from voice.tts.v1.tts_pb2 import SpokenText
 from voice.type.v1 import audio_pb2
-from voice.type.v1.turn_pb2 import Cancellation, TurnEnd
+from voice.type.v1.turn_pb2 import TurnEnd
 
 from clients.conformance.kit import Target, approx, check
-from clients.conformance.speech import SAMPLE_RATE, completed, say, speak, spoken, turn_of
+from clients.conformance.speech import LONG, SAMPLE_RATE, SENTENCE, completed, say, speak, spoken, turn_of
 from clients.conformance.stages import TTS
 from clients.conformance.streams import kind_of
 from services.audio.pcm import AudioFormat, Encoding
@@ -26,22 +23,9 @@ FORMATS = {
         (Encoding.LINEAR16, 48000),
     )
 }
-SENTENCE = "Good morning, this is the dental clinic. How can I help you today?"
-LONG = "We are open from Monday to Friday, from eight in the morning until six in the evening. " * 3
 SILENCE_MS = 10
 ONSET_MS = 20  # a soft consonant may take that long to pass the threshold
 ONSET_LEVEL = 60
-UNSPEAKABLE = {
-    "too long": "word " * 20_000,
-    "control characters": "Hello\x00\x07\x1b[2Jthere.",
-    "white space": "  \n\t ",
-    "marks only": "… — !?",
-}
-
-
-def is_audio_of(turn_id: int) -> Callable[[Any], bool]:
-    """A test for sound of one turn."""
-    return lambda one: kind_of(one) == "audio" and one.audio.turn_id == turn_id
 
 
 @check(TTS, 18, 25)
@@ -223,134 +207,6 @@ async def without_a_limit_speech_comes_faster_than_it_is_spoken(tts: Target) -> 
         turn = await speak(stream, 1, LONG)
         elapsed_s = time.monotonic() - began
     assert elapsed_s < len(turn.samples()) / SAMPLE_RATE
-
-
-@check(TTS, 17)
-async def a_cancelled_turn_falls_silent_at_once(tts: Target) -> None:
-    async with tts.opened(max_lead_ms=300) as stream:
-        await say(stream, 1, LONG)
-        await stream.until(lambda one: kind_of(one) == "audio")
-        cancelled = time.monotonic()
-        await stream.send(cancellation={"turn_id": 1})
-        turn = await spoken(stream, 1)
-        assert time.monotonic() - cancelled < 1.0
-        assert turn.end.outcome == TurnEnd.OUTCOME_CANCELLED
-        assert await stream.quiet(0.5) == []
-        assert completed(await speak(stream, 2, "Yes?"))
-
-
-@check(TTS, 17)
-async def messages_of_a_fenced_turn_are_dropped(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await stream.send(cancellation={"turn_id": 5})
-        await say(stream, 4, "Too old.")
-        await say(stream, 5, "Too late.")
-        await speak(stream, 6, "Hello.")
-        await stream.rest()
-    assert {turn_of(one) for one in stream.heard} == {None, 6}
-
-
-@check(TTS, 17)
-async def late_text_of_a_cancelled_turn_is_dropped(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await say(stream, 1, LONG, is_whole=False)
-        await stream.send(cancellation={"turn_id": 1})
-        await spoken(stream, 1)
-        await say(stream, 1, "More of it.")
-        assert completed(await speak(stream, 2, "Hello."))
-        ends = [one.turn_end.turn_id for one in stream.heard if kind_of(one) == "turn_end"]
-    assert ends == [1, 2]
-
-
-@check(TTS, 17)
-async def one_turn_is_cancelled_alone(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await stream.send(cancellation={"turn_id": 3, "scope": Cancellation.SCOPE_ONLY})
-        assert completed(await speak(stream, 2, "Hello."))
-        await say(stream, 3, "Dropped.")
-        assert completed(await speak(stream, 4, "Goodbye."))
-
-
-@check(TTS, 17)
-async def cancelling_what_is_unknown_is_no_error(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await stream.send(cancellation={"turn_id": 99, "scope": Cancellation.SCOPE_ONLY})
-        assert completed(await speak(stream, 1, "Hello."))
-        await stream.send(cancellation={"turn_id": 1})
-        assert await stream.rest() == []
-
-
-@check(TTS, 15, needs=("concurrent_turns",))
-async def the_next_turn_is_made_ready_while_one_is_spoken(tts: Target) -> None:
-    async with tts.opened(max_lead_ms=300) as stream:
-        await say(stream, 1, LONG)
-        await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
-        for turn_id in (2, 3):
-            await say(stream, turn_id, SENTENCE)
-            await stream.until(is_audio_of(turn_id))
-        assert (await spoken(stream, 2)).end.outcome == TurnEnd.OUTCOME_CANCELLED, "a third replaces the second"
-        await stream.until(lambda one: kind_of(one) == "audio" and one.audio.turn_id == 1)
-        await stream.send(cancellation={"turn_id": 1})
-        assert completed(await spoken(stream, 3))
-
-
-@check(TTS, 14)
-async def a_turn_id_that_goes_back_ends_the_stream(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await speak(stream, 5, "Hello.")
-        await stream.send(text={"turn_id": 4, "text": "Hello again."})  # alone: a write behind it may lose the status
-        failure = await stream.failure()
-    assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TURN_ID_NOT_INCREASING")
-    assert failure.field == "text.turn_id"
-
-
-@check(TTS, 25)
-async def text_after_its_end_ends_the_stream(tts: Target) -> None:
-    async with tts.opened() as stream:
-        await say(stream, 1, "Hello.")
-        await say(stream, 1, "And more.", is_whole=False)
-        failure = await stream.failure()
-    assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "TEXT_AFTER_TEXT_END")
-    assert failure.field.startswith("text")
-
-
-@check(TTS, 32, cases=UNSPEAKABLE)
-async def a_turn_that_cannot_be_spoken_fails_and_the_stream_lives(tts: Target, text: str) -> None:
-    async with tts.opened() as stream:
-        turn = await speak(stream, 1, text)
-        assert turn.end.outcome == TurnEnd.OUTCOME_FAILED
-        assert turn.end.reason.isupper()
-        assert "text" in turn.end.message
-        assert not turn.end.is_retryable
-        assert completed(await speak(stream, 2, "Hello."))
-
-
-@check(TTS, 32)
-async def an_unknown_voice_fails_the_turn(tts: Target) -> None:
-    async with tts.opened() as stream:
-        turn = await speak(stream, 1, "Hello.", voice="no-such-voice")
-        assert (turn.end.outcome, turn.end.reason) == (TurnEnd.OUTCOME_FAILED, "UNKNOWN_VOICE")
-        assert "voice" in turn.end.message
-        assert completed(await speak(stream, 2, "Hello."))
-
-
-@check(TTS, 32)
-async def a_language_nobody_speaks_fails_the_turn(tts: Target) -> None:
-    async with tts.opened() as stream:
-        languages = stream.heard[0].engine.language_codes
-        turn = await speak(stream, 1, "Hello.", language_code="tlh-KL")
-        if languages:
-            assert (turn.end.outcome, turn.end.reason) == (TurnEnd.OUTCOME_FAILED, "UNKNOWN_LANGUAGE")
-            assert "language_code" in turn.end.message
-        assert completed(await speak(stream, 2, "Hello."))
-
-
-@check(TTS, 5)
-async def a_failed_turn_fails_the_stream_where_that_is_asked_for(tts: Target) -> None:
-    async with tts.opened(fail_stream_on_turn_failure=True) as stream:
-        await say(stream, 1, "Hello.", voice="no-such-voice")
-        failure = await stream.failure()
-    assert (failure.code, failure.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "UNKNOWN_VOICE")
 
 
 @check(TTS, 2)

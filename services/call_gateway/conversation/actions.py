@@ -10,10 +10,9 @@ from collections.abc import Iterator
 
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateStt
-from services.call_gateway.conversation.ending import close
+from services.call_gateway.conversation.ending import close, hang_up_soon
 from services.call_gateway.conversation.events import ActionAsked, ActionEnded, HangUpCall, SwitchLanguage
 from services.call_gateway.conversation.floor import Decision, Floor
-from services.call_gateway.conversation.hanging_up import hang_up_soon
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
 

@@ -1,9 +1,9 @@
 """The conversation of one call: events go in, commands for the session come out.
 
 An event goes to the policies that it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`,
-`stage_health` (with `waiting`), `hanging_up`, `silence`, `line_watch`, `actions`, `ending`. A policy that decides
-something returns a move. The table in `floor` says whether the move is possible now, to which floor it leads, and which
-function of `effects` it calls. A policy says when, the table says what, an effect says how.
+`stage_health` (with `waiting`), `silence`, `line_watch`, `actions`, `ending`. A policy that decides something returns a
+move. The table in `floor` says whether the move is possible now, to which floor it leads, and which function of
+`effects` it calls. A policy says when, the table says what, an effect says how.
 
 Nothing here waits, sleeps or reads a clock: `now` is in seconds, monotonic, and never goes back.
 """
@@ -18,9 +18,8 @@ from services.call_gateway.conversation.actions import on_action_asked, on_actio
 from services.call_gateway.conversation.barge_in import BargeIn
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.effects import EFFECTS
-from services.call_gateway.conversation.ending import close, close_after_word, end_call, watch_closing
+from services.call_gateway.conversation.ending import HangUpWatch, close, close_after_word, end_call, watch_closing
 from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.hanging_up import HangUpWatch
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
 from services.call_gateway.conversation.move_details import NextTurn

@@ -9,12 +9,13 @@ from typing import Any, Final
 from services.call_gateway.conversation.actions import do_action
 from services.call_gateway.conversation.call import Call, Closing, reopen
 from services.call_gateway.conversation.commands import (
+    CallerKeyed,
     CallerSaid,
     DiscardSent,
     DiscardUtterance,
     EndUtterance,
 )
-from services.call_gateway.conversation.ending import abandon_user_turn, begin_next_turn, watch_closing
+from services.call_gateway.conversation.ending import watch_closing
 from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.events import PromptKind, Stage
 from services.call_gateway.conversation.floor import Decision, Effect, Move
@@ -32,8 +33,10 @@ from services.call_gateway.conversation.prompt_playout import say, stop_prompts
 from services.call_gateway.conversation.record import TurnNotes
 from services.call_gateway.conversation.reply import Advice
 from services.call_gateway.conversation.replying import (
+    abandon_user_turn,
     ask,
     ask_ahead,
+    begin_next_turn,
     begin_speech_again,
     begin_text_again,
     commit,
@@ -76,6 +79,8 @@ def _drop_speculation(call: Call, _detail: None) -> Decisions:
 
 def _await_words(call: Call, end: TurnEnd) -> Decisions:
     turn, settings, clock = call.user_turn, call.settings, call.clock
+    if turn.unheard is not None and turn.unheard.wait is Wait.ASKED_AGAIN:
+        turn.forget_unheard()  # the caller has said it once more
     after_sample = turn.evidence.ended_sample
     utterance = turn.evidence.end(end.end_sample)
     speech_end = end.end_sample if utterance.speech_end_sample is None else utterance.speech_end_sample
@@ -101,9 +106,8 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         is_covered=utterance.covered_sample >= least_sample,
     )
     if is_whole and turn.unheard is None and call.speculation.answers(joined(turn.prefix, turn.ended.best_text)):
-        turn.ended.settled_text = (
-            turn.ended.best_text
-        )  # no need to wait for the settled text: one of other meaning revises the turn
+        # The settled text is not waited for. Where it turns out to have another meaning, it revises the turn.
+        turn.ended.settled_text = turn.ended.best_text
     turn.awaited_end = end.end_sample
     call.command(EndUtterance(end.end_sample))
     yield from ()
@@ -129,7 +133,7 @@ def _take_turn(call: Call, _detail: None) -> Decisions:
 
 def _take_late_words(call: Call, late: LateWords) -> Decisions:
     stop_prompts(call)
-    call.user_turn.ended = late.turn
+    call.user_turn.prefix, call.user_turn.ended = late.turn.said_before, late.turn
     late.turn.settled_text, late.turn.wait = late.text, Wait.USUAL
     yield from ()
 
@@ -230,6 +234,11 @@ def _was_taken_too_early(call: Call, overlap: Overlap | None) -> bool:
 
 
 def _ask_agent(call: Call, turn: NextTurn) -> Decisions:
+    began = call.user_turn.evidence.utterance.began_sample
+    if isinstance(turn.input, CallerKeyed):  # they take the place of what is being said
+        abandon_user_turn(call)
+        if began is not None:
+            forget_sound(call, began, call.clock.sample)
     ask(call, turn.input, turn.notes)
     yield from ()
 

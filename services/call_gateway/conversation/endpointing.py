@@ -8,8 +8,8 @@ not waited for long.
 
 from dataclasses import dataclass, replace
 
+from services.call_gateway.conversation.call_clock import MediaClock
 from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
-from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.news import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
 

@@ -3,6 +3,9 @@
 A policy decides on a move. The conversation looks the move up in RULES by the floor of this moment, changes the floor
 and carries out the effect, which is a function of `effects.py`. A move that has no row there is illegal: it is counted
 and has no effect. On PAUSED and HELD the rows of the floor they cover apply too, as `FloorTable` says.
+
+What changes neither the floor nor the committed reply is no move, and the policies do it themselves: they say a prompt,
+open a stage's stream again, and drop a speculative reply whose words are outdated.
 """
 
 from collections.abc import Mapping

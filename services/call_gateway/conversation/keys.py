@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import CallerKeyed, DiscardUtterance
-from services.call_gateway.conversation.ending import abandon_user_turn
+from services.call_gateway.conversation.commands import CallerKeyed
 from services.call_gateway.conversation.floor import Decision, Floor, Move
 from services.call_gateway.conversation.move_details import Interruption, NextTurn
 from services.call_gateway.conversation.news import EndReason
@@ -85,15 +84,9 @@ class Keypad:
             yield from self._take_turn()
 
     def _take_turn(self) -> Iterator[Decision]:
-        """Make the keys a turn. The utterance under way is discarded and does not become the next turn."""
-        call, evidence = self._call, self._call.user_turn.evidence
+        """Make the keys a turn."""
         digits, self._digits, self._whole_at = self._digits, "", None
-        abandon_user_turn(call)
-        began = evidence.utterance.began_sample
-        if began is not None:
-            evidence.forget(call.clock.sample)
-            call.command(DiscardUtterance(began, call.clock.sample))
-        if call.resting_floor is not Floor.LISTENING:
+        if self._call.resting_floor is not Floor.LISTENING:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY, is_by_keys=True))
         yield Decision(
             Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason=EndReason.KEYS))

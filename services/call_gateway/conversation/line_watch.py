@@ -11,10 +11,10 @@ from enum import Enum
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.call_clock import MediaClock
+from services.call_gateway.conversation.ending import hang_up_soon
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.hanging_up import hang_up_soon
-from services.call_gateway.conversation.media_clock import MediaClock
 from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing

@@ -308,3 +308,19 @@ def resend(call: Call, stage: Stage) -> None:
         _send(call, reply)
     if stage is Stage.TTS and reply.n_spoken == 0 and reply.clauses:
         call.command(*reply.speak_rest(start_offset=reply.voice.start_offset))
+
+
+# -- the caller's next turn --------------------------------------------------------------------------------------------
+
+
+def abandon_user_turn(call: Call) -> None:
+    """Discard the utterance under way, since something else became the turn."""
+    call.overlap = call.user_turn.ended = None
+    drop_speculation(call)
+    begin_next_turn(call)
+
+
+def begin_next_turn(call: Call) -> None:
+    """Begin the caller's next turn, which has its own words and speculative replies."""
+    call.user_turn.begin_next()
+    call.speculation.begin_turn()

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.ending import close
+from services.call_gateway.conversation.ending import close, hang_up_soon
 from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Decision, Floor
-from services.call_gateway.conversation.hanging_up import hang_up_soon
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import Recordings
 from services.call_gateway.conversation.prompt_playout import say

@@ -146,7 +146,6 @@ class TurnTaking:
                 self._turn.put_right(unheard, event.text)
                 drop_speculation(self._call)
         elif self._call.reply is None and (has_words or (unheard.said_before and self._turn.unheard is None)):
-            self._turn.prefix = unheard.said_before
             yield Decision(Move.LATE_WORDS, LateWords(unheard, event.text))
 
     def _on_settled(self, event: UtteranceSettled) -> None:
@@ -179,9 +178,6 @@ class TurnTaking:
         if call.floor is Floor.LISTENING and call.is_open(Stage.STT):
             end = self._turn.evidence.decide()
             if end is not None:
-                unheard = self._turn.unheard
-                if unheard is not None and unheard.wait is Wait.ASKED_AGAIN:
-                    self._turn.forget_unheard()  # the caller has said it once more
                 yield Decision(Move.TURN_ENDED, end)
                 yield from self._take_turn()
 

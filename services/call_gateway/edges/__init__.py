@@ -7,21 +7,19 @@ from services.call_gateway.edges.edge import EDGES, Edge
 from services.call_gateway.edges.pacing import Pacer
 from services.runtime.settings import read_settings
 
-_SETTINGS: dict[str, str] = {"ari": "services.call_gateway.edges.ari.settings:AriSettings"}
-"""Edges with settings of their own."""
-
 
 def check_edge_settings(names: Iterable[str]) -> None:
     """Read the settings of these edges before anything is started; a bad one ends the process with a line."""
     for name in names:
-        if name in _SETTINGS:
-            read_settings(_load(_SETTINGS[name]))
+        if EDGES[name].settings:
+            read_settings(_load(EDGES[name].settings))
 
 
 def open_edge(name: str, pacer: Pacer) -> Edge:
     """The edge of that name, with its settings. Raises StartupError; a bad setting ends the process with a line."""
-    edge_class = _load(EDGES[name])
-    edge: Edge = edge_class(read_settings(_load(_SETTINGS[name])), pacer) if name in _SETTINGS else edge_class(pacer)
+    place = EDGES[name]
+    edge_class = _load(place.edge)
+    edge: Edge = edge_class(read_settings(_load(place.settings)), pacer) if place.settings else edge_class(pacer)
     return edge
 
 

@@ -9,7 +9,7 @@ more than one frame old.
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from services.audio.pcm import TELEPHONE, AudioFormat
 from services.call_gateway.line import EndCause, LegEvent
@@ -120,8 +120,17 @@ class Edge(Protocol):
         ...
 
 
-EDGES: dict[str, str] = {
-    "ari": "services.call_gateway.edges.ari.edge:AriEdge",
-    "program": "services.call_gateway.edges.program:ProgramEdge",
+class EdgePlace(NamedTuple):
+    """The place of an edge, and of its own settings where it has any, each as "module:Class"."""
+
+    edge: str
+    settings: str = ""
+
+
+EDGES: dict[str, EdgePlace] = {
+    "ari": EdgePlace(
+        "services.call_gateway.edges.ari.edge:AriEdge", "services.call_gateway.edges.ari.settings:AriSettings"
+    ),
+    "program": EdgePlace("services.call_gateway.edges.program:ProgramEdge"),
 }
-"""Name to "module:Class". Nothing imports an edge."""
+"""The edges by name. Nothing imports an edge."""

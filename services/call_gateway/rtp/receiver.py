@@ -227,10 +227,8 @@ class MediaReceiver:
         self._begin_epoch(begin, ticks, placed.arrival)
 
     def _is_refuted(self, gap_ticks: int, waited_ticks: int) -> bool:
-        """Return whether sequence, arrival and payload length agree against the timestamps.
-
-        Jitter makes one packet late, never early: a gap in time delays a packet at least by its own length. Once a step
-        was wrong, the sender is believed again from its first right step on.
+        """Return whether sequence, arrival and payload length agree against the timestamps, which count again from
+        their first right step on. A gap in time delays a packet at least by its own length.
         """
         if gap_ticks == 0 or self._steps_wrong:
             return gap_ticks != 0

@@ -44,6 +44,7 @@ class AgentTurn:
     language_code: str  # to answer in
     state: AgentState = field(default_factory=dict)  # as the turns before it left it; empty at the first
     objection: str = ""  # why an earlier reply to this turn was not spoken; the next one must do without
+    objected: str = ""  # the guard's rule that it broke
     results: tuple[ToolCall, ...] = ()  # of the tools that the earlier reply called
     heard: Callable[[], Sequence[Entry]] = tuple  # the history by now: a draft's may change until its commit
 

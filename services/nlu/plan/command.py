@@ -134,7 +134,10 @@ def describe(shape: ModelShape, plan: Plan, proposal: Proposal, *, tokens_per_ca
 
 def _kv(shape: ModelShape, layout: Layout) -> list[float]:
     key, value = TYPE_BYTES[layout.type_k], TYPE_BYTES[layout.type_v]
-    return [shape.kv_bytes_per_token(layer, key, value) for layer in range(shape.n_layers)]
+    has_flash = layout.has_flash_attention
+    return [
+        shape.kv_bytes_per_token(layer, key, value, has_flash_attention=has_flash) for layer in range(shape.n_layers)
+    ]
 
 
 def _fault(shape: ModelShape, plan: Plan, proposal: Proposal, n_asked: int | None, tokens_per_call: int) -> str | None:

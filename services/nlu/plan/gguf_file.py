@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,14 @@ _LAYER = re.compile(r"blk\.(\d+)\.")
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
 _LONGEST_LIST = 4096  # of numbers, one a layer; longer ones belong to the tokenizer
 _MOST_LAYERS = 512  # LLAMA_MAX_LAYERS of llama.cpp
+_INPUTS = ("token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight")
+_RECURRENT = ("ssm", "wkv", "shortconv", "kda")
+"""Groups of metadata that only models have whose layers keep a state in place of keys and values."""
+_GEMMA3N_LAYERS = 20  # that keep keys and values
+CANNOT_SHARE = (
+    "its layers keep a state that cannot be cut back to a common beginning, which calls share here: serve it by "
+    "llama-server, with NLU_ENGINE=openai and NLU_OPENAI_BASE_URL"
+)
 _REPACKED = frozenset({GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q4_K, GGMLQuantizationType.IQ4_NL})
 
 
@@ -35,17 +43,17 @@ class ModelShape:
     n_embd: int
     n_vocab: int
     n_heads: int
-    kv_heads: tuple[int, ...]  # a layer; 0: the layer keeps no keys and values
-    key_length: int
-    value_length: int
+    key_widths: tuple[int, ...]  # elements of a token's keys in each layer's cache; 0: the layer keeps none
+    value_widths: tuple[int, ...]  # the same of its values; 0 also where they are a part of the keys
     n_ff: int  # the widest feed-forward a token passes through
     n_ctx_train: int
     n_experts: int  # 0: dense
     n_experts_used: int
     sliding_window: int  # 0: none
     layer_bytes: tuple[int, ...]
-    input_bytes: int  # token embeddings: on the CPU always
+    input_bytes: int  # embeddings: on the CPU always
     output_bytes: int  # output matrix and norm: on the last device
+    tied_bytes: int  # of the output matrix, where it is the embeddings' own: it counts in both
     repacked_bytes: int  # of matrices that the CPU backend copies into another order
     n_parameters: int
     chat_template: str = field(repr=False, default="")
@@ -53,16 +61,18 @@ class ModelShape:
     @property
     def weight_bytes(self) -> int:
         """Bytes of the file's tensors, each counted once."""
-        tied = self.output_bytes >= self.input_bytes > 0 and self._is_tied
-        return sum(self.layer_bytes) + self.output_bytes + (0 if tied else self.input_bytes)
+        return sum(self.layer_bytes) + self.output_bytes + self.input_bytes - self.tied_bytes
 
-    _is_tied: bool = False
-
-    def kv_bytes_per_token(self, layer: int, key_bytes: float, value_bytes: float) -> float:
+    def kv_bytes_per_token(
+        self, layer: int, key_bytes: float, value_bytes: float, *, has_flash_attention: bool
+    ) -> float:
         """Return the bytes per token of one layer; `key_bytes` and `value_bytes` are those of one element in the
-        cache's types.
+        cache's types. Without flash attention llama.cpp keeps the values of all layers in rows of the widest.
         """
-        return self.kv_heads[layer] * (self.key_length * key_bytes + self.value_length * value_bytes)
+        n_values = self.value_widths[layer]
+        if n_values and not has_flash_attention:
+            n_values = max(self.value_widths)
+        return self.key_widths[layer] * key_bytes + n_values * value_bytes
 
     @property
     def kind(self) -> str:
@@ -157,13 +167,14 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
     def value(key: str, default: Any = None) -> Any:
         return _value(fields, f"{architecture}.{key}", default)
 
+    if any(key.startswith(tuple(f"{architecture}.{kind}." for kind in _RECURRENT)) for key in fields):
+        raise StartupError(f"{path} is of the architecture {architecture}: {CANNOT_SHARE}")
     tensors = [tensor for reader in readers for tensor in reader.tensors]
     n_layers = int(value("block_count"))
     if not 1 <= n_layers <= _MOST_LAYERS:
         raise ValueError(f"{architecture}.block_count is {n_layers}; llama.cpp takes 1 to {_MOST_LAYERS}")
     n_heads = _most(value("attention.head_count"))
     n_embd = int(value("embedding_length"))
-    head_length = n_embd // max(n_heads, 1)
     layer_bytes: dict[int, int] = defaultdict(int)
     named: dict[str, int] = {}
     for tensor in tensors:
@@ -175,14 +186,16 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
         raise KeyError("token_embd.weight")
     if empty := [layer for layer in range(n_layers) if not layer_bytes[layer]]:
         raise ValueError(f"{architecture}.block_count is {n_layers}, but block {empty[0]} has no tensor")
-    input_bytes = named.pop("token_embd.weight")
-    is_tied = "output.weight" not in named
-    output_bytes = sum(named.values()) + (input_bytes if is_tied else 0)
+    tied_bytes = 0 if "output.weight" in named else named["token_embd.weight"]
+    input_bytes = sum(named.pop(name, 0) for name in _INPUTS)
     vocabulary = next(tensor for tensor in tensors if tensor.name == "token_embd.weight")
     if n_embd not in map(int, vocabulary.shape):
         raise ValueError(f"{architecture}.embedding_length is {n_embd}, but token_embd.weight has another")
-    n_used = int(value("expert_used_count", 0))
-    widths = [_most(value("feed_forward_length", 0)), int(value("expert_feed_forward_length", 0)) * max(n_used, 1)]
+    n_used = _most(value("expert_used_count", 0))
+    widths = [_most(value("feed_forward_length", 0)), _most(value("expert_feed_forward_length", 0)) * max(n_used, 1)]
+    key_widths, value_widths = _cache_widths(value, n_layers, n_embd // max(n_heads, 1))
+    if architecture == "gemma3n":  # llama.cpp's own figure, which no file has
+        key_widths, value_widths = (_only_first(widths, _GEMMA3N_LAYERS) for widths in (key_widths, value_widths))
     repacked = sum(
         int(tensor.n_bytes)
         for tensor in tensors
@@ -195,9 +208,8 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
         n_embd=n_embd,
         n_vocab=int(max(vocabulary.shape)),
         n_heads=n_heads,
-        kv_heads=_per_layer(value("attention.head_count_kv", n_heads), n_layers),
-        key_length=int(value("attention.key_length", head_length)),
-        value_length=int(value("attention.value_length", head_length)),
+        key_widths=key_widths,
+        value_widths=value_widths,
         n_ff=max(widths),
         n_ctx_train=int(value("context_length", 0)),
         n_experts=int(value("expert_count", 0)),
@@ -205,12 +217,43 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
         sliding_window=_window(architecture, value("attention.sliding_window")),
         layer_bytes=tuple(layer_bytes[layer] for layer in range(n_layers)),
         input_bytes=input_bytes,
-        output_bytes=output_bytes,
+        output_bytes=sum(named.values()) + tied_bytes,
+        tied_bytes=tied_bytes,
         repacked_bytes=repacked,
         n_parameters=sum(int(tensor.n_elements) for tensor in tensors),
         chat_template=str(_value(fields, "tokenizer.chat_template", "")),
-        _is_tied=is_tied,
     )
+
+
+def _cache_widths(
+    value: Callable[..., Any], n_layers: int, head_length: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the elements of a token's keys and of its values in each layer's cache (llama-hparams.cpp).
+
+    A latent cache (MLA) has keys only. Layers with a sliding window may have heads of another length, and the last
+    layers may use the cache of earlier ones. Where the file does not say which layers have a window, all count with
+    the longer heads.
+    """
+    heads = _per_layer(value("attention.head_count_kv", value("attention.head_count")), n_layers)
+    n_own = n_layers - int(value("attention.shared_kv_layers", 0))
+    pattern = value("attention.sliding_window_pattern", 0)
+    is_latent = value("attention.key_length_mla", 0) and value("attention.value_length_mla", 0)
+
+    def widths(kind: str) -> tuple[int, ...]:
+        length = int(value(f"attention.{kind}_length", head_length))
+        in_window = int(value(f"attention.{kind}_length_swa", length))
+        if isinstance(pattern, list):
+            lengths = tuple(in_window if has_window else length for has_window in _per_layer(pattern, n_layers))
+        else:
+            lengths = (max(length, in_window),) * n_layers
+        return _only_first([n_heads * each for n_heads, each in zip(heads, lengths, strict=True)], n_own)
+
+    return widths("key"), (0,) * n_layers if is_latent else widths("value")
+
+
+def _only_first(widths: Sequence[int], n_layers: int) -> tuple[int, ...]:
+    """Return the widths with 0 for every layer behind the first ones."""
+    return tuple(width if layer < n_layers else 0 for layer, width in enumerate(widths))
 
 
 def _value(fields: Mapping[str, Any], key: str, default: Any = None) -> Any:
@@ -230,7 +273,7 @@ def _per_layer(value: Any, n_layers: int) -> tuple[int, ...]:
     if not isinstance(value, list):
         return (int(value),) * n_layers
     if len(value) < n_layers:
-        raise ValueError(f"{len(value)} counts of heads for {n_layers} layers")
+        raise ValueError(f"{len(value)} figures for {n_layers} layers")
     return tuple(int(count) for count in value[:n_layers])
 
 

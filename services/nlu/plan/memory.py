@@ -127,14 +127,11 @@ def make_plan(shape: ModelShape, layout: Layout) -> Plan:
     weights, kv, counts = [0] * (n_devices + 1), [0.0] * (n_devices + 1), [0] * (n_devices + 1)
     for layer, place in enumerate(places[:-1]):
         _share(weights, shape.layer_bytes[layer], place, layout)
-        kv[place] += shape.kv_bytes_per_token(layer, key, value)
+        kv[place] += shape.kv_bytes_per_token(layer, key, value, has_flash_attention=layout.has_flash_attention)
         counts[place] += 1
     weights[0] += shape.input_bytes
-    is_output_on_cpu = places[-1] == 0
-    if not (is_output_on_cpu and shape._is_tied):
-        _share(weights, shape.output_bytes, places[-1], layout)
-    elif shape.output_bytes > shape.input_bytes:
-        weights[0] += shape.output_bytes - shape.input_bytes  # the norm; the matrix is the embeddings' own
+    tied = shape.tied_bytes if places[-1] == 0 else 0  # on the CPU the matrix is the embeddings' own
+    _share(weights, shape.output_bytes - tied, places[-1], layout)
     if n_devices:
         weights[1 + min(layout.main_gpu, n_devices - 1)] += layout.extra_bytes
     else:
@@ -256,7 +253,7 @@ def _compute_bytes(shape: ModelShape, layout: Layout, *, has_output: bool) -> in
     if layout.has_flash_attention:
         layer = n_tokens * 4 * (2 * shape.n_ff + 6 * shape.n_embd) + 2 * n_ctx * n_tokens + 6 * 2**20
     else:
-        kv_width = max(shape.kv_heads, default=0) * shape.value_length
+        kv_width = max(shape.value_widths) or max(shape.key_widths)
         layer = n_tokens * n_ctx * 4 * (shape.n_heads + 1) + 2 * n_ctx * kv_width * 4 + 10 * 2**20
     if shape.sliding_window:
         layer += (2 if layout.has_flash_attention else 4) * n_ctx * n_tokens  # a mask of its own

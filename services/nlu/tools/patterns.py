@@ -9,11 +9,17 @@ the limits is refused, not tried.
 from __future__ import annotations
 
 import string
-import unicodedata
-from bisect import bisect_right
-from collections.abc import Sequence
-from functools import cache
 
+from services.nlu.tools.pattern_characters import (
+    CLASSES,
+    between,
+    category_of,
+    in_category,
+    is_digit,
+    is_no_line_end,
+    opposite,
+    same,
+)
 from services.nlu.tools.pattern_search import (
     CHAR,
     EDGE,
@@ -27,11 +33,7 @@ from services.nlu.tools.pattern_search import (
     Look,
     Search,
     Test,
-    TooLong,
-    is_word,
 )
-
-__all__ = ["BadPattern", "Pattern", "TooLong"]
 
 MOST_INSTRUCTIONS = 10_000
 _DEEPEST = 40  # groups within groups
@@ -58,23 +60,6 @@ class Pattern:
 _LOOKS = {"?=": (True, True), "?!": (True, False), "?<=": (False, True), "?<!": (False, False)}
 _ASSERTIONS = {"^": START, "$": END, "\\b": EDGE, "\\B": NO_EDGE}
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "v": "\v", "f": "\f", "0": "\0"}
-_SPACES = frozenset("\t\n\v\f\r \u00a0\ufeff\u2028\u2029")
-_LINEENDS = frozenset("\n\r\u2028\u2029")
-
-
-def _is_digit(char: str) -> bool:
-    return char.isascii() and char.isdigit()
-
-
-def _is_space(char: str) -> bool:
-    return char in _SPACES or unicodedata.category(char) == "Zs"
-
-
-def _is_no_line_end(char: str) -> bool:
-    return char not in _LINEENDS
-
-
-_CLASSES: dict[str, Test] = {"d": _is_digit, "w": is_word, "s": _is_space}
 
 
 class _Parser:
@@ -172,7 +157,7 @@ class _Parser:
 
     def _number(self) -> int:
         digits = ""
-        while self._at < len(self._text) and _is_digit(self._text[self._at]) and len(digits) < 9:
+        while self._at < len(self._text) and is_digit(self._text[self._at]) and len(digits) < 9:
             digits += self._next()
         if not digits:
             raise self._bad("a quantifier is {n}, {n,} or {n,m}")
@@ -197,7 +182,7 @@ class _Parser:
             return self._class()
         if char == "\\":
             return self._escape()[0]
-        return _is_no_line_end if char == "." else _same(char)
+        return is_no_line_end if char == "." else same(char)
 
     def _group(self) -> tuple[list[Instruction], bool]:
         look = next((sign for sign in _LOOKS if self._take(sign)), None)
@@ -235,33 +220,33 @@ class _Parser:
                 chars.add(first)
             else:
                 tests[test] = None
-        held, listed, is_between = frozenset(chars), tuple(tests), _between(ranges)
+        held, listed, is_between = frozenset(chars), tuple(tests), between(ranges)
         return lambda char: (char in held or is_between(char) or any(each(char) for each in listed)) != is_negated
 
     def _member(self) -> tuple[Test, str | None]:
         char = self._next()
         if char != "\\":
-            return _same(char), char
+            return same(char), char
         if self._take("b"):
-            return _same("\b"), "\b"
+            return same("\b"), "\b"
         if self._take("-"):
-            return _same("-"), "-"
+            return same("-"), "-"
         return self._escape()
 
     def _escape(self) -> tuple[Test, str | None]:
         """Return what stands after a backslash: its test, and its character where it is one."""
         char = self._next()
-        if (test := _CLASSES.get(char.lower())) is not None:
-            return (test if char.islower() else _not(test)), None
+        if (test := CLASSES.get(char.lower())) is not None:
+            return (test if char.islower() else opposite(test)), None
         if char in "pP":
             test = self._property()
-            return (test if char == "p" else _not(test)), None
+            return (test if char == "p" else opposite(test)), None
         if char == "k" or char in "123456789":
             raise self._bad("a reference back cannot be matched in bounded time")
         found = _CONTROLS.get(char) or self._coded(char)
         if found is None and char.isascii() and char.isalnum():
             raise self._bad(f"\\{char} means nothing")
-        return _same(found or char), found or char
+        return same(found or char), found or char
 
     def _coded(self, char: str) -> str | None:
         if char == "x":
@@ -306,21 +291,10 @@ class _Parser:
         while not self._take("}"):
             name += self._next()
         kind, _, category = name.rpartition("=")
-        wanted = _CATEGORIES.get(category, category)
-        if kind not in {"", "gc", "General_Category"} or not (wanted in _GROUPS or wanted in _GENERAL):
+        wanted = category_of(category)
+        if kind not in {"", "gc", "General_Category"} or wanted is None:
             raise self._bad(f"the property {name[:20]!r} is not known here: use a general category")
-        return _in_category(wanted)
-
-
-_CATEGORIES = {
-    "Letter": "L", "Lowercase_Letter": "Ll", "Uppercase_Letter": "Lu", "Mark": "M", "Number": "N",
-    "Decimal_Number": "Nd", "Punctuation": "P", "Symbol": "S", "Separator": "Z", "Other": "C",
-}  # fmt: skip
-_GENERAL = frozenset(
-    "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Cs Co Cn".split()  # noqa: SIM905
-)
-_GROUPS = {group: frozenset(each for each in _GENERAL if each[0] == group) for group in "LMNPSZC"}
-_GROUPS["LC"] = frozenset({"Lu", "Ll", "Lt"})
+        return in_category(wanted)
 
 
 def _to(*steps: int) -> Instruction:
@@ -329,31 +303,3 @@ def _to(*steps: int) -> Instruction:
 
 def _char(test: Test) -> Instruction:
     return Instruction(CHAR, test)
-
-
-def _same(char: str) -> Test:
-    return lambda each: each == char
-
-
-@cache  # of the tests of escapes alone
-def _not(test: Test) -> Test:
-    return lambda char: not test(char)
-
-
-@cache
-def _in_category(name: str) -> Test:
-    categories = _GROUPS.get(name, frozenset({name}))
-    return lambda char: unicodedata.category(char) in categories
-
-
-def _between(ranges: Sequence[tuple[str, str]]) -> Test:
-    """In time that grows with the logarithm of their number."""
-    firsts: list[str] = []
-    lasts: list[str] = []
-    for first, last in sorted(ranges):
-        if lasts and first <= lasts[-1]:
-            lasts[-1] = max(lasts[-1], last)
-        else:
-            firsts.append(first)
-            lasts.append(last)
-    return lambda char: bool(at := bisect_right(firsts, char)) and char <= lasts[at - 1]

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Any
 
 from services.nlu.agent.tools import ToolRefused
-from services.nlu.tools.patterns import Pattern, TooLong
+from services.nlu.tools.pattern_search import TooLong
+from services.nlu.tools.patterns import Pattern
 from services.runtime.json_text import read_json
 
 MOST_STEPS = 30_000  # of a check of arguments: some two tenths of a second at most

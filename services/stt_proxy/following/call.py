@@ -92,7 +92,7 @@ class FollowedCall:
             return
         self._state.utterance_id, self._state.is_speaking = utterance_id, is_begin
         if not is_begin:
-            self._state.paused_at = sample
+            self._state.speech_ends.append(sample)
             current = self._state.current
             if current is not None and self._feeder.is_old(current):
                 self._end_stretch(current, self._state.now, "limit")
@@ -292,7 +292,7 @@ class FollowedCall:
             case streams.OpenWords():
                 has_changed = stretch.on_open_words(report)
             case streams.SettledWords():
-                has_changed = stretch.on_settled_words(report)
+                has_changed = stretch.on_settled_words(report, self._state.speech_ends, self._state.per_ms)
             case streams.Ended():
                 self._settle(hearing)
                 has_changed = True

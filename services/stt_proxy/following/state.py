@@ -1,6 +1,7 @@
 """State of a call on a streaming recogniser: its stretches, the requests on them, and the detector's events."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,8 @@ from services.stt_proxy.following import stream as streams
 from services.stt_proxy.following.retrying import Retrying
 from services.stt_proxy.following.stretch import Stretch
 from services.stt_proxy.recording import Recording
+
+REMEMBERED_ENDS = 16  # of speech: settled words come up to some seconds behind theirs
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ class FollowedState:
     utterance_id: int = 1
     now: int = 0  # the call's clock
     is_speaking: bool = False
-    paused_at: int = 0  # where speech last ended
+    speech_ends: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED_ENDS))  # where it ended
 
     @property
     def per_ms(self) -> int:
@@ -66,6 +69,11 @@ class FollowedState:
         """The stretch that goes on, if any."""
         last = self.hearings[-1] if self.hearings else None
         return last if last is not None and last.stretch.end_sample is None else None
+
+    @property
+    def paused_at(self) -> int:
+        """Return where speech last ended."""
+        return self.speech_ends[-1] if self.speech_ends else 0
 
     def of(self, utterance_id: int) -> list[Hearing]:
         """The stretches of an utterance, in order."""

@@ -4,10 +4,14 @@ A recogniser's offsets are evidence, not truth: one that lies behind the sound t
 not known; settled words may come twice or in another order than they were said.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.stt_proxy.engine import Segment
 from services.stt_proxy.following.stream import OpenWords, SettledWords
+
+LATE_MS = 1000  # words without a place came up at most so long behind the end of speech that they are taken to reach,
+EARLY_MS = 300  # ... or so long before it
 
 
 @dataclass(slots=True)
@@ -20,6 +24,7 @@ class Stretch:
     settled: list[Segment] = field(default_factory=list)  # in the order they were said
     open_text: str = ""
     open_end: int | None = None
+    open_since: int | None = None  # the sound fed when the open words came up as they are
     open_stability: float | None = None
     open_confidence: float | None = None
     language_code: str = ""
@@ -38,7 +43,7 @@ class Stretch:
     def begin_stream(self, from_sample: int) -> None:
         """A new stream recognises the stretch from here on; the open words are recognised again."""
         self.stream_start = self.fed_to = self.listened_to = self.flushed_to = from_sample
-        self.open_text, self.open_end, self.open_stability, self.open_confidence = "", None, None, None
+        self._close_open()
 
     @property
     def settled_to(self) -> int:
@@ -66,22 +71,26 @@ class Stretch:
         self.language_code = words.language_code or self.language_code
         self.compute_us = words.compute_us
         has_changed = words.text != self.open_text
+        if has_changed:
+            self.open_since = self.fed_to
         self.open_text, self.open_stability, self.open_confidence = words.text, words.stability, words.confidence
         self.open_end = end if end is not None else self.open_end
         return has_changed
 
-    def on_settled_words(self, words: SettledWords) -> bool:
-        """Take words that will not change. False: they were known."""
+    def on_settled_words(self, words: SettledWords, speech_ends: Iterable[int], per_ms: int) -> bool:
+        """Take words that will not change. False: they were known. `speech_ends`: where the detector found that the
+        caller paused; words that do not say where they end are taken to reach the pause before which they came up.
+        """
         end = self._place(words.end_offset)
         if end is None:
-            end = self.open_end if self.open_end is not None else self.fed_to
+            end = self.open_end if self.open_end is not None else self._likely_end(speech_ends, per_ms)
         start = self._place(words.start_offset)
         start = min(end, start if start is not None else max(self.stream_start, self._end_before(end)))
         if any(one.end_sample == end and one.text == words.text for one in self.settled):
             return False
         self.language_code = words.language_code or self.language_code
         if words.closes_open or self._answers_open(words.text, end):
-            self.open_text, self.open_stability, self.open_confidence, self.open_end = "", None, None, None
+            self._close_open()
         if words.text:
             self.settled.append(Segment(words.text, start, end, words.confidence))
             self.settled.sort(key=lambda one: one.end_sample)
@@ -124,6 +133,20 @@ class Stretch:
             return None
         place = self.stream_start + offset
         return place if place <= self.fed_to else None
+
+    def _likely_end(self, speech_ends: Iterable[int], per_ms: int) -> int:
+        """Return where settled words without a place end: too far, and words behind would be lost at a break; too near,
+        and they would be heard twice.
+        """
+        came_up = self.fed_to if self.open_since is None else self.open_since
+        earliest = self.settled_to if self.open_since is None else max(self.settled_to, came_up - LATE_MS * per_ms)
+        latest = min(self.fed_to, came_up + EARLY_MS * per_ms)
+        ends = [end for end in speech_ends if earliest < end <= latest]
+        return min(ends, key=lambda end: abs(end - came_up), default=came_up)
+
+    def _close_open(self) -> None:
+        self.open_text, self.open_end, self.open_since = "", None, None
+        self.open_stability, self.open_confidence = None, None
 
     def _end_before(self, sample: int) -> int:
         return max((one.end_sample for one in self.settled if one.end_sample <= sample), default=self.start_sample)

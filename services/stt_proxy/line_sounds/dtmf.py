@@ -52,7 +52,10 @@ class DtmfDetector:
 
     def feed(self, frame: Frame) -> list[Key]:
         """The next frame; the keys that have become certain in it."""
-        if frame.rms < QUIET_KEY_RMS or not (self._held or self._candidate or _may_hold_key(frame.power)):
+        is_quiet = frame.rms < QUIET_KEY_RMS
+        if not (self._held or self._candidate) and (is_quiet or not _may_hold_key(frame.power)):
+            return []
+        if is_quiet:
             found = [(end, "", 0.0) for end in frame.short_ends]
         else:
             found = [(end, *key_in(power)) for end, power in zip(frame.short_ends, frame.short_powers, strict=True)]

@@ -4,8 +4,8 @@ Two resolutions of short-time Fourier transform with Hann windows: 64 ms (15.6 H
 24 ms in steps of 8 ms for keys, which ITU-T Q.24 lets be as short as 40 ms.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
+from math import log10, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,18 +26,19 @@ Power = NDArray[np.float64]
 
 _LONG_WINDOW = np.hanning(LONG_SAMPLES)
 _SHORT_WINDOW = np.hanning(SHORT_SAMPLES)
-_FULL_SCALE_DB = 20 * np.log10(32768.0)
+_FULL_SCALE_DB = 20 * log10(32768.0)
 _SHORT_STARTS = WINDOW_SAMPLES + SHORT_STEP - SHORT_SAMPLES + SHORT_STEP * np.arange(WINDOW_SAMPLES // SHORT_STEP)
 _SHORT_INDEX = _SHORT_STARTS[:, np.newaxis] + np.arange(SHORT_SAMPLES)
 
 
-@dataclass(frozen=True)
 class Frame:
-    """The sound up to the end of one window. `position` counts samples at 8 kHz on the call's clock."""
+    """The sound up to the end of one window; spectra are made when they are asked for."""
 
-    position: int  # first sample after it
-    sound: NDArray[np.float64]  # (512,), the newest 64 ms
-    rms: float  # of the newest 32 ms
+    def __init__(self, position: int, before: NDArray[np.float64], newest: NDArray[np.float64]) -> None:
+        """`position` counts samples at 8 kHz on the call's clock; `before` and `newest`: windows of 32 ms, (256,)."""
+        self.position = position  # first sample after it
+        self._windows = (before, newest)
+        self.rms = sqrt(float(newest @ newest) / len(newest))  # of the newest 32 ms
 
     @property
     def is_quiet(self) -> bool:
@@ -47,7 +48,12 @@ class Frame:
     @property
     def level_dbfs(self) -> float:
         """Level of the newest 32 ms."""
-        return 20 * float(np.log10(max(self.rms, 1e-3))) - float(_FULL_SCALE_DB)
+        return 20 * log10(max(self.rms, 1e-3)) - _FULL_SCALE_DB
+
+    @cached_property
+    def sound(self) -> NDArray[np.float64]:
+        """The newest 64 ms, (512,)."""
+        return np.concatenate(self._windows)
 
     @cached_property
     def power(self) -> Power:
@@ -75,9 +81,7 @@ class Frames:
     def feed(self, samples: Samples, *, end_position: int) -> Frame:
         """The next window, (256,) int16 at 8 kHz, which ends at `end_position`."""
         newest = samples.astype(np.float64)
-        frame = Frame(
-            end_position, np.concatenate((self._before, newest)), float(np.sqrt(newest @ newest / len(newest)))
-        )
+        frame = Frame(end_position, self._before, newest)
         self._before = newest
         return frame
 

@@ -19,7 +19,7 @@ from services.audio.pcm import Samples
 from services.audio.speech_level import SpeechLevelMeter
 from services.language.phonetics import respellings
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 from services.runtime.models import find_model, model_dir
 from services.tts.engine import EngineDescription, Line, Speech, Voice, sound_id
 from services.tts.espeak.process import EspeakProcess
@@ -103,11 +103,11 @@ class KokoroEngine:
             vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab"]
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises many kinds of errors for a broken file
-            raise StartupError(f"TTS_KOKORO_MODEL: {folder} cannot be loaded: {error}") from error
+            raise NotServing(f"TTS_KOKORO_MODEL: {folder} cannot be loaded: {error}") from error
         files = sorted((folder / "voices").glob("*.bin"))
         styles = {file.stem: _styles(file) for file in files if file.stem[:1] in LANGUAGES}
         if not styles:
-            raise StartupError(f"TTS_KOKORO_MODEL: {folder}/voices has no voice (af_heart.bin)")
+            raise NotServing(f"TTS_KOKORO_MODEL: {folder}/voices has no voice (af_heart.bin)")
         whole = sound_id((model, folder / "config.json", *files, self._espeak.library))
         self._loaded = _Loaded(session, vocabulary, styles, whole)
         meter = SpeechLevelMeter(RATE_HERTZ)
@@ -157,10 +157,10 @@ def cut(tokens: Sequence[int], most: int = MOST_TOKENS) -> Iterator[Sequence[int
 
 
 def _styles(file: Path) -> NDArray[np.float32]:
-    """Read a voice, (510, 256). Raises StartupError."""
+    """Read a voice, (510, 256). Raises NotServing."""
     content = file.read_bytes()
     if len(content) != MOST_TOKENS * STYLE_SIZE * 4:
-        raise StartupError(f"{file} is no voice of Kokoro: {len(content)} bytes")
+        raise NotServing(f"{file} is no voice of Kokoro: {len(content)} bytes")
     return np.frombuffer(content, dtype="<f4").reshape(MOST_TOKENS, STYLE_SIZE)
 
 
@@ -169,7 +169,7 @@ def _folder(settings: TtsSettings) -> Path:
     if "/" in name:
         folder = Path(name).expanduser()
         if not folder.is_dir():
-            raise StartupError(f"TTS_KOKORO_MODEL={name} is no folder; name a model of deploy/models.toml or a folder")
+            raise NotServing(f"TTS_KOKORO_MODEL={name} is no folder; name a model of deploy/models.toml or a folder")
         return folder
     find_model(name)
     return model_dir(settings.models_dir, name)

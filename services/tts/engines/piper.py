@@ -14,7 +14,7 @@ import onnxruntime
 from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.reading_words import vocabulary
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 from services.runtime.models import find_model, model_dir
 from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
 from services.tts.espeak.process import EspeakProcess
@@ -108,13 +108,26 @@ class PiperEngine:
         folder = _voice_folder(self._settings)
         path = next(iter(sorted(folder.glob("*.onnx"))), None)
         if path is None:
-            raise StartupError(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
+            raise NotServing(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
         voice = _read_voice(path)
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
-        self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
-        self._sounds = self._own_sounds(voice)
+        try:
+            self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
+            self._sounds = self._own_sounds(voice)
+            self._level_dbov = self._warm_up(voice)
+        except StartupError:
+            raise
+        except Exception as error:  # onnxruntime raises many kinds of errors for a file that is not as it must be
+            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            kind = NotServing if self._espeak.pid else StartupError  # without espeak-ng's process another start may do
+            raise kind(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
+        if self._level_dbov is None:
+            raise NotServing(f"{path} makes no sound: fetch it again or name another voice")
         self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
+
+    def _warm_up(self, voice: _VoiceFile) -> float | None:
+        """Return the voice's own level in dBov; None: it makes no sound."""
         meter = SpeechLevelMeter(voice.sample_rate_hertz)
         for text in WARM_UP:
             line = Line(text, voice.language_code, voice.name, 1.0, turn_id=0, is_first=True)
@@ -123,7 +136,7 @@ class PiperEngine:
                 meter.push(utterance.decode(n_frames))
             while not utterance.is_done:
                 meter.push(utterance.decode(CHUNK_FRAMES[-1]))
-        self._level_dbov = meter.level_dbov
+        return meter.level_dbov
 
     def _begin(self, line: Line) -> tuple[Utterance, PhonemeIds]:
         voice, network = self._use()
@@ -159,7 +172,7 @@ def _voice_folder(settings: TtsSettings) -> Path:
     if "/" in name:
         folder = Path(name).expanduser()
         if not folder.is_dir():
-            raise StartupError(f"TTS_PIPER_MODEL={name} is no folder; name a model of deploy/models.toml or a folder")
+            raise NotServing(f"TTS_PIPER_MODEL={name} is no folder; name a model of deploy/models.toml or a folder")
         return folder
     find_model(name)
     return model_dir(settings.models_dir, name)
@@ -169,7 +182,7 @@ def _read_voice(path: Path) -> _VoiceFile:
     try:
         described: dict[str, Any] = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
         if described.get("num_speakers", 1) != 1:
-            raise StartupError(f"{path} has many speakers; only voices of one speaker are supported")
+            raise NotServing(f"{path} has many speakers; only voices of one speaker are supported")
         inference = described["inference"]
         espeak_voice = str(described["espeak"]["voice"])
         language = described.get("language", {}).get("code", espeak_voice).replace("_", "-")
@@ -184,8 +197,8 @@ def _read_voice(path: Path) -> _VoiceFile:
                 float(inference["noise_scale"]), float(inference["length_scale"]), float(inference["noise_w"])
             ),
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise StartupError(f"{path}.json does not describe a Piper voice: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NotServing(f"{path}.json does not describe a Piper voice: {error}") from error
 
 
 def _tag(code: str) -> str:

@@ -22,7 +22,7 @@ from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 from nemo.utils import logging as nemo_logging
 
 from services.audio.pcm import Samples
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 from services.tts.nemo.device import Mel, Text
 from services.tts.nemo.plan import Window
 
@@ -282,13 +282,14 @@ def _mask(lengths: Any, longest: int) -> Any:
 def _restore(model_class: Any, name: str, setting: str) -> Any:
     path = Path(name).expanduser()
     if name.endswith(".nemo") and not path.is_file():
-        raise StartupError(f"{setting}: there is no file {path}")
+        raise NotServing(f"{setting}: there is no file {path}")
     try:
         if path.is_file():
             return model_class.restore_from(str(path), map_location="cpu").eval()
         return model_class.from_pretrained(name, map_location=torch.device("cpu")).eval()
     except Exception as error:  # a broken archive, another model's, an unknown name, no network: all ends the start
-        raise StartupError(f"{setting}: {name} cannot be loaded: {_first_line(error)}") from error
+        kind = NotServing if path.is_file() else StartupError  # the network may be back at the next start
+        raise kind(f"{setting}: {name} cannot be loaded: {_first_line(error)}") from error
 
 
 def _bigvgan(folder: Path) -> Vocoder:

@@ -7,7 +7,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 
 INPUTS = ["input", "input_lengths", "scales"]
 ENCODER, FLOW, DECODER = "encoder.onnx", "flow.onnx", "decoder.onnx"
@@ -26,13 +26,13 @@ class Seams:
 def cut_voice(path: Path, folder: Path) -> Seams:
     """Read a voice as Piper exports it and cut it where the flow and where the decoder begins.
 
-    Writes ENCODER, FLOW and DECODER into `folder`; the three together compute what the one did. Raises StartupError for
+    Writes ENCODER, FLOW and DECODER into `folder`; the three together compute what the one did. Raises NotServing for
     a file that is no such voice.
     """
     try:
         return _cut(onnx.load(path), folder)
     except (OSError, ValueError, StopIteration, RuntimeError, DecodeError) as error:
-        raise StartupError(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}") from error
+        raise NotServing(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}") from error
 
 
 def _cut(model: onnx.ModelProto, folder: Path) -> Seams:

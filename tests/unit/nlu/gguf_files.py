@@ -1,5 +1,6 @@
 """GGUF files made here: a tiny random Llama 4 to decode, and headers of large models without their bytes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -57,32 +58,13 @@ def byte_tokens() -> list[str]:
 def write_tiny_llama4(path: Path, *, n_layers: int = 4, n_embd: int = 64, template: str = LLAMA4_TEMPLATE) -> Path:
     """A random model of the architecture llama4: mixture of experts, shared expert, chunked attention."""
     n_heads, n_kv, head, n_ff, n_experts = 4, 2, 32, 32, 4
-    tokens = [*byte_tokens(), *LLAMA4_SPECIALS]
     writer = GGUFWriter(path, "llama4")
     writer.add_context_length(16384)
     _describe(writer, "tiny random llama4", (n_layers, n_embd, n_heads, n_kv, head, n_ff, n_experts))
     writer.add_rope_dimension_count(head)
     writer.add_rope_freq_base(500000.0)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(len(tokens))
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("llama4")
-    writer.add_token_list(tokens)
-    writer.add_token_types([TokenType.NORMAL] * 256 + [TokenType.CONTROL] * len(LLAMA4_SPECIALS))
-    writer.add_token_merges(["Ġ t", "h e"])
-    writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
-    writer.add_eos_token_id(tokens.index("<|eot|>"))
-    writer.add_add_bos_token(True)
-    writer.add_chat_template(template)
-    random = np.random.default_rng(4)
-
-    def add(name: str, *shape: int) -> None:
-        values = random.normal(0, 0.05, shape) if len(shape) > 1 else np.ones(shape)
-        writer.add_tensor(name, values.astype(np.float32))
-
-    add("token_embd.weight", len(tokens), n_embd)
-    add("output_norm.weight", n_embd)
-    add("output.weight", len(tokens), n_embd)
+    _add_vocabulary(writer, template)
+    add = _random_tensors(writer, n_embd)
     for layer in range(n_layers):
         block = f"blk.{layer}"
         add(f"{block}.attn_norm.weight", n_embd)
@@ -100,6 +82,112 @@ def write_tiny_llama4(path: Path, *, n_layers: int = 4, n_embd: int = 64, templa
         add(f"{block}.ffn_down_shexp.weight", n_embd, n_ff)
     _write(writer)
     return path
+
+
+def write_tiny_mamba(path: Path, *, n_embd: int = 32) -> Path:
+    """A random model of the architecture mamba, whose layers keep a state in place of keys and values."""
+    n_inner, n_state, n_rank, n_kernel = 2 * n_embd, 4, 4, 4
+    writer = GGUFWriter(path, "mamba")
+    writer.add_context_length(4096)
+    writer.add_embedding_length(n_embd)
+    writer.add_feed_forward_length(0)
+    writer.add_head_count(0)
+    writer.add_block_count(2)
+    writer.add_ssm_conv_kernel(n_kernel)
+    writer.add_ssm_inner_size(n_inner)
+    writer.add_ssm_state_size(n_state)
+    writer.add_ssm_time_step_rank(n_rank)
+    _add_vocabulary(writer, LLAMA4_TEMPLATE)
+    add = _random_tensors(writer, n_embd)
+    for layer in range(2):
+        block = f"blk.{layer}"
+        add(f"{block}.attn_norm.weight", n_embd)
+        add(f"{block}.ssm_in.weight", 2 * n_inner, n_embd)
+        add(f"{block}.ssm_conv1d.weight", n_inner, n_kernel)
+        add(f"{block}.ssm_conv1d.bias", n_inner)
+        add(f"{block}.ssm_x.weight", n_rank + 2 * n_state, n_inner)
+        add(f"{block}.ssm_dt.weight", n_inner, n_rank)
+        add(f"{block}.ssm_dt.bias", n_inner)
+        add(f"{block}.ssm_a", n_inner, n_state)
+        add(f"{block}.ssm_d", n_inner)
+        add(f"{block}.ssm_out.weight", n_embd, n_inner)
+    _write(writer)
+    return path
+
+
+def write_tiny_deepseek(path: Path, *, n_layers: int = 3, n_embd: int = 64) -> Path:
+    """A random model of the architecture deepseek2: a latent cache (MLA), and a count of experts for each layer."""
+    n_heads, n_rope, n_nope, n_value, n_latent, n_query, n_ff, n_experts = 4, 16, 16, 16, 32, 32, 32, 4
+    writer = GGUFWriter(path, "deepseek2")
+    writer.add_context_length(4096)
+    writer.add_embedding_length(n_embd)
+    writer.add_block_count(n_layers)
+    writer.add_leading_dense_block_count(1)
+    writer.add_feed_forward_length(2 * n_ff)
+    writer.add_expert_feed_forward_length(n_ff)
+    writer.add_expert_count(n_experts)
+    writer.add_array("deepseek2.expert_used_count", [2] * n_layers)
+    writer.add_expert_shared_count(1)
+    writer.add_head_count(n_heads)
+    writer.add_head_count_kv(1)
+    writer.add_q_lora_rank(n_query)
+    writer.add_kv_lora_rank(n_latent)
+    writer.add_key_length(n_latent + n_rope)
+    writer.add_value_length(n_latent)
+    writer.add_key_length_mla(n_nope + n_rope)
+    writer.add_value_length_mla(n_value)
+    writer.add_rope_dimension_count(n_rope)
+    _add_vocabulary(writer, LLAMA4_TEMPLATE)
+    add = _random_tensors(writer, n_embd)
+    for layer in range(n_layers):
+        block = f"blk.{layer}"
+        for norm, width in (("attn", n_embd), ("attn_q_a", n_query), ("attn_kv_a", n_latent), ("ffn", n_embd)):
+            add(f"{block}.{norm}_norm.weight", width)
+        add(f"{block}.attn_q_a.weight", n_query, n_embd)
+        add(f"{block}.attn_q_b.weight", n_heads * (n_nope + n_rope), n_query)
+        add(f"{block}.attn_kv_a_mqa.weight", n_latent + n_rope, n_embd)
+        add(f"{block}.attn_k_b.weight", n_heads, n_latent, n_nope)
+        add(f"{block}.attn_v_b.weight", n_heads, n_value, n_latent)
+        add(f"{block}.attn_output.weight", n_embd, n_heads * n_value)
+        if layer:
+            add(f"{block}.ffn_gate_inp.weight", n_experts, n_embd)
+            for part, shape in (("gate", (n_ff, n_embd)), ("up", (n_ff, n_embd)), ("down", (n_embd, n_ff))):
+                add(f"{block}.ffn_{part}_exps.weight", n_experts, *shape)
+                add(f"{block}.ffn_{part}_shexp.weight", *shape)
+        else:
+            for part, shape in (("gate", (2 * n_ff, n_embd)), ("up", (2 * n_ff, n_embd)), ("down", (n_embd, 2 * n_ff))):
+                add(f"{block}.ffn_{part}.weight", *shape)
+    _write(writer)
+    return path
+
+
+def write_windowed_header(path: Path, *, n_layers: int = 6) -> Path:
+    """A header as Gemma 4's: five layers in six have a window and shorter heads, the last two use the cache of earlier
+    ones, and each layer has an embedding of its own.
+    """
+    n_embd, n_heads, n_ff, n_vocab = 512, 4, 1024, 1024
+    header = _Header(path, "gemma4")
+    writer = header.writer
+    writer.add_name("Gemma 4 like")
+    writer.add_context_length(32768)
+    writer.add_embedding_length(n_embd)
+    writer.add_block_count(n_layers)
+    writer.add_feed_forward_length([n_ff] * n_layers)
+    writer.add_head_count(n_heads)
+    writer.add_head_count_kv([2] * (n_layers - 1) + [1])
+    writer.add_key_length(256)
+    writer.add_value_length(256)
+    writer.add_key_length_swa(128)
+    writer.add_value_length_swa(128)
+    writer.add_sliding_window(1024)
+    writer.add_sliding_window_pattern([layer % 3 != 2 for layer in range(n_layers)])
+    writer.add_shared_kv_layers(2)
+    header.add("token_embd.weight", _Q4, n_vocab, n_embd)
+    header.add("per_layer_token_embd.weight", _Q4, n_vocab, n_layers * 256)
+    header.add("output_norm.weight", _F32, n_embd)
+    for layer in range(n_layers):
+        header.add_attention(f"blk.{layer}", _Q4, n_embd, (n_heads, 2, 256))
+    return header.write()
 
 
 def write_scout_header(path: Path, *, n_layers: int = 48) -> Path:
@@ -183,6 +271,35 @@ class _Header:
         with self._path.open("r+b") as file:
             file.truncate(begin + self._n_bytes)
         return self._path
+
+
+def _add_vocabulary(writer: GGUFWriter, template: str) -> None:
+    tokens = [*byte_tokens(), *LLAMA4_SPECIALS]
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("llama4")
+    writer.add_token_list(tokens)
+    writer.add_token_types([TokenType.NORMAL] * 256 + [TokenType.CONTROL] * len(LLAMA4_SPECIALS))
+    writer.add_token_merges(["Ġ t", "h e"])
+    writer.add_bos_token_id(tokens.index("<|begin_of_text|>"))
+    writer.add_eos_token_id(tokens.index("<|eot|>"))
+    writer.add_add_bos_token(True)
+    writer.add_chat_template(template)
+
+
+def _random_tensors(writer: GGUFWriter, n_embd: int) -> Callable[..., None]:
+    """Add the embeddings and the output; return what adds any other tensor, by its name and shape."""
+    random, n_vocab = np.random.default_rng(4), 256 + len(LLAMA4_SPECIALS)
+
+    def add(name: str, *shape: int) -> None:
+        values = random.normal(0, 0.05, shape) if len(shape) > 1 else np.ones(shape)
+        writer.add_tensor(name, values.astype(np.float32))
+
+    add("token_embd.weight", n_vocab, n_embd)
+    add("output_norm.weight", n_embd)
+    add("output.weight", n_vocab, n_embd)
+    return add
 
 
 def _describe(writer: GGUFWriter, name: str, sizes: tuple[int, int, int, int, int, int, int]) -> None:

@@ -142,7 +142,7 @@ def test_a_draft_pauses_before_its_first_tool_that_writes(monkeypatch: pytest.Mo
     run(main())
 
 
-def test_a_tool_nobody_has_fails_and_the_turn_goes_on(tmp_path: Path) -> None:
+def test_an_unknown_tool_fails_and_the_turn_goes_on(tmp_path: Path) -> None:
     script = '[[reply]]\nname = "sure"\nparts = [{ tool = "fly" }, { text = "I cannot fly." }]'
 
     async def main() -> None:

@@ -171,7 +171,7 @@ def test_the_question_asked_in_doubt_is_known_for_an_offer(language: str) -> Non
     assert was_offered(offer(language), language_code=language)
 
 
-def test_in_doubt_the_agent_asks_once_and_hangs_up_on_nobody(clinic: AgentProfile) -> None:
+def test_in_doubt_the_agent_asks_once_and_does_not_hang_up(clinic: AgentProfile) -> None:
     booked = Entry(1, "Wednesday.", "You are booked for Wednesday.")
     assert reply_to(clinic, Text("I think that's all."), [booked]) == FixedReply(offer("en"))
     still = Entry(2, "I think that's all.", offer("en"))

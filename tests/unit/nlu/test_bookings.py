@@ -99,7 +99,7 @@ async def test_a_yes_to_the_gateways_own_words_books_nothing(tmp_path: Path) -> 
     assert booked(tmp_path) == []
 
 
-async def test_a_changed_day_is_read_back_anew(tmp_path: Path) -> None:
+async def test_a_changed_day_is_read_back_again(tmp_path: Path) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
         await caller.come_to_the_question()
@@ -153,7 +153,7 @@ async def test_a_booking_before_a_kill_is_not_made_again_and_told_as_it_is(tmp_p
     assert booked(tmp_path) == [ANNAS]
 
 
-async def test_a_booking_nobody_heard_of_is_told_again_once(tmp_path: Path) -> None:
+async def test_a_booking_whose_confirmation_was_not_heard_is_told_again_once(tmp_path: Path) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
         await caller.come_to_the_question()

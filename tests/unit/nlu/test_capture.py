@@ -117,7 +117,7 @@ def test_an_address_begins_behind_the_words_that_lead_to_it(language: str, said:
         ("No, shop dot com.", "ann.lee@shop.com"),
     ],
 )
-def test_a_part_of_an_address_is_said_anew(said: str, address: str) -> None:
+def test_a_part_of_an_address_is_said_again(said: str, address: str) -> None:
     now = talk(capture(SlotKind.EMAIL), "ann dot lee at shop dot net", said)
     assert (now.state.is_confirming, now.state.value) == (True, address)
 
@@ -161,3 +161,27 @@ def test_a_code_of_digits_alone_may_be_keyed() -> None:
     assert slot.is_numeric
     assert CaptureState("pin").ended is Ended.NO
     assert not Slot(name="pin", kind=SlotKind.CODE, pattern="[A-F]{4}").is_numeric
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("One digit's wrong: it's seven six five, not seven five five.", "0918765432"),
+        ("it's seven six five, not seven five five", "0918765432"),
+        ("not seven five five but seven six five", "0918765432"),
+    ],
+)
+def test_digits_are_put_right_whatever_is_said_before_them(said: str, value: str) -> None:
+    capture = Capture(Slot(name="phone", kind=SlotKind.PHONE), "en", region="VN")
+    assert capture.corrected(said, "0918755432") == value
+
+
+def test_a_piece_that_is_said_again_is_no_progress() -> None:
+    capture = Capture(Slot(name="phone", kind=SlotKind.PHONE), "en", region="VN")
+    taken = capture.open()
+    texts = []
+    for _ in range(4):
+        taken = capture.take(taken.state, "0912 34")
+        texts.append(taken.text)
+    assert texts[0] == "Go on, please."
+    assert len(set(texts)) == 4

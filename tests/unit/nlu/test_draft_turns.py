@@ -90,7 +90,7 @@ def test_half_close_ends_an_uncommitted_draft_and_finishes_the_turn_that_stands(
     run(main())
 
 
-def test_a_draft_nobody_commits_ends_in_the_end() -> None:
+def test_a_draft_that_is_never_committed_ends() -> None:
     async def main() -> None:
         async with opened() as rig:
             await rig.send(say(1, is_draft=True), wait_s=60)

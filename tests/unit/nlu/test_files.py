@@ -80,7 +80,7 @@ def test_a_state_of_a_later_version_says_nothing() -> None:
 
 
 @pytest.mark.parametrize("content", [b"\xff\x00", b"[]", b"{}", b'{"version": 1}'])
-def test_a_state_nobody_gave_is_refused(content: bytes) -> None:
+def test_a_state_that_was_not_given_is_refused(content: bytes) -> None:
     with pytest.raises(BadState) as raised:
         read_state(content)
     assert raised.value.field == "config.state"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from services.nlu.agent.capture.names import NameFinder
+from services.language.dictation import Dictation
+from services.nlu.agent.capture.names import NameFinder, NameForm
+from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
@@ -56,7 +58,7 @@ def test_a_name_stands_beside_its_number(language_code: str, said: str, name: st
     ],
 )
 def test_a_name_is_put_right(language_code: str, said: str, before: str, name: str) -> None:
-    assert given(language_code).corrected(said, before) == name
+    assert given(language_code).corrected(said, before, NOW) == name
 
 
 async def test_a_name_that_is_put_right_at_the_question_is_the_one_that_is_booked(tmp_path: Path) -> None:
@@ -97,11 +99,11 @@ async def test_another_service_at_the_question_changes_the_wish(tmp_path: Path) 
     assert booked(tmp_path) == [(TUESDAY, "filling", "Anna Bell", "0912345678")]
 
 
-async def test_no_to_the_question_keeps_name_and_number(tmp_path: Path) -> None:
+async def test_no_to_the_read_back_keeps_name_and_number(tmp_path: Path) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
         await caller.come_to_the_question()
-        assert "Which of these suits you" in await caller.say("no wait")
+        assert await caller.say("no wait") == "What should I change?"
         reply = await caller.say("Friday")
         assert "Anna Bell" in reply
         assert "0912 345 678" in reply
@@ -172,3 +174,46 @@ async def test_a_name_that_sounds_like_a_booking_is_taken_once(tmp_path: Path, n
     taken = bookings.take(part, Dialogue(wish=Wish("book", when="then", at=TUESDAY)), moment)
     assert taken is not None
     assert taken[2].wish.name == name
+
+
+@pytest.mark.parametrize(
+    ("language_code", "said", "name"),
+    [
+        ("en", "It's Bond, James Bond.", "James Bond"),
+        ("en", "My name's Karen, Karen Doyle", "Karen Doyle"),
+        ("vi", "Cô tên Hoa, Ngô Thị Hoa", "Ngô Thị Hoa"),
+        ("vi", "Lưu Thuỳ Dung, Dung là D, U, N, G", "Lưu Thuỳ Dung"),
+        ("en", "Kathryn with a K", "Kathryn"),
+        ("en", "Stephen with a P H, Stephen Hale", "Stephen Hale"),
+        ("en", "Sara without an H, Sara Lane", "Sara Lane"),
+        ("zh", "我不想说", ""),
+    ],
+)
+def test_a_name_is_taken_whole_and_without_remarks_on_its_letters(language_code: str, said: str, name: str) -> None:
+    assert NameFinder(language_code, asking(language_code)).name_in(said, is_asked=True) == name
+
+
+@pytest.mark.parametrize(
+    ("language_code", "said", "name"),
+    [
+        ("en", "It's Kathryn with a K", "Kathryn"),
+        ("en", "No, John with an H: J, O, H, N.", "John"),
+        ("vi", "Lưu Thuỳ Dung, Dung là D, U, N, G", "Lưu Thuỳ Dung"),
+        ("en", "that's spelled K E A N E", "Keane"),
+    ],
+)
+def test_spelled_letters_are_of_the_name_and_no_part_of_it(language_code: str, said: str, name: str) -> None:
+    form = NameForm(Dictation(language_code), NameFinder(language_code, asking(language_code)))
+    assert form.read(said)[0] == name
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("It's Ned, not Ted, and I meant a filling.", "Ned Fox"),
+        ("it's Ned not Ted, N E D, and make it two o'clock", "Ned Fox"),
+        ("not Ted but I meant Friday", ""),
+    ],
+)
+def test_a_name_is_put_right_in_its_clause_alone(said: str, name: str) -> None:
+    assert given("en").corrected(said, "Ted Fox", NOW) == name

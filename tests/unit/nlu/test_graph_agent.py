@@ -117,7 +117,7 @@ async def test_what_was_hardly_heard_and_is_hardly_understood_is_asked_again(
     assert (reply == "I'm sorry, I didn't hear that well. Could you say it again, please?") is is_asked_again
 
 
-async def test_what_was_hardly_heard_and_is_clear_is_answered(clinic: AgentProfile) -> None:
+async def test_clear_words_of_low_confidence_are_answered(clinic: AgentProfile) -> None:
     agent = GraphAgent(clinic, open_engine(SETTINGS), SETTINGS, understanding=Guessed("address", 0.95))
     assert (await Talk(agent).say(Text("where are you", 0.3))).startswith("We are at 25")
 
@@ -451,7 +451,7 @@ async def test_what_was_said_is_repeated(clinic: AgentProfile) -> None:
 
 
 @pytest.mark.parametrize("state", [{"wish": 3}, {"asked": 7, "n_unknown": "x"}, {"wish": {"kind": ["book"]}}])
-async def test_a_state_of_another_shape_begins_anew(clinic: AgentProfile, state: dict[str, object]) -> None:
+async def test_a_state_of_another_shape_is_replaced(clinic: AgentProfile, state: dict[str, object]) -> None:
     talk = Talk(agent_of(clinic))
     talk.state = state
     assert await talk.say("How much is a crown?") == "A crown costs 250 dollars."

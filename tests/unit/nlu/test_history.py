@@ -11,7 +11,7 @@ def spoken_turn() -> History:
     return history
 
 
-def test_a_reply_nobody_heard_is_not_in_it() -> None:
+def test_a_reply_that_was_not_heard_is_not_in_it() -> None:
     assert spoken_turn().entries() == [Entry(1, "What does it cost?")]
 
 

@@ -112,3 +112,47 @@ async def test_a_service_between_what_there_is_and_its_price_is_what_there_is() 
 async def test_weakly_understood_hours_are_not_told_of_a_part_that_is_not_named() -> None:
     reply = await told("Chị ở lại thêm tới hai giờ chiều mới đi được không?", "vi", hours=0.45, unknown=0.24)
     assert "11 giờ tối" not in reply
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "has"),
+    [
+        ("Are you open tomorrow or Sunday?", "en", ("On Tuesday", "closed on Sunday")),
+        ("Are you open on Sunday or tomorrow?", "en", ("On Tuesday", "closed on Sunday")),
+        ("Mở cửa ngày mai hay chủ nhật?", "vi", ("thứ Ba", "Chủ nhật bên em nghỉ")),
+        ("Are you open on the twenty-fifth and the twenty-sixth of December?", "en", ("Christmas", "December 26")),
+    ],
+)
+async def test_each_of_two_days_is_answered(asked: str, code: str, has: tuple[str, str]) -> None:
+    agent = GraphAgent(
+        CLINIC, open_engine(SETTINGS), SETTINGS, clock=lambda: NOW, understanding=Guessed(hours=0.9, who=0)
+    )
+    reply = await Talk(agent, code).say(asked)
+    assert all(text in reply for text in has)
+
+
+async def test_a_time_said_once_is_of_both_days() -> None:
+    reply = await Talk(agent_of(CLINIC)).say("Are you open at seven in the morning tomorrow or on Friday?")
+    assert reply.count("closed then") == 2
+
+
+@pytest.mark.parametrize(("asked", "follows"), [("What time does it start?", "And on Sunday?"), ("When is it?", "")])
+async def test_the_hours_of_the_desk_are_none_of_the_thing_spoken_of(asked: str, follows: str) -> None:
+    guesses = {"hours": 0.7, "price": 0.1}
+    agent = GraphAgent(HOTEL, open_engine(SETTINGS), SETTINGS, clock=lambda: NOW, understanding=Guessed(**guesses))
+    talk = Talk(agent)
+    talk.state = {"kind": "price", "service": "breakfast"}
+    for said in filter(None, (asked, follows)):
+        reply = await talk.say(said)
+        assert "don't know the times of that" in reply
+        assert HOURS not in reply
+
+
+async def test_a_pronoun_is_asked_the_times_of_whatever_else_the_words_are_like() -> None:
+    guesses = {"price": 0.49, "check_in": 0.45}
+    agent = GraphAgent(HOTEL, open_engine(SETTINGS), SETTINGS, clock=lambda: NOW, understanding=Guessed(**guesses))
+    talk = Talk(agent, "ru")
+    talk.state = {"kind": "price", "service": "breakfast"}
+    reply = await talk.say("А во сколько он?")
+    assert "14:00" not in reply
+    assert "700" not in reply

@@ -122,7 +122,7 @@ def test_the_outcome_comes_over_the_wire() -> None:
     assert received.input == ActionEnded(Transfer("front desk"), FAILED, "BUSY")
 
 
-def test_an_act_nobody_knows_is_no_input() -> None:
+def test_an_unknown_act_is_no_input() -> None:
     turn = nlu_pb2.UserTurn(turn_id=3, action_ended=nlu_pb2.ActionEnded())
     received = read_request(nlu_pb2.StreamingConverseRequest(user_turn=turn))
     assert isinstance(received, UserTurn)

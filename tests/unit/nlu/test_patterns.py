@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from services.nlu.tools.patterns import BadPattern, Pattern, TooLong
+from services.nlu.tools.pattern_search import TooLong
+from services.nlu.tools.patterns import BadPattern, Pattern
 
 _ATOMS = ("a", "b", "c", ".", "[ab]", "[^a]", r"\d", r"\w", "1", "[a-c]")
 _ASSERTIONS = (r"\b", r"\B", "^", "$", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", "(?=a|bc)")

@@ -7,13 +7,20 @@ from pathlib import Path
 import llama_cpp as llama
 import pytest
 
+from services.nlu.engines.llama_cpp.model import LlamaModel, ModelOptions
 from services.nlu.plan.checking import find_misfit, find_misfit_here
 from services.nlu.plan.command import main, parse_gpus
 from services.nlu.plan.gguf_file import ModelShape, read_shape
 from services.nlu.plan.host import HostMemory
 from services.nlu.plan.memory import Layout, best_split, find_fit, make_plan, place_layers
 from services.runtime.errors import StartupError
-from tests.unit.nlu.gguf_files import write_scout_header, write_tiny_llama4
+from tests.unit.nlu.gguf_files import (
+    write_scout_header,
+    write_tiny_deepseek,
+    write_tiny_llama4,
+    write_tiny_mamba,
+    write_windowed_header,
+)
 
 GB = 10**9
 V100S = (32 * GB,) * 6
@@ -176,6 +183,41 @@ def test_a_count_that_is_not_that_of_the_tensors_is_refused(tmp_path: Path, key:
     path.write_bytes(content)
     with pytest.raises(StartupError, match=f"{key} is {count}"):
         read_shape(path)
+
+
+@pytest.mark.parametrize("has_flash", [True, False])
+def test_a_latent_cache_and_experts_by_layer_are_counted_as_llama_cpp_does(tmp_path: Path, has_flash: bool) -> None:
+    path = write_tiny_deepseek(tmp_path / "tiny.gguf")
+    shape = read_shape(path)
+    assert shape.kind == "deepseek2, 4 experts, 2 a token"
+    said = logged_sizes(path, n_ctx=4096, n_ubatch=64, has_flash=has_flash, cache_type="f16")
+    plan = make_plan(shape, Layout(n_ctx=4096, n_ubatch=64, has_flash_attention=has_flash)).devices[0]
+    assert plan.kv / 2**20 == pytest.approx(said["KV"], rel=0.01)
+    assert shape.weight_bytes / 2**20 == pytest.approx(said["model"], rel=0.05)
+
+
+def test_layers_with_a_window_and_layers_without_a_cache_of_their_own_are_told(tmp_path: Path) -> None:
+    shape = read_shape(write_windowed_header(tmp_path / "windowed.gguf"))
+    assert shape.key_widths == shape.value_widths == (256, 256, 512, 256, 0, 0)
+    a_token = [shape.kv_bytes_per_token(layer, 2, 2, has_flash_attention=True) for layer in range(6)]
+    assert a_token == [1024, 1024, 2048, 1024, 0, 0]
+    padded = [shape.kv_bytes_per_token(layer, 2, 2, has_flash_attention=False) for layer in range(6)]
+    assert padded == [1536, 1536, 2048, 1536, 0, 0], "rows of values are as wide as the widest"
+    gpu = make_plan(shape, Layout(gpu_bytes=(GB,), has_flash_attention=True))
+    assert gpu.devices[0].weights == (1024 * 512 + 1024 * 6 * 256) * 144 // 256, "all embeddings are on the CPU"
+    assert sum(device.weights for device in gpu.devices) == shape.weight_bytes + shape.tied_bytes
+
+
+def test_a_model_whose_layers_keep_a_state_is_refused_with_what_serves_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_tiny_mamba(tmp_path / "tiny.gguf")
+    assert main(["--model", str(path), "--gpus", "1x24"]) == 1
+    assert "architecture mamba" in (said := capsys.readouterr().err)
+    assert "llama-server" in said
+    options = ModelOptions(context_tokens=256, n_slots=2, batch_tokens=32, threads=1, gpu_layers=0, temperature=0.0)
+    with pytest.raises(StartupError, match="NLU_ENGINE=openai"):
+        LlamaModel(path, options)
 
 
 @pytest.mark.models

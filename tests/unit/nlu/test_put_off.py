@@ -71,7 +71,7 @@ async def test_a_remark_changes_nothing_and_its_yes_is_asked_for_again(tmp_path:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
         await caller.come_to_the_question()
-        assert await caller.say("Let me check my diary for Friday. Yes, all fine.") == READ_BACK
+        assert (await caller.say("Let me check my diary for Friday. Yes, all fine.")).endswith(READ_BACK)
         assert booked(tmp_path) == []
         await caller.say("Yes")
     assert booked(tmp_path) == [("2026-12-01T10:00", "cleaning", "Anna Bell", "0912345678")]

@@ -65,7 +65,7 @@ def test_what_the_agents_file_does_not_list_is_not_asked_for(attack: dict[str, A
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=NAMES)
-def test_the_gateway_sends_nobody_where_the_file_does_not_list(attack: dict[str, Any]) -> None:
+def test_the_gateway_transfers_only_to_targets_of_the_file(attack: dict[str, Any]) -> None:
     clinic = profile_of(write_profile(read_agents(CLINIC.parent)["clinic"]))
     for wanted in attack["wants"]:
         if wanted["tool"] == "transfer":

@@ -127,7 +127,7 @@ def test_a_prompt_that_cannot_be_rendered_ends_its_own_job() -> None:
     assert sound.text == "Yes, we do."
 
 
-def test_a_job_nobody_can_be_told_of_ends_alone() -> None:
+def test_a_job_whose_end_cannot_be_reported_ends_alone() -> None:
     rig = Rig()
 
     def closed(part: object) -> None:

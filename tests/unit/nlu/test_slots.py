@@ -135,7 +135,7 @@ def test_a_forgotten_conversation_frees_its_slots() -> None:
     assert not slots.evict()
 
 
-def test_a_model_that_cannot_cut_starts_anew() -> None:
+def test_a_model_that_cannot_cut_starts_from_an_empty_sequence() -> None:
     slots = CacheSlots(1, Cells(can_cut=False))
     used(slots, "a", [1, 2, 3])
     again = slots.take("a", [1, 2, 9])

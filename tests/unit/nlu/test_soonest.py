@@ -12,10 +12,10 @@ from services.nlu.agent.capture.names import NameFinder
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.places import place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.stays import Rooms, Stays
+from services.nlu.agent.graph.timed_wishes import place_in
 from services.nlu.agent.grounds import Grounds, read
 from services.nlu.agent.profile import AgentProfile, read_agents
 from services.nlu.settings import NluSettings

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.nlu.agent.graph.dialogue import Wish
-from services.nlu.agent.graph.places import bare_hours
+from services.nlu.agent.graph.timed_wishes import bare_hours
 from services.nlu.agent.graph.wished_deeds import deed_of, is_owed
 from services.nlu.history import Entry, ToolCall
 from tests.unit.nlu.desk import Caller, booked, call, stands
@@ -86,6 +86,7 @@ async def test_a_second_request_comes_behind_the_first(tmp_path: Path) -> None:
 
 def test_a_bare_number_may_be_an_hour() -> None:
     assert bare_hours("eleven would do", "en") == (time(11), time(23))
+    assert bare_hours("it's three thirty", "en") == (time(3, 30), time(15, 30))
     assert bare_hours("for the two of us, or three", "en") == ()
 
 

@@ -47,7 +47,7 @@ FORMS = {
         [BOOK, ("current_time", {})],
     ),
     "hermes without an end": (f'<tool_call>{{"name": "book", "arguments": {BOOK_JSON}}}', [BOOK]),
-    "hermes, a tool nobody has": ('<tool_call>{"name": "fly", "arguments": {}}</tool_call>', [("fly", {})]),
+    "hermes, an unknown tool": ('<tool_call>{"name": "fly", "arguments": {}}</tool_call>', [("fly", {})]),
     "json": (f'{{"name": "book", "parameters": {BOOK_JSON}}}', [BOOK]),
     "json twice": (
         f'{{"name": "book", "parameters": {BOOK_JSON}}}; {{"name": "current_time", "parameters": {{}}}}',

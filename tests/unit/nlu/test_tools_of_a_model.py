@@ -420,7 +420,7 @@ def test_a_draft_that_comes_to_nothing_leaves_nothing_of_its_tools(tmp_path: Pat
     run(scene())
 
 
-def test_nobody_is_kept_company_before_the_commit(tmp_path: Path) -> None:
+def test_no_waiting_line_is_said_before_the_commit(tmp_path: Path) -> None:
     reads = Told("a", giving("{}", after_s=4.0))
 
     async def scene() -> None:

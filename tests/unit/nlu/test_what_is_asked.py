@@ -8,9 +8,16 @@ import pytest
 
 from services.nlu.agent.graph.asking import UNKNOWN, asking
 from services.nlu.agent.graph.counting import Counting
-from services.nlu.agent.graph.kind_rules import asks_which_there_are, beside_time_clause, by_evidence
+from services.nlu.agent.graph.dialogue import Dialogue
+from services.nlu.agent.graph.follow_ups import follow_up_kind
+from services.nlu.agent.graph.kind_rules import (
+    asks_which_there_are,
+    beside_time_clause,
+    by_evidence,
+    in_open_wish,
+    weigh,
+)
 from services.nlu.agent.graph.mentions import are_joined
-from services.nlu.agent.graph.reading import weigh
 from services.nlu.agent.graph.sentences import tells_only_when, without_time_clause
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.profile import AgentProfile, read_agents
@@ -223,3 +230,75 @@ def test_a_clause_that_only_says_when_is_not_what_is_asked() -> None:
     assert not tells_only_when("mấy giờ trả phòng", "mấy giờ trả phòng rồi gửi đồ được không", vi, "vi")
     assert beside_time_clause(("text:check-in", ()), (Guess(UNKNOWN, 0.4),)) == (UNKNOWN, ())
     assert beside_time_clause(("text:check-in", ()), (Guess("text:check-in", 0.4),)) == ("text:check-in", ())
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "kind", "decided"),
+    [
+        ("en", "is there a room free on Friday", "free", "free"),
+        ("en", "do you have any rooms available", UNKNOWN, "free"),
+        ("en", "is a single left", UNKNOWN, "free"),
+        ("vi", "thứ sáu này còn phòng không em", "hours", "free"),
+        ("ru", "номера ещё остались", UNKNOWN, "free"),
+        ("en", "is the room cheap", UNKNOWN, UNKNOWN),
+        ("en", "have you got a double free from Saturday for two nights", "price", "book"),
+        ("vi", "cho chị phòng đôi hai đêm từ thứ bảy", "hours", "book"),
+        ("zh", "双人间周六起两晚", "price", "book"),
+        ("en", "a double for two nights, please", "price", "book"),
+        ("en", "what's a double from Friday for two nights", "price", "price"),
+        ("vi", "phòng đôi hai đêm từ thứ bảy bao nhiêu", "price", "price"),
+    ],
+)
+def test_rooms_are_asked_for_and_wanted_without_the_word_for_it(
+    agents: dict[str, AgentProfile], language: str, text: str, kind: str, decided: str
+) -> None:
+    finder = SlotFinder(agents["hotel"].facts, language)
+    guesses = (Guess(kind, 0.5), Guess("chat", 0.1))
+    assert by_evidence((kind, ()), guesses, finder.find(text, NOW), finder, text)[0] == decided
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "wish", "decided"),
+    [
+        ("I suppose so", "check", "book", UNKNOWN),
+        ("I don't want to give my number", "change", "book", UNKNOWN),
+        ("please cancel it", "cancel", "book", "cancel"),
+        ("let me see", "check", "find", "check"),
+        ("when is my appointment", "check", "book", "check"),
+        ("I suppose so", "check", "", "check"),
+    ],
+)
+def test_an_open_wish_is_left_for_another_deed_by_words_of_it_alone(
+    agents: dict[str, AgentProfile], text: str, kind: str, wish: str, decided: str
+) -> None:
+    finder = SlotFinder(agents["clinic"].facts, "en")
+    guesses = (Guess(kind, 0.5), Guess("chat", 0.1))
+    assert in_open_wish((kind, ()), guesses, wish, finder.find(text, NOW), finder)[0] == decided
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("that's grand", []), ("for my grandson", ["children"]), ("a grand daughter", ["children"])]
+)
+def test_the_first_half_of_a_compound_is_not_the_compound(
+    agents: dict[str, AgentProfile], text: str, named: list[str]
+) -> None:
+    found = SlotFinder(agents["clinic"].facts, "en").find(text, NOW).topics
+    assert [one.id for one in found] == named
+
+
+@pytest.mark.parametrize(
+    ("agent", "language", "text", "before", "kind"),
+    [
+        ("clinic", "en", "A cleaning, please.", "", "book"),
+        ("clinic", "vi", "chị muốn lấy cao răng", "", ""),
+        ("clinic", "en", "and a cleaning, please", "price", "price"),
+        ("clinic", "en", "A cleaning.", "", "price"),
+        ("hotel", "en", "A double room, please.", "", "book"),
+        ("hotel", "en", "Breakfast, please.", "", "price"),
+    ],
+)
+def test_a_thing_that_is_named_alone_is_wanted_with_a_word_of_wanting(  # noqa: PLR0917 - one case
+    agents: dict[str, AgentProfile], agent: str, language: str, text: str, before: str, kind: str
+) -> None:
+    finder = SlotFinder(agents[agent].facts, language)
+    assert follow_up_kind(finder.find(text, NOW), finder, Dialogue(kind=before)) == kind

@@ -133,7 +133,7 @@ def test_a_failed_step_fails_the_turn_and_the_next_one_works(client: Client) -> 
     assert client.ask("a", "Do you?") == "Yes, we do."
 
 
-def test_a_full_cache_forgets_whom_nobody_waits_for(client: Client) -> None:
+def test_a_full_cache_drops_a_conversation_that_is_not_awaited(client: Client) -> None:
     client.model.max_cells = 200
     for name in "abcdefgh":
         assert client.ask(name, f"A question of {name}, of some length, to fill it?") == "Yes, we do."

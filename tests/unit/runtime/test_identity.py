@@ -189,7 +189,7 @@ def test_a_file_that_nests_without_end_is_one_line(tmp_path: Path) -> None:
         read_tokens(path)
 
 
-def test_an_error_that_nobody_foresaw_keeps_what_was_read_and_says_no_content(
+def test_an_unexpected_error_keeps_what_was_read_and_says_no_content(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "file"

@@ -72,7 +72,7 @@ def failed(said: str) -> BaseException:
         return error
 
 
-def test_a_traceback_is_one_line_and_repeats_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_is_one_line_without_what_callers_said(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(level="info", log_format="json", log_pii=False, service="tts")
     get_logger().error("unexpected_failure", exc_info=failed("canary"))
     [line] = capsys.readouterr().err.splitlines()
@@ -211,7 +211,7 @@ class _Unruly:
         raise ValueError(WORD)
 
 
-def test_what_nobody_catches_is_a_line_without_what_it_says(
+def test_an_uncaught_exception_is_one_line_without_its_message(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, hook in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):

@@ -98,7 +98,7 @@ def test_a_process_that_was_stopped_for_an_hour_has_no_hanging_thread() -> None:
     assert threads.find_lost(3600.0) is None
 
 
-def test_an_engine_that_others_stand_in_for_is_told_of_and_the_process_lives() -> None:
+def test_a_lost_engine_with_a_fallback_is_reported_and_the_process_lives() -> None:
     threads = EngineThreads()
     told: list[LostThread] = []
     ended = threading.Thread(target=lambda: None)

@@ -37,7 +37,7 @@ class RealStt:
         await self.detector.load(model_dir(SETTINGS.models_dir, SETTINGS.vad_model) / "silero_vad.onnx")
         await self.engine.load()
 
-    async def hear(
+    async def recognise(
         self, sound: Samples, language_code: str, *, phrases: tuple[str, ...] = (), hints: Hints | None = None
     ) -> list[Evidence]:
         """All that is said of a call with this sound, its one utterance ended behind it."""

@@ -9,7 +9,7 @@ from services.audio.pcm import AudioFormat, Encoding, Samples, encode
 from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.engine import Heard, Hints, Report, Speech, Unheard
-from services.stt_proxy.events import Evidence
+from services.stt_proxy.events import Evidence, TextStage, Transcript
 from services.stt_proxy.listening import Listening
 from services.stt_proxy.recording import Recording
 from services.stt_proxy.utterance import Endpointing
@@ -228,3 +228,15 @@ class Call:
             self.listening.take_audio(self.at, content)
             self.at += 20 * MS
             await self.settle()
+
+
+def texts(call: Call) -> list[tuple[TextStage, str]]:
+    return [(each.stage, each.text) for each in call.told(Transcript)]
+
+
+async def spoken(call: Call) -> Call:
+    """A call in which a sentence was said, and its draft made."""
+    await call.be_silent(320)
+    await call.speak(640)
+    await call.be_silent(200)
+    return call

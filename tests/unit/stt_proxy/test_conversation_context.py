@@ -86,5 +86,5 @@ def test_a_greeting_answers_no_question(text: str) -> None:
     assert wait_ms(text, "en", ExpectedKind.ANSWER) == wait_ms(text, "en", ExpectedKind.OPEN)
 
 
-def test_nothing_is_added_where_nobody_asked() -> None:
+def test_nothing_is_added_where_the_expected_answer_is_open() -> None:
     assert wait_ms("Anna.", "en", ExpectedKind.OPEN) > Waits().no_text_ms

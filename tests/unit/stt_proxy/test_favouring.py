@@ -14,7 +14,7 @@ def test_a_name_is_taken_where_the_text_sounds_like_it():
         ("Địa chỉ ở đâu?", "lấy cao răng"),
     ],
 )
-def test_a_phrase_that_nobody_said_is_not_taken(plain, favoured):
+def test_a_phrase_that_was_not_said_is_not_taken(plain, favoured):
     assert not counts(plain, -0.5, favoured, -0.55 if "Linh" not in favoured else -0.9)
 
 

@@ -14,7 +14,7 @@ from services.stt_proxy.engines.google import GoogleEngine, google_tag
 from services.stt_proxy.settings import SttSettings
 from tests.fakes.google_speech import Faults, GoogleSpeech, Levels, google_speech, half_open
 
-from .test_following import MS, RATE, SENTENCES, WORDS, Line
+from .followed_line import MS, RATE, SENTENCES, WORDS, Line
 
 pytestmark = pytest.mark.timeout(120)
 READER = Levels(WORDS)
@@ -212,6 +212,16 @@ async def test_a_half_open_connection_is_replaced():
 async def test_wrong_offsets_lose_no_words(place: Callable[[float], float]):
     text, _ = await whole(Faults(place=place))
     assert text == WHOLE
+
+
+@pytest.mark.parametrize("limit_s", [3.0, 4.0, 5.0])
+@pytest.mark.parametrize(("delay_s", "pace_s"), [(0.0, 0.0), (0.1, 0.01)], ids=["finals at once", "finals late"])
+async def test_words_without_offsets_are_neither_lost_nor_doubled_by_the_providers_limit(
+    limit_s: float, delay_s: float, pace_s: float
+):
+    text, google = await whole(Faults(place=lambda _: 0.0, limit_s=limit_s, final_delay_s=delay_s), pace_s=pace_s)
+    assert text == WHOLE
+    assert len(google.opened) >= 4
 
 
 async def test_results_out_of_order_are_put_in_order():

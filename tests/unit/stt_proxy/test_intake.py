@@ -153,7 +153,7 @@ def test_idle_time_that_ends_before_it_begins_is_refused():
     assert refused.value.field == "media_idle.to_sample"
 
 
-def test_windows_begin_anew_behind_idle_time():
+def test_windows_begin_again_after_idle_time():
     incoming = intake()
     incoming.take_audio(0, sound(300))
     incoming.take_idle(300, 1000, IdleReason.HOLD)

@@ -181,7 +181,7 @@ async def test_keys_make_no_words(keys):
     stt = RealStt()
     await stt.load()
     sound = np.clip(pressed(keys, on_s=0.12, off_s=0.1), -32768, 32767).astype(np.int16)
-    evidence = await stt.hear(sound, "en-US")
+    evidence = await stt.recognise(sound, "en-US")
     assert "".join(one.key for one in evidence if isinstance(one, LineSound)) == keys
     assert not [one for one in evidence if isinstance(one, SpeechActivity)]
     assert not [one for one in evidence if isinstance(one, Transcript) and one.text]

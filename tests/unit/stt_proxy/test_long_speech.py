@@ -31,7 +31,7 @@ def test_an_utterance_that_was_ended_within_a_piece_does_not_have_it():
     assert kept(pieces, 249) == [0]
 
 
-def test_the_next_utterance_begins_anew():
+def test_the_next_utterance_begins_from_nothing():
     pieces = DecodedPieces()
     pieces.add(piece(0, 100))
     assert kept(pieces, utterance_id=2) == []

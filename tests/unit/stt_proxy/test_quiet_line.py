@@ -36,7 +36,7 @@ def test_quiet_in_which_the_detector_suspects_speech_is_heard_on():
     assert not line.observe(QUIET, is_fresh=False)
 
 
-def test_a_detector_that_forgot_hears_the_quiet_anew():
+def test_a_detector_after_a_reset_measures_the_quiet_again():
     line = QuietLine()
     silent(line, 100)
     assert not line.observe(QUIET, is_fresh=True)

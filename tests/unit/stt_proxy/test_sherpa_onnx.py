@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from services.runtime.errors import StartupError
-from services.stt_proxy.engine import Heard, Hints, Report, Span, Speech
+from services.stt_proxy.engine import Heard, Hints, Partial, Report, Span, Speech
 from services.stt_proxy.engines.sherpa_onnx import SherpaEngine
 from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
-from tests.fakes.tiny_ctc import nemo_ctc
+from tests.fakes.tiny_networks import TINY, nemo_ctc
 
 RATE = 8000
 
@@ -41,13 +41,53 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(int(seconds * RATE), np.int16)
 
 
-async def test_an_offline_ctc_decodes_each_stretch(tmp_path: Path):
-    engine = SherpaEngine(settings(nemo_ctc(tmp_path / "tiny")))
+@pytest.mark.parametrize("kind", [kind for kind in TINY if kind.startswith("offline")])
+async def test_an_offline_network_decodes_each_stretch(tmp_path: Path, kind: str):
+    engine = SherpaEngine(settings(TINY[kind](tmp_path / "tiny"), kind))
     await engine.load()
     try:
         assert await heard(engine, np.concatenate((silence(0.5), noise(0.4), silence(0.5)))) == "yes"
         assert await heard(engine, silence(1.0)) == ""
     finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in TINY if kind.startswith("online")])
+async def test_an_online_network_says_words_while_the_caller_speaks(tmp_path: Path, kind: str):
+    engine = SherpaEngine(settings(TINY[kind](tmp_path / "tiny"), kind))
+    await engine.load()
+    recording, has_report = Recording(limit_samples=60 * RATE), asyncio.Event()
+    told: list[Report] = []
+
+    def take(report: Report) -> None:
+        told.append(report)
+        has_report.set()
+
+    call = engine.listen(
+        call_id="test", recording=recording, sample_rate_hertz=RATE, hints=Hints(language_codes=("en",)), report=take
+    )
+
+    async def until(kind: type[Report]) -> Report:
+        async with asyncio.timeout(10):
+            while not (found := [one for one in told if isinstance(one, kind)]):
+                has_report.clear()
+                await has_report.wait()
+        return found[0]
+
+    try:
+        sound = np.concatenate((silence(0.5), noise(0.8), silence(0.5)))
+        for start in range(0, len(sound), RATE // 10):
+            recording.add(start, sound[start : start + RATE // 10])
+            call.reach(start + RATE // 10)
+            if start == RATE // 2:
+                call.speech(1, start, is_begin=True)
+            if start == RATE:  # the caller still speaks
+                assert (await until(Partial)).text == "yes"
+        call.speech(1, int(1.3 * RATE), is_begin=False)
+        call.recognize(Speech(1, 1, (Span(RATE // 2, int(1.3 * RATE)),), (), RATE), is_final=False)
+        assert (await until(Heard)).text == "yes"
+    finally:
+        call.close()
         await engine.close()
 
 

@@ -29,7 +29,7 @@ def words(text: str) -> str:
 @pytest.mark.parametrize("language_code", ["en-US", "vi-VN"])
 @pytest.mark.parametrize("name", SOUNDS)
 async def test_ten_seconds_of_it_are_no_words(stt, name, language_code):
-    assert texts(await stt.hear(SOUNDS[name](), language_code, phrases=PHRASES)) == []
+    assert texts(await stt.recognise(SOUNDS[name](), language_code, phrases=PHRASES)) == []
 
 
 @pytest.mark.parametrize("before", ["music", "a tone"])
@@ -39,7 +39,7 @@ async def test_the_first_word_after_music_or_a_tone_is_heard(stt, before, gap_s,
     played = music(12) if before == "music" else tones(12, (440, 480))
     gap = noise(gap_s, line_noise) if line_noise else silence(gap_s)
     said = clip("Where are you?")
-    evidence = await stt.hear(np.concatenate([played, gap, said, silence(1)]), "en-US")
+    evidence = await stt.recognise(np.concatenate([played, gap, said, silence(1)]), "en-US")
     began = next(each.sample for each in evidence if isinstance(each, SpeechActivity) and each.is_begin)
     assert abs(began - len(played) - len(gap)) < 100 * 8
     assert words(settled_text(evidence)) == "where are you"
@@ -61,7 +61,7 @@ async def test_speech_longer_than_one_piece_is_one_turn_with_all_its_words(stt):
     )
     sound = np.concatenate([np.concatenate([clip(text), silence(0.2)]) for text in (*said, *said)])
     assert len(sound) > 28 * 8000
-    evidence = await stt.hear(np.concatenate([silence(0.5), sound, silence(1)]), "en-US")
+    evidence = await stt.recognise(np.concatenate([silence(0.5), sound, silence(1)]), "en-US")
     heard = words(settled_text(evidence)).split()
     assert sum(isinstance(each, UtteranceSettled) for each in evidence) == 1
     missing = [

@@ -216,7 +216,7 @@ def test_speech_that_ends_in_a_discarded_stretch_ended_before_it():
     assert ask_in(end(call, 7500)).spans == (Span(1000 * MS, 2000 * MS),)
 
 
-def test_speech_that_goes_on_in_a_discarded_stretch_must_be_found_anew():
+def test_speech_that_goes_on_in_a_discarded_stretch_must_be_found_again():
     call = utterances()
     call.begin(500 * MS, 0.9, OPEN)
     assert call.discard(400 * MS, 900 * MS) is True

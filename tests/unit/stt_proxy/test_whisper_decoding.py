@@ -104,7 +104,7 @@ def test_the_beginning_of_long_speech_is_decoded_once(whisper, monkeypatch):
     assert normalise(decoded.text).count("insurance") == 4
 
 
-def test_a_decode_that_nobody_awaits_stops(whisper):
+def test_a_decode_that_is_not_awaited_stops(whisper):
     stop = Event()
     stop.set()
     with pytest.raises(Stopped):

@@ -79,7 +79,7 @@ def test_a_decode_says_where_its_words_lie():
 
 
 @pytest.mark.models
-def test_several_threads_hear_the_same_as_one(monkeypatch):
+def test_several_threads_recognise_the_same_as_one(monkeypatch):
     monkeypatch.setattr("services.stt_proxy.whisper_decoding.has_busy_cores", lambda: False)
     monkeypatch.setattr("services.stt_proxy.whisper_decoding.usable_cpus", lambda: 2)
     lone = ShortContextWhisper(folder(), n_workers=1, options=WhisperOptions(lone_threads=2))

@@ -68,7 +68,7 @@ class Rig:
         return [piece async for piece in turn.synthesize(line, lambda description, voice: None)]
 
 
-async def test_a_voice_that_fails_before_it_sounds_hands_over() -> None:
+async def test_an_engine_that_fails_before_its_first_sound_hands_over() -> None:
     rig = Rig()
     rig.first.fails = True
     turn = rig.turn()
@@ -77,7 +77,7 @@ async def test_a_voice_that_fails_before_it_sounds_hands_over() -> None:
     assert rig.second.lines[0].voice == "second-voice"
 
 
-async def test_a_voice_that_is_late_hands_over() -> None:
+async def test_an_engine_that_is_late_hands_over() -> None:
     rig = Rig()
     rig.first.stalls = True
     turn = rig.turn()
@@ -97,7 +97,7 @@ async def test_a_turn_that_has_sounded_never_changes_its_voice() -> None:
     assert len(rig.second.lines) == 1
 
 
-async def test_a_voice_that_breaks_in_mid_line_is_not_gone_on_with() -> None:
+async def test_an_engine_that_fails_in_mid_clause_is_not_continued_by_another() -> None:
     rig = Rig()
     rig.first.fails_after = 1
     with pytest.raises(EngineFailed):
@@ -105,7 +105,7 @@ async def test_a_voice_that_breaks_in_mid_line_is_not_gone_on_with() -> None:
     assert rig.second.lines == []
 
 
-async def test_a_turn_that_another_voice_began_keeps_it_though_the_first_is_back() -> None:
+async def test_a_turn_that_another_engine_began_keeps_it_though_the_first_is_back() -> None:
     rig = Rig()
     rig.first.fails = True
     turn = rig.turn()
@@ -128,7 +128,7 @@ async def test_a_provider_rests_after_failures_and_comes_back_at_a_turns_border(
     assert turn.used == "first"
 
 
-async def test_the_last_voice_of_a_chain_is_asked_even_when_it_rests() -> None:
+async def test_the_last_engine_of_a_chain_is_asked_even_when_its_breaker_is_open() -> None:
     rig = Rig()
     rig.first.fails = rig.second.fails = True
     for _ in range(3):
@@ -138,7 +138,7 @@ async def test_the_last_voice_of_a_chain_is_asked_even_when_it_rests() -> None:
     assert await rig.say(rig.turn())
 
 
-async def test_a_drill_takes_a_voice_out() -> None:
+async def test_a_drill_takes_an_engine_out() -> None:
     rig = Rig()
     rig.board.trip("first", 30_000, is_allowed=True)
     turn = rig.turn()
@@ -146,7 +146,7 @@ async def test_a_drill_takes_a_voice_out() -> None:
     assert turn.used == "second"
 
 
-async def test_a_voice_that_does_not_load_is_lost_and_the_other_speaks() -> None:
+async def test_an_engine_that_does_not_load_is_lost_and_the_other_speaks() -> None:
     rig = Rig()
     rig.first.fault = StartupError("no voice file")
     await load_engines(rig.router)
@@ -168,7 +168,7 @@ async def test_an_engine_alone_is_no_provider() -> None:
 
 
 @pytest.mark.parametrize("voice", ["first-voice", ""])
-async def test_a_voice_that_is_lost_between_two_clauses_is_not_followed_by_another(voice: str) -> None:
+async def test_an_engine_that_is_lost_between_two_clauses_is_not_followed_by_another(voice: str) -> None:
     rig = Rig()
     turn = rig.turn()
     await rig.say(turn)

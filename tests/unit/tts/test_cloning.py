@@ -109,21 +109,22 @@ async def reason_of(call: Any) -> str:
 
 
 async def said(stub: TtsServiceStub, voice: str, tenant_id: str, text: str = "Good morning to you.") -> tuple[int, str]:
-    """Bytes of sound, and the reason the turn or the stream failed for."""
+    """Bytes of sound, and the reason the turn or the stream failed for.
+
+    The text waits for the answer to the config: grpc.aio loses the reason of a stream that ends while a request is
+    written.
+    """
     config = tts_pb2.SynthesisConfig(tenant_id=tenant_id, language_codes=["en-US"], voice=voice, max_lead_ms=0)
     config.audio_format.encoding, config.audio_format.sample_rate_hertz = 2, 8000
-    call = stub.StreamingSynthesize(
-        iter(
-            [
-                tts_pb2.StreamingSynthesizeRequest(config=config),
-                tts_pb2.StreamingSynthesizeRequest(text=tts_pb2.TurnText(turn_id=1, text=text)),
-                tts_pb2.StreamingSynthesizeRequest(text_end=tts_pb2.TextEnd(turn_id=1)),
-            ]
-        )
-    )
+    call = stub.StreamingSynthesize()
     n_bytes = 0
     try:
-        async for response in call:
+        await call.write(tts_pb2.StreamingSynthesizeRequest(config=config))
+        await call.read()
+        await call.write(tts_pb2.StreamingSynthesizeRequest(text=tts_pb2.TurnText(turn_id=1, text=text)))
+        await call.write(tts_pb2.StreamingSynthesizeRequest(text_end=tts_pb2.TextEnd(turn_id=1)))
+        await call.done_writing()
+        while response := await call.read():
             n_bytes += len(response.audio.chunk.content)
             if response.HasField("turn_end"):
                 return n_bytes, response.turn_end.reason

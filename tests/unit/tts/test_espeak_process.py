@@ -44,7 +44,7 @@ def test_a_higher_rate_is_shorter(espeak: EspeakProcess) -> None:
     assert len(fast) < 0.7 * len(slow)
 
 
-def test_a_voice_there_is_not_fails_that_request_only(espeak: EspeakProcess) -> None:
+def test_an_unknown_voice_fails_that_request_only(espeak: EspeakProcess) -> None:
     with pytest.raises(EngineFailed, match="no-such-voice"):
         espeak.phonemes(["Hello."], voice="no-such-voice")
     assert espeak.phonemes(["Hello."], voice="en-us") == ["həlˈoʊ"]

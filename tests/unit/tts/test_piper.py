@@ -1,22 +1,27 @@
 """The embedded Piper voice itself."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import pytest_asyncio
 
 from services.audio.leveller import PAUSE_S, TARGET_DBOV, Leveller
 from services.audio.speech_level import SpeechLevelMeter
-from services.runtime.errors import StartupError
+from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.tts.engine import Line, Speech
 from services.tts.engines.piper import CHUNK_FRAMES, PiperEngine
+from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, VitsNetwork
 
 pytestmark = [pytest.mark.models, pytest.mark.asyncio(loop_scope="module")]
 
+VOICE = TtsSettings().models_dir / "piper-en-joe" / "en_US-joe-medium.onnx"
+SILERO = next((TtsSettings().models_dir / "silero-vad").glob("*.onnx"), VOICE)
 QUIET = Scales(noise=0.0, length=1.0, noise_width=0.0)
 PHONEMES = (20, 59, 24, 27, 100, 3, 15, 14, 32, 8, 3, 20, 61, 24, 10) * 3
 IDS = [1, 0, *(part for phoneme in PHONEMES for part in (phoneme, 0)), 2]
@@ -32,8 +37,7 @@ async def piper() -> AsyncIterator[PiperEngine]:
 
 @pytest.fixture(scope="module")
 def network() -> VitsNetwork:
-    path = TtsSettings().models_dir / "piper-en-joe" / "en_US-joe-medium.onnx"
-    return VitsNetwork(path, threads=1)
+    return VitsNetwork(VOICE, threads=1)
 
 
 async def spoken(engine: PiperEngine, text: str, rate: float = 1.0) -> list[Speech]:
@@ -75,13 +79,64 @@ async def test_the_first_piece_is_short_and_says_what_it_cost(piper: PiperEngine
     assert pieces[0].compute_us > 0
 
 
-async def test_a_file_that_is_no_voice_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "voice.onnx").write_bytes(b"no voice")
-    source = TtsSettings().models_dir / "piper-en-joe" / "en_US-joe-medium.onnx.json"
-    (tmp_path / "voice.onnx.json").write_bytes(source.read_bytes())
+def described(**change: object) -> bytes:
+    """The description of the embedded voice, with some of it changed."""
+    return json.dumps(json.loads(Path(f"{VOICE}.json").read_bytes()) | change).encode()
+
+
+def without_sound() -> bytes:
+    """The embedded voice with weights that are no numbers in the last layer of its decoder."""
+    model = onnx.load(VOICE)
+    [last] = [weights for weights in model.graph.initializer if weights.name == "dec.conv_post.weight"]
+    last.raw_data = np.full(len(last.raw_data) // 4, np.nan, dtype=np.float32).tobytes()
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("content", "about", "fault"),
+    [
+        (lambda: b"no voice", described, r"voice\.onnx is not a single-speaker Piper voice"),
+        (lambda: VOICE.read_bytes()[:1_000_000], described, r"voice\.onnx is not a single-speaker Piper voice"),
+        (SILERO.read_bytes, described, r"voice\.onnx is not a single-speaker Piper voice"),
+        (without_sound, described, r"voice\.onnx makes no sound"),
+        (VOICE.read_bytes, lambda: b"[]", r"json does not describe a Piper voice"),
+        (VOICE.read_bytes, lambda: described(inference=[1]), r"json does not describe a Piper voice"),
+        (VOICE.read_bytes, lambda: described(phoneme_id_map={"a": [1]}), r"are no voice that speaks: KeyError"),
+        (
+            VOICE.read_bytes,
+            lambda: described(phoneme_id_map={sound: [9999] for sound in "^_$helo"}),
+            r"no voice that speaks",
+        ),
+        (VOICE.read_bytes, lambda: described(espeak={"voice": "nobody"}), r"no voice that speaks"),
+    ],
+    ids=["noise", "cut", "foreign", "no numbers", "a list", "a scale", "few sounds", "other sounds", "language"],
+)
+async def test_a_voice_that_is_broken_is_one_clear_line_and_no_reason_to_start_again(
+    tmp_path: Path, content: Callable[[], bytes], about: Callable[[], bytes], fault: str
+) -> None:
+    (tmp_path / "voice.onnx").write_bytes(content())
+    (tmp_path / "voice.onnx.json").write_bytes(about())
     engine = PiperEngine(TtsSettings(piper_model=str(tmp_path)))
-    with pytest.raises(StartupError, match=r"voice\.onnx is not"):
+    with pytest.raises(NotServing, match=fault) as refused:
         await engine.load()
+    assert "\n" not in str(refused.value)
+    await engine.close()
+
+
+class EndingEspeak(EspeakProcess):
+    """Its process ends when it is first asked for phonemes."""
+
+    def phonemes(self, texts: Sequence[str], *, voice: str) -> list[str]:
+        self.close()
+        raise EngineFailed("espeak-ng's process failed")
+
+
+async def test_a_start_at_which_the_process_of_espeak_ng_ends_is_tried_again() -> None:
+    engine = PiperEngine(TtsSettings())
+    engine._espeak = EndingEspeak(None, None)
+    with pytest.raises(StartupError, match="process failed") as refused:
+        await engine.load()
+    assert not isinstance(refused.value, NotServing)
     await engine.close()
 
 

@@ -37,7 +37,7 @@ def test_a_named_voice_wins_over_the_table() -> None:
     assert (chosen.engine, chosen.voice) == (EVERY, "x-en")
 
 
-def test_a_language_nobody_speaks_is_refused() -> None:
+def test_a_language_no_engine_speaks_is_refused() -> None:
     with pytest.raises(UnknownLanguage, match=r"config\.language_codes"):
         router().choose("tlh", field="config.language_codes")
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from services.audio.leveller import TARGET_DBOV
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
 from services.audio.polyphase import PolyphaseResampler
+from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.normalizer import Normalizer
 from services.runtime.breaker import BreakerPolicy
 from services.runtime.errors import EngineFailed
@@ -25,6 +27,7 @@ from services.tts.track import Chunk, ChunkLengths
 from services.tts.turn import TextLimits, Turn, TurnText
 from tests.unit.tts.voices import RATE, PlainEngine
 
+WIDEBAND = AudioFormat(Encoding.LINEAR16, 16_000)
 LINE = Line("Hello there, caller.", "en-US", "plain", 1.0, 1, is_first=True)
 
 
@@ -245,11 +248,10 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
     rig.router = Router({"en": rig.engine})
 
     async def spoken(cache: CallCache | None) -> np.ndarray:
-        wideband = AudioFormat(Encoding.LINEAR16, 16_000)
         pauses = Pauses(sentence_ms=100, phrase_ms=50, joint_ms=20)
         lengths = ChunkLengths(20, 100)
         speaker = TurnSpeaker(
-            rig.router, Normalizer(), wideband, lengths=lengths, pauses=pauses, max_lead_ms=0, cache=cache
+            rig.router, Normalizer(), WIDEBAND, lengths=lengths, pauses=pauses, max_lead_ms=0, cache=cache
         )
         turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
         fixed, live = (
@@ -259,7 +261,7 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
             turn.text.append(text, parameters, flush=True)
         turn.text.end()
         chunks = [out.content async for out in speaker.speak(turn) if isinstance(out, Chunk)]
-        return decode(wideband, b"".join(chunks)).astype(int)
+        return decode(WIDEBAND, b"".join(chunks)).astype(int)
 
     cache = CallCache(rig.cache, "", "one")
     plain = await spoken(None)
@@ -274,6 +276,50 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
     wished = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(plain, 6)]
     assert np.abs(20 * np.log10(np.array(levels) / wished)).max() < 0.6  # a known clause begins at its level
     assert np.abs(np.diff(mixed)).max() <= 1.05 * np.abs(np.diff(plain)).max()
+
+
+class Fading(Kept):
+    """Speaks a line that grows 8 dB softer from its beginning to its end."""
+
+    async def synthesize(self, line: Line):  # type: ignore[no-untyped-def]
+        self.lines.append(line)
+        times = np.arange(2 * RATE) / RATE
+        sound = np.rint(6000 * 10 ** (-0.2 * times) * np.sin(2 * np.pi * 200 * times)).astype(np.int16)
+        for at in range(0, len(sound), 1000):
+            yield Speech(sound[at : at + 1000])
+
+
+async def test_a_kept_clause_has_the_level_of_all_from_its_first_sample_to_its_last(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.engine = Fading()
+    rig.router = Router({"en": rig.engine})
+
+    async def spoken() -> np.ndarray:
+        speaker = TurnSpeaker(
+            rig.router,
+            Normalizer(),
+            WIDEBAND,
+            lengths=ChunkLengths(20, 100),
+            pauses=Pauses(100, 50, 20),
+            max_lead_ms=0,
+            cache=CallCache(rig.cache, "", "one"),
+        )
+        turn = Turn(1, TurnText(start_offset=0, limits=TextLimits(1000, 200)))
+        turn.text.append("Good morning.", SpeechParameters("en-US", "plain", 1.0, Caching.KEPT), flush=True)
+        turn.text.end()
+        chunks = [out.content async for out in speaker.speak(turn) if isinstance(out, Chunk)]
+        while rig.cache.n_waiting:
+            await asyncio.sleep(0.001)
+        return decode(WIDEBAND, b"".join(chunks))
+
+    await spoken()
+    kept = await spoken()
+    meter = SpeechLevelMeter(WIDEBAND.sample_rate_hertz)
+    meter.push(kept)
+    assert meter.level_dbov == pytest.approx(TARGET_DBOV, abs=0.2)
+    fifths = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(kept[800:-800], 5)]
+    steps_db = 20 * np.log10(np.array(fifths[1:]) / fifths[:-1])
+    assert steps_db == pytest.approx(np.full(4, -0.2 * 20 * 0.38), abs=0.1), "the gain does not move"
 
 
 async def test_what_is_said_again_is_neither_read_nor_converted_again_and_is_the_same(
@@ -316,7 +362,7 @@ async def test_what_is_said_again_is_neither_read_nor_converted_again_and_is_the
         assert await spoken() == from_disk
         with pytest.raises(AssertionError, match="asked again"):
             await spoken(tenant="other")
-    wideband, marks = await spoken(AudioFormat(Encoding.LINEAR16, 16_000))
+    wideband, marks = await spoken(WIDEBAND)
     assert len(wideband) == pytest.approx(4 * len(from_disk[0]), abs=200)
     assert [mark.text_end_offset for mark in marks] == [mark.text_end_offset for mark in from_disk[1]]
     assert len(rig.engine.lines) == 2

@@ -56,7 +56,7 @@ async def order_of(workers: Workers, dues_s: list[float]) -> list[int]:
     return order
 
 
-async def test_a_step_nobody_waits_for_is_not_begun(workers: Workers) -> None:
+async def test_a_step_that_is_not_awaited_is_not_begun(workers: Workers) -> None:
     gate, begun = threading.Event(), []
     holding = asyncio.create_task(workers.run(gate.wait, due_s=0.0))
     await asyncio.sleep(0)

@@ -64,11 +64,6 @@ class AriLeg:
         return self._is_over
 
     @property
-    def is_caller_there(self) -> bool:
-        """The caller's channel has not left the application since this visit began."""
-        return self._is_caller_there
-
-    @property
     def is_away(self) -> bool:
         """The caller is being transferred, and comes back when the transfer is not answered."""
         return self._away is not None and not self._away.done()

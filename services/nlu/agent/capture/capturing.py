@@ -185,6 +185,8 @@ class Capture:
                 state = replace(state, value=value, pending="", n_failures=0)
                 needs_yes = self._is_confirmed or state.is_doubtful or state.step is not Step.WHOLE
                 return self._read_back(state) if needs_yes else self._ended(state, Ended.CAPTURED)
+            case Extent.PART if value == state.value:  # nothing new
+                return self._unclear(state)
             case Extent.PART if state.n_pieces < _MOST_PIECES:
                 new = value.removeprefix(state.value) if value.startswith(state.value) else value
                 state = replace(state, value=value, pending=new, n_pieces=state.n_pieces + 1, n_failures=0)
@@ -212,6 +214,8 @@ class Capture:
             return self._ended(state, Ended.CAPTURED)
         found = self._corrected(rest, text, state.value)
         found = "" if answer == "yes" and len(found) == 1 and not self._is_whole(found) else found  # "that's the one"
+        if answer == "yes" and self.slot.kind is SlotKind.NAME and not self.spells(rest):
+            found = ""  # "yes, that's me"
         if found == state.value and answer != "no":
             return self._ended(state, Ended.CAPTURED)
         is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E"

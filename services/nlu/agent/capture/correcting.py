@@ -72,7 +72,7 @@ class Corrections:
                 middle = self._find(tokens, between, start=opens + len(opening) + (1 if not opening else 0))
                 if middle is None:
                     continue
-                left = self._text(signs, opens + len(opening), middle)
+                left = self._text(signs, self._run_start(signs, opens + len(opening), middle), middle)
                 right = self._text(signs, middle + len(between), len(tokens))
                 wrong, new = (left, right) if is_wrong_first else (right, left)
                 if not wrong or not new:
@@ -82,6 +82,16 @@ class Corrections:
                     yield value[:at] + _cased(new, value[at]) + value[at + len(wrong) :]
                 if len(new) != len(wrong):
                     yield from self.aligned(new, value)
+
+    def _run_start(self, signs: Sequence[Sign], start: int, end: int) -> int:
+        """Where the signs begin that stand together before a token: in "one digit's wrong, it's 765" those of 765."""
+        run = end
+        for sign in reversed([sign for sign in signs if start <= sign.start and sign.end <= end]):
+            if self._is_wanted(sign):
+                run = sign.start
+            elif run < end and sign.kind is not Kind.STOP:
+                return run
+        return start
 
     # "the last two are four two"
 

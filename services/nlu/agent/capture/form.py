@@ -99,6 +99,19 @@ def after_leads(text: str, dictation: Dictation, *, more: Sequence[Words] = ()) 
     return plain[pieces[start].start :] if start < len(pieces) else ""
 
 
+def without_leads_behind(text: str, dictation: Dictation) -> str:
+    """A text without the words at its end that lead to what is dictated: "Hale, that's spelled"."""
+    plain, pieces = fold(text), cut(text)
+    leads = (*dictation.words.lists["leads"], *dictation.words.lists["fillers"], (",",))
+    while pieces:
+        texts = tuple(piece.text for piece in pieces)
+        length = next((len(lead) for lead in leads if lead and texts[-len(lead) :] == tuple(lead)), 0)
+        if not length:
+            break
+        pieces = pieces[:-length]
+    return plain[: pieces[-1].start + len(pieces[-1].text)] if pieces else ""
+
+
 def best(form: Form, values: Sequence[str]) -> str:
     """The first of the values that is whole, else the first that may become so, else the first; empty: none is."""
     for wanted in (Extent.WHOLE, Extent.PART):

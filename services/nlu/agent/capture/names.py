@@ -12,15 +12,17 @@ from services.language.dictation import Dictation, Kind, Sign, starts_with, tone
 from services.language.phrases import fold
 from services.language.script import script_of
 from services.language.words import normalise, without_marks
-from services.nlu.agent.capture.form import Extent, after_leads
+from services.nlu.agent.capture.form import Extent, after_leads, without_leads_behind
 from services.nlu.agent.graph.asking import Asking
 from services.nlu.outputs import ExpectedKind
 
 LONGEST_NAME = 5  # words
 _QUESTION_MARKS = ("?", "？")
+_CLAUSE = re.compile(r"\s*[,;.!，；。！]\s*")
 _STOPS = tuple(".,;:!?，。；！？")
+_LEAST_RUN = 3  # single letters in a row that spell a word
 _FEWEST_SPELLED = 2  # letters of a run that is a spelled word
-_LEAST_SAME = 0.7  # of one word of a name that is said again by itself
+_LEAST_SAME = 0.6  # of one word of a name that is said again by itself
 _LEAST_LIKE = 0.5  # of a word and the same word spelled
 
 
@@ -29,10 +31,67 @@ class NameFinder:
 
     def __init__(self, language_code: str, lists: Asking) -> None:
         self._lists = lists
-        self._border = " " if script_of(language_code).is_spaced else ""
+        self.is_spaced = script_of(language_code).is_spaced
+        self._border = " " if self.is_spaced else ""
 
     def name_in(self, text: str, *, is_asked: bool) -> str:
-        """A name: behind words that announce one, or where it was asked for what a short answer has left."""
+        """A name: behind words that announce one, or where it was asked for what a short answer has left. Of one
+        that is begun and said again whole ("Bond, James Bond") the whole.
+        """
+        text = self._without_spelling(self.without_remarks(text))
+        name = self._first_in(text, is_asked=is_asked)
+        return self._said_whole(name, text) or name
+
+    def without_remarks(self, text: str) -> str:
+        """A text without what it says of single letters: "Kathryn with a K"."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(1, len(words)):
+            lead = next((one for one in self._lists.letter_remarks if tuple(plain[at : at + len(one)]) == one), ())
+            start = end = at + len(lead)
+            while lead and end < len(words) and len(plain[end]) == 1 and plain[end].isalpha():
+                end += 1
+                if not words[end - 1][-1:].isalpha():
+                    break
+            if end > start:
+                stop = words[end - 1][-1:] if not words[end - 1][-1:].isalpha() else ""
+                return self.without_remarks(" ".join([*words[: at - 1], words[at - 1] + stop, *words[end:]]))
+        return text
+
+    def _without_spelling(self, text: str) -> str:
+        """A text without letters that are spelled, and without the word before them that they spell: "Thị Dung, Dung
+        là D, U, N, G".
+        """
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        runs = (
+            at
+            for at in range(len(words) - _LEAST_RUN + 1)
+            if self.is_spaced and all(len(word) == 1 and word.isalpha() for word in plain[at : at + _LEAST_RUN])
+        )
+        start = next(runs, 0)
+        if not start:
+            return text
+        end = next((at for at in range(start, len(words)) if len(plain[at]) != 1), len(words))
+        before = start - any((plain[start - 1],) == lead for lead in self._lists.name_leads)
+        if before > 1 and plain[before - 1] in plain[: before - 1]:
+            before -= 1
+        return " ".join([*words[:before], *words[end:]])
+
+    def _said_whole(self, name: str, text: str) -> str:
+        """The clause behind a name that holds it and more; empty: there is none."""
+        first = set(normalise(name))
+        trails = {trail for trail in self._lists.name_trails if len(trail) == 1}
+        for clause in _CLAUSE.split(text)[1:] if first and self.is_spaced else ():
+            words = [word for word in clause.split() if normalise(word) not in trails]
+            if len(first) < len(words) <= LONGEST_NAME and first < set(normalise(" ".join(words))):
+                whole = self._first_in(" ".join(words), is_asked=True)
+                if first < set(normalise(whole)):
+                    return whole
+        return ""
+
+    def _first_in(self, text: str, *, is_asked: bool) -> str:
+        """The first name in a text."""
         words, lists = self._given(self._words_of(text)), self._lists
         plain = [" ".join(normalise(word)) for word in words]
         if is_asked and not text.rstrip().endswith(_QUESTION_MARKS):
@@ -65,7 +124,7 @@ class NameFinder:
         said_name = tuple(normalise(" ".join(kept)))
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
         is_sentence = not start and bool(self._border) and not self._is_written_as_name(kept)  # "Amy Book" is a name
-        is_none = is_none or (is_sentence and _has_any(said_name, lists.never_names))
+        is_none = is_none or ((is_sentence or not self.is_spaced) and _has_any(said_name, lists.never_names))
         if not kept or len(kept) > LONGEST_NAME or is_none or text.rstrip().endswith(_QUESTION_MARKS):
             return ""
         return self._border.join(word[:1].upper() + word[1:] for word in kept)
@@ -122,17 +181,25 @@ class NameForm:
         self._dictation, self._finder = dictation, finder
 
     def read(self, text: str) -> tuple[str, ...]:
+        text = self._finder.without_remarks(text)
         signs = self._dictation.signs(text)
         spelled, first = self._spelled(signs)
         before = fold(text)
         if spelled:
             pieces = cut(text)
             before = before[: pieces[first].start].rstrip(" ,.:;-")
-            before = before if after_leads(before, self._dictation) else ""  # "it's spelled"
+            if not after_leads(before, self._dictation):  # "it's spelled", "Ngô Thị Dung, Dung là"
+                before = self._spelled_of(without_leads_behind(before, self._dictation), spelled)
         name = self._finder.name_in(before, is_asked=True) if before else ""
         if not spelled:
             return (name,) if name else ()
         return (self._joined_words(name.split(), spelled),)
+
+    def _spelled_of(self, before: str, spelled: Sequence[str]) -> str:
+        """The words before a spelled name, where they are the name that is spelled; else empty."""
+        name = self._finder.name_in(before, is_asked=True) if before else ""
+        likeness = [_alike(word, other) for word in name.split() for other in spelled]
+        return name if likeness and max(likeness) >= _LEAST_LIKE else ""
 
     def extent(self, value: str) -> Extent:
         is_name = bool(value) and len(value.split()) <= LONGEST_NAME and any(c.isalpha() for c in value)

@@ -26,7 +26,7 @@ from services.nlu.agent.graph.captures import captures_of
 from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
 from services.nlu.agent.graph.finding import Next
 from services.nlu.agent.graph.house import house_of
-from services.nlu.agent.graph.reading import COURTESIES, Reader
+from services.nlu.agent.graph.reading import COURTESIES, Part, Reader
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
 from services.nlu.agent.graph.seen import seen_by
@@ -196,12 +196,14 @@ class GraphAgent:
             words_of(turn),
             turn.language_code,
             self._clock(),
-            read_dialogue(turn.state),
+            dialogue := read_dialogue(turn.state),
+            dialogue,
             tenant_id=turn.call.tenant_id,
             caller=number_of(turn.call.caller),
             history=history,
             heard=heard_of(turn),
             is_plain=bool(turn.objection),  # the question held more than was looked up: no bare "yes" to it
+            objected=turn.objected,
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
         bookings = self._bookings.get(work.language_code)
@@ -249,7 +251,7 @@ class GraphAgent:
         call = CallTool(*bookings.deed_of(work.dialogue.wish))
         yield call
         work.free, work.own = await self._free(work), await self._standing(work, work.caller)
-        await self._see(work, "")
+        await self._see(work, work.dialogue.wish.phone)
         state = outcome_of(call.result)
         if reference := reference_of(call.result):
             state = "promised" if await self._is_promised(work, reference) else "noted"
@@ -264,11 +266,14 @@ class GraphAgent:
     async def _later(self, work: Work) -> str:
         """Begin the second request of a turn, once the first is done, and return what is said of it."""
         later, work.dialogue = work.dialogue.later, replace(work.dialogue, later="")
-        part, *_ = await self._reader.read(later, work.language_code, work.dialogue, work.now)
+        part = await self._part_of(later, work)
         await self._see(work, part.slots.digits or work.dialogue.wish.phone)
         finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = finding.dialogue
         return finding.text
+
+    async def _part_of(self, later: str, work: Work) -> Part:
+        return (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
 
     async def _is_promised(self, work: Work, reference: str) -> bool:
         """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
@@ -348,23 +353,32 @@ class GraphAgent:
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
+        bookings = self._bookings.get(work.language_code)
         if work.taken:
             work.read_back = work.taken.read_back
             work.finding, work.taken, work.parts = self._replies.finding_of(work.taken, work.language_code), None, ()
-            work.dialogue = work.finding.dialogue
-            if bookings := self._bookings.get(work.language_code):
-                work.looked_up += bookings.shown_of(work.dialogue.wish)
-            return Command(goto=work.finding.next.value)
-        part, *rest = work.parts
-        work.parts = tuple(rest)
-        if bookings := self._bookings.get(work.language_code):
-            await self._see(work, part.slots.digits or work.dialogue.wish.phone)
-            work.looked_up = bookings.shown
-        work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
+        else:
+            part, *rest = work.parts
+            work.parts = tuple(rest)
+            if bookings:
+                await self._see(work, part.slots.digits or work.dialogue.wish.phone)
+                work.looked_up = bookings.shown
+            work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         if bookings:
             work.looked_up += bookings.shown_of(work.dialogue.wish)
+            await self._go_on_with_later(work, bookings)
         return Command(goto=work.finding.next.value)
+
+    async def _go_on_with_later(self, work: Work, bookings: StandingBookings) -> None:
+        """Take the second request of a turn up where the first has ended without a deed: it was dropped, say."""
+        dialogue, finding = work.dialogue, work.finding
+        is_over = not bookings.is_open(dialogue) and not dialogue.wish.is_confirmed
+        if not dialogue.later or not is_over or work.parts or finding is None or finding.act:
+            return
+        work.parts = (await self._part_of(dialogue.later, work),)
+        work.dialogue = replace(dialogue, later="", asked="")
+        work.finding = replace(finding, text=finding.text.removesuffix(bookings.asks_more).strip())
 
 
 async def _without_yes(steps: AsyncGenerator[Step, None], work: Work) -> AsyncGenerator[Step, None]:

@@ -17,9 +17,11 @@ _QUESTION = ("?", "？")
 def opens_with_agreement(text: str, lists: Asking) -> bool:
     """Return whether an answer begins by agreeing, and neither holds back nor asks: "yes, book it"."""
     words = normalise(text)
-    if text.rstrip().endswith(_QUESTION) or has_phrase(words, lists.reserves):
-        return False
-    return len(behind_agreements(words, lists)) < len(words)
+    return not _holds_back(text, lists) and len(behind_agreements(words, lists)) < len(words)
+
+
+def _holds_back(text: str, lists: Asking) -> bool:
+    return text.rstrip().endswith(_QUESTION) or has_phrase(normalise(text), lists.reserves)
 
 
 def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds: Collection[str]) -> bool:
@@ -27,9 +29,10 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
     says yes or orders that deed, and `asked`: words of the question, said again. An order to do another deed is no yes.
     """
     words = normalise(text)
-    if not opens_with_agreement(text, lists) or has_phrase(words, lists.take_backs):
-        return False
     own = [phrase for deed in deeds for phrase in lists.orders.get(deed, ())]
+    is_order = any(words[: len(phrase)] == phrase for phrase in own) and not _holds_back(text, lists)  # "book it"
+    if not (is_order or opens_with_agreement(text, lists)) or has_phrase(words, lists.take_backs):
+        return False
     others = [phrase for phrases in lists.orders.values() for phrase in phrases if phrase not in own]
     if has_phrase(words, others) and not has_phrase(words, own):
         return False

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 
 from services.language import data
 from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
-from services.nlu.agent.graph.asking import FILE, TEXT_KIND, Words, asking, is_text
+from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words, asking, is_text
 from services.nlu.agent.graph.comparing import Comparing
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
@@ -21,8 +20,12 @@ from services.nlu.agent.graph.hour_answers import HourAnswers
 from services.nlu.agent.graph.people_answers import FEW_STRANGE, PeopleAnswers
 from services.nlu.agent.graph.reading import MISHEARD, Part
 from services.nlu.agent.graph.service_answers import ServiceAnswers
+from services.nlu.agent.graph.several_days import days_apart
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.stranger_answers import StrangerAnswers
+from services.nlu.agent.graph.strangers import asks_whether_there_is
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.text_answers import TextAnswers
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
@@ -30,6 +33,10 @@ from services.nlu.outputs import SwitchLanguage, Transfer
 _MOST_TOLD = 4  # free times in one sentence
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
+_OF_REQUESTS = ("book", "free", "hours", "change", "cancel", "check", "who", "handover", "name", "number")
+_OF_STRANGERS = frozenset(
+    {"book", "free", "hours", "change", "check", "who", "price"}
+)  # kinds that may be of a stranger
 _OF_DATES = frozenset({"hours", "free", "tampering"})  # that say themselves what an impossible date is answered with
 
 
@@ -50,6 +57,10 @@ class Answers:
         self._hours = HourAnswers(self._findings, finder, self._known["hours"], self._other_trades())
         self._people = PeopleAnswers(self._findings, finder, self._hours, self._known["who"])
         self._services = ServiceAnswers(self._findings, finder, self._people, self._known)
+        requests = frozenset().union(*(_words_of(language_code, kind) for kind in _OF_REQUESTS))
+        self._strangers = StrangerAnswers(self._findings, finder, self._people, self._services, requests)
+        times = frozenset().union(*(_words_of(language_code, kind) for kind in _OF_TIMES))
+        self._texts = TextAnswers(self._findings, finder, times)
         self._comparing = Comparing(self._facts, language_code, finder.words, self._words)
         self._by_kind: dict[str, Callable[[Part, Dialogue, datetime], Finding]] = {
             "hours": self._hours.answer,
@@ -86,12 +97,8 @@ class Answers:
 
     def answer(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """The finding for one part of a turn; `now` in the tenant's zone."""
-        wish = self._wishes.take(part, dialogue, now)
-        if wish is not None:
-            text, asked, after = wish
-            step = Next.CONFIRM if asked == "confirm" else Next.ASK
-            service = after.wish.service or after.service  # that "how much is that?" is of
-            return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0, service=service), step)
+        if taken := self._wished(part, dialogue, now):
+            return taken
         before, dialogue = dialogue, replace(dialogue, asked="")
         if compared := self._comparing.answer(part, lambda kind: self._n_strange(part, kind)):
             service = compared.service or dialogue.service
@@ -105,8 +112,23 @@ class Answers:
         if finding := self._whatever_the_kind(part, dialogue):
             return finding
         if is_text(part.kind):
-            return self._findings.unknown(dialogue) if self._lacks_topic(part) else self._text(part, dialogue)
+            return self._texts.answer(part, dialogue)
         return self._by_kind.get(part.kind, self._otherwise)(part, dialogue, now)
+
+    def _wished(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding | None:
+        """The finding for a turn that begins a wish or goes on with one; None: it does neither."""
+        is_open = self._wishes.is_open(dialogue)
+        if not is_open and (stranger := self._strangers.answer(part, dialogue)):
+            return stranger
+        wish = self._wishes.take(part, dialogue, now)
+        if wish is None:
+            return None
+        text, asked, after = wish
+        if not is_open and (beside := self._strangers.of_person_wished(part)):
+            text = f"{beside} {self._words.plain(text)}"
+        step = Next.CONFIRM if asked == "confirm" else Next.ASK
+        service = after.wish.service or after.service  # that "how much is that?" is of
+        return Finding(text, replace(after, kind="book", asked=asked, n_unknown=0, service=service), step)
 
     def _known_words(self) -> dict[str, frozenset[str]]:
         """The words that the questions of each kind have."""
@@ -114,7 +136,7 @@ class Answers:
         shared = lists.common.union(
             (
                 word
-                for phrases in (lists.sums, lists.left_out, lists.left_out_behind)
+                for phrases in (lists.sums, lists.left_out, lists.left_out_behind, lists.places)
                 for words in phrases
                 for word in words
             ),
@@ -136,15 +158,19 @@ class Answers:
     def _whatever_the_kind(self, part: Part, dialogue: Dialogue) -> Finding | None:
         """Return what is answered before the kind is looked at."""
         slots = part.slots
+        if self._texts.is_of_the_one_before(part, dialogue) and not self._services.asks_for_all(part):
+            return self._texts.tell(dialogue.kind, dialogue)
         if slots.when.trouble is Trouble.NO_SUCH_DATE and part.kind not in _OF_DATES:
             return self._findings.said(self._words.say(slots.when.trouble.value), dialogue, "free")
-        if part.doubts and slots.people and slots.when:
+        if (part.doubts or part.kind == UNKNOWN) and slots.people and slots.when:
             return self._hours.schedule(slots.people, dialogue)
         return self._findings.unknown(dialogue) if self._is_about_another_thing(part) else None
 
     def _otherwise(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Kinds with one answer, and what no kind covers."""
         key, question = self._fixed.get(part.kind, ("", ""))
+        if not key and asks_whether_there_is(part.slots, self._finder):
+            dialogue = replace(dialogue, service="")  # "what's the price?" is of that next
         if not key:
             return self._findings.unknown(dialogue)
         return self._findings.said(self._words.say(key), dialogue, part.kind, ask=question)
@@ -176,28 +202,8 @@ class Answers:
         slots = part.slots
         return any(word in own for place, word in enumerate(slots.words) if place not in slots.value_words)
 
-    def _lacks_topic(self, part: Part) -> bool:
-        """Return whether a part that is not surely of a text has none of the words that only its examples have, and one
-        that none of them has: "when can we eat" is no question after check-in, though both are after a time.
-        """
-        if part.score >= _SURE_SCORE or part.is_follow_up:
-            return False
-        own = self._example_words(part.kind)
-        if any(word in own - self._words_of_times for word in part.slots.words):
-            return False
-        return bool(unexplained(part.slots, (), own | self._finder.words.common))
-
-    @cached_property
-    def _words_of_times(self) -> frozenset[str]:
-        """The words that questions after any time have: they tell no topic."""
-        return self._finder.words.common.union(*(_words_of(self._language, kind) for kind in _OF_TIMES))
-
     def _example_words(self, kind: str) -> frozenset[str]:
-        if not is_text(kind):
-            return self._known.get(kind) or _words_of(self._language, kind)
-        fact = next((one for one in self._facts.texts if TEXT_KIND + one.id == kind), None)
-        texts = names_in(fact.examples, self._language) if fact else ()
-        return frozenset(word for text in texts for word in normalise(text))
+        return self._texts.words_of(kind) if is_text(kind) else self._known.get(kind) or _words_of(self._language, kind)
 
     def _asks_back(self, part: Part) -> str:
         """The question what is meant, where that is in doubt and both kinds can be named, or what was said."""
@@ -215,6 +221,11 @@ class Answers:
         """An answer without the "yes" before it."""
         return self._words.plain(text)
 
+    def beside(self, text: str) -> str:
+        """An answer without its "yes", behind the words that just that is not known; one without a yes as it is."""
+        plain = self._words.plain(text)
+        return plain if plain == text else f"{self._words.say('only_know')} {plain}"
+
     def pending(self, dialogue: Dialogue) -> str:
         """The question that still waits for its answer when another one was answered in between."""
         return self._wishes.question(dialogue) if not dialogue.asked else ""
@@ -227,11 +238,6 @@ class Answers:
             self._words.say("address", address=self._words.all_of(addresses)), dialogue, "address"
         )
 
-    def _text(self, part: Part, dialogue: Dialogue) -> Finding:
-        text_id = part.kind.removeprefix(TEXT_KIND)
-        fact = next(one for one in self._facts.texts if one.id == text_id)
-        return self._findings.said(text_in(fact.say, self._language), dialogue, part.kind)
-
     # Times
 
     def _free(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
@@ -243,7 +249,8 @@ class Answers:
         every = words.all_of(text for text, _ in times)
         if not part.slots.when:
             return self._findings.said(words.say("free", times=every), dialogue, "free")
-        fitting = self._wishes.fitting(part.slots.when, now)
+        whens = days_apart(part.text, part.slots, self._finder, now) or (part.slots.when,)
+        fitting = list(dict.fromkeys(text for when in whens for text in self._wishes.fitting(when, now)))
         if not fitting:
             return self._findings.said(words.say("free_no", times=every), dialogue, "free")
         return self._findings.said(words.say("free_yes", times=words.all_of(fitting[:_MOST_TOLD])), dialogue, "free")
@@ -251,7 +258,7 @@ class Answers:
     def _today(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         if self._is_strange(part) and not self._has_own_word(part):
             return self._findings.unknown(dialogue)  # "what is the dollar worth today?"
-        day = part.slots.when.date or now.date()
+        day = part.slots.when.first_day(now.date()) or now.date()
         hours = self._facts.hours
         is_other_day = day != now.date()
         if is_other_day and hours is not None and day not in hours.exceptions and not hours.on(day):
@@ -308,6 +315,10 @@ class Answers:
         return self._findings.said(self._profile.personas[self._language].greeting, dialogue, "about")
 
     def _check(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        if self._wishes.sees_appointments:  # it sounds a little like a question after one's own
+            if self._wishes.is_open(dialogue):
+                return self._findings.said(self._words.say("take_your_time"), dialogue, "unclear")
+            return self._findings.unknown(dialogue)
         texts = [self._words.say("check")]
         if dialogue.wish.is_noted and not dialogue.wish.at:  # what the diary was asked for may be fixed
             texts.append(self._words.say("check_wish"))

@@ -33,6 +33,7 @@ class Asking:
     particles: tuple[Words, ...]  # those that point at nothing among a sentence's last words
     person_pronouns: tuple[Words, ...]
     question_words: tuple[Words, ...]  # with one of these a sentence asks by itself
+    wants: tuple[Words, ...]  # with one of these a thing that is named alone is wanted
     places: tuple[Words, ...]  # what the business is called: no service is named in it
     trades: Mapping[str, tuple[Words, ...]]  # kinds of business
     joints: tuple[Words, ...]
@@ -53,7 +54,11 @@ class Asking:
     periods: Mapping[str, tuple[Words, ...]]  # behind a number: so many of what a price is for
     people: Mapping[str, tuple[Words, ...]]  # words for whom something is asked, by the names of counting.py
     people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
+    letter_remarks: tuple[Words, ...]  # behind a name, before a letter of it: "with a K"
+    slot_names: Mapping[str, tuple[Words, ...]]  # how callers name what was read back
     titles: tuple[Words, ...]  # before a name, or behind it
+    of_staff: tuple[Words, ...]  # titles of people who work there
+    wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
@@ -62,12 +67,17 @@ class Asking:
     sooner_than_own: tuple[Words, ...]  # a time before the one that the caller has
     later_one: tuple[Words, ...]  # of several times that were offered
     earlier_one: tuple[Words, ...]
-    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see shifts.py
+    shifts: Mapping[str, tuple[Words, ...]]  # words of a move by so much; see moved_times.py
     drops: tuple[Words, ...]  # behind a yes to a cancellation
     stays_until: tuple[Words, ...]  # before the last day of a stay
+    belongings: tuple[Words, ...]  # speak of what somebody else has: "my wife's"
+    owners: tuple[Words, ...]  # before the name of the one whose appointment it is
+    instead: tuple[Words, ...]  # a time is wanted in place of another
+    every: tuple[Words, ...]  # all appointments
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
+    objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     beside_yes: tuple[Words, ...]  # around a yes to what was read back
     orders: Mapping[str, tuple[Words, ...]]  # what callers say to have a deed done, by the names of deeds.toml
@@ -119,6 +129,7 @@ def _read(language: str) -> Asking:
         particles=listed("follow_ups.particles"),
         person_pronouns=listed("follow_ups.person_pronouns"),
         question_words=listed("follow_ups.question_words"),
+        wants=listed("follow_ups.wants"),
         places=listed("words.places"),
         trades={name: listed(f"trades.{name}") for name in data.table(REFERENCE, FILE, "trades")},
         joints=listed("parts.joints"),
@@ -141,7 +152,11 @@ def _read(language: str) -> Asking:
         people_counted={
             normalise(text): number for text, number in data.numbers(language, FILE, "people_counted", least=2).items()
         },
+        letter_remarks=listed("names.letter_remarks"),
+        slot_names={name: listed(f"slot_names.{name}") for name in data.table(REFERENCE, FILE, "slot_names")},
         titles=listed("names.titles"),
+        of_staff=listed("names.of_staff"),
+        wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         names_behind=listed("names.behind"),
@@ -153,9 +168,18 @@ def _read(language: str) -> Asking:
         shifts={name: listed(f"shifts.{name}") for name in data.table(REFERENCE, FILE, "shifts")},
         drops=listed("wishes.drops"),
         stays_until=listed("wishes.stays_until"),
+        belongings=tuple(
+            normalise(text.replace("{one}", relative))
+            for text in data.phrases(language, FILE, "people.belongings")
+            for relative in data.words(language, FILE, "people.relatives")
+        ),
+        owners=listed("wishes.owners"),
+        instead=listed("wishes.instead"),
+        every=listed("wishes.every"),
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),
+        objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),
         beside_yes=listed("wishes.beside_yes"),
         orders={name: listed(f"orders.{name}") for name in data.table(REFERENCE, FILE, "orders")},

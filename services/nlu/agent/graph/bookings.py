@@ -23,8 +23,9 @@ from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.seen import covers
 from services.nlu.agent.graph.stated_wishes import StatedWishes
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wished_deeds import TOOLS
-from services.nlu.agent.graph.wishes import PUT_OFF, Taken
+from services.nlu.agent.graph.wishes import PUT_OFF, WHAT_TO_CHANGE, Taken
 
 LATER = {"noted": "deed_noted", "promised": "deed_noted_message"}
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
@@ -33,6 +34,7 @@ _FREE_OR_BOOK = frozenset({"free", "book"})
 _COMING = frozenset({"free", "book", "hours"})  # what a sentence with a time may ask of a visit
 _ANOTHER = frozenset({"book", "free", "private", UNKNOWN, "offered", "change"})
 _NO_TIMES = frozenset({"price", "duration", "address", "who", "handover", "callback", "language", "complaint", "robot"})
+_ECHOES = frozenset({"book", "free", "hours", UNKNOWN, "yes", "thanks", "check"})
 _PARTING = frozenset({"bye", "thanks", "hours"})
 _TAKING = frozenset({"yes", "name", "number"})  # kinds that answer free times which were told
 
@@ -53,6 +55,11 @@ class Bookings(StatedWishes):
         text = words.say(keys.get(state, "wish_done"), when=wish.when)
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
+
+    @property
+    def asks_more(self) -> str:
+        """The question behind what is done with."""
+        return self._words.ask("more")
 
     def unheard(self, dialogue: Dialogue) -> str:
         """Return the question that a yes was said to, where it was not heard to its end; empty: it was."""
@@ -75,7 +82,7 @@ class Bookings(StatedWishes):
         if part.kind in (STATED, PUT_OFF):
             return self._take_stated(part, dialogue, now) if part.kind == STATED else self._drop(dialogue)
         part = self._without_doubt(part, dialogue)
-        if first := self._soonest(part, dialogue, now):
+        if first := self._soonest(part, dialogue, now) or self._echoed(part, dialogue):
             return first
         if self._seen.free and not self.is_open(dialogue):
             if offered := self._offered(part, dialogue, now):
@@ -86,6 +93,20 @@ class Bookings(StatedWishes):
             if dialogue.kind == "free" and part.kind in _TAKING and is_sure:  # "I'll take that"
                 return self._begin(self._filled(Wish("book", service=dialogue.service), part, now), dialogue, now, part)
         return super().take(part, dialogue, now)
+
+    def _echoed(self, part: Part, dialogue: Dialogue) -> Taken | None:
+        """Return the answer to a sentence that only says again when an appointment is: "Thursday at two, then"."""
+        slots, lists = part.slots, self._finder.words
+        told = [one.starts for one in (*(self._seen.own or ()), *self._seen.found)]
+        told += [datetime.fromisoformat(dialogue.wish.at)] if dialogue.wish.is_noted and dialogue.wish.at else []
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(slots.words, lists.question_words)
+        orders = any(has_any(slots.words, phrases) for phrases in lists.orders.values())
+        names_more = slots.services or slots.digits or has_any(slots.words, lists.people["one"])
+        is_told = bool(slots.when) and any(slots.when.is_on(at) for at in told)
+        is_kind = part.kind in _ECHOES or bool(part.doubts)
+        if dialogue.asked != "more" or not is_told or not is_kind or asks or orders or names_more:
+            return None
+        return f"{self._words.say('welcome')} {self.asks_more}", "more", dialogue
 
     def _soonest(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """The first free time, where that is wanted: "the earliest you have", "the soonest afternoon". It is offered
@@ -132,6 +153,8 @@ class Bookings(StatedWishes):
         free times that were told, and in an open wish, it wants it. The other is answered with the offer to book.
         """
         likeliest, lists = part.doubts[:2], self._finder.words
+        if part.kind == "hours" and part.slots.when.times and self._names_booking(part) and not part.slots.is_of_hours:
+            part = replace(part, kind="free", doubts=())  # "half past two on Tuesday, is that possible for whitening?"
         is_of_hours = has_any(part.slots.words, (*lists.compares["opening"], *lists.compares["closing"]))
         is_of_times = _FREE_OR_BOOK.issuperset(likeliest) or (_COMING.issuperset(likeliest) and not is_of_hours)
         is_of_times = is_of_times or (bool(_FREE_OR_BOOK.intersection(part.doubts)) and self._names_booking(part))
@@ -171,11 +194,10 @@ class Bookings(StatedWishes):
         is_choosing = self.asked(dialogue) == "when_free" and wish.kind == "book" and bool(self._seen.free)
         if is_choosing and (chosen := self._picked(part, self._open_times(wish, now))):
             return self._next([], replace(wish, when=chosen, said=""), dialogue)
-        if self.asked(dialogue) == "confirm" and wish.at and self._agrees(part, wish) and not self.is_taken_back(part):
-            return self._confirmed(part, dialogue, now)
-        if wish.name and (name := self._given.corrected(part.text, wish.name)):
-            return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
-        if name := self._early_name(part, dialogue, now):
+        if self.asked(dialogue) == "confirm" and (taken := self._at_read_back(part, dialogue, now)):
+            return taken
+        corrected = self._given.corrected(part.text, wish.name, now) if wish.name else ""
+        if name := corrected or self._early_name(part, dialogue, now):
             return self._next([self._words.say("noted_name", name=name)], replace(wish, name=name), dialogue)
         is_number = len(part.slots.digits) >= WHOLE_NUMBER and self.asked(dialogue) != "confirm"
         if is_number and not part.slots.when and (changed := self._filled(wish, part, now)) != wish:
@@ -183,6 +205,17 @@ class Bookings(StatedWishes):
             name = self.name_beside_number(part.text) if is_unnamed else changed.name
             return self._next([], replace(changed, name=name), dialogue)  # too early, or with the name
         return super()._gone_on(part, dialogue, now)
+
+    def _at_read_back(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A yes to the wish that was read back, or what is put right of it in a few words."""
+        wish = dialogue.wish
+        if wish.at and self._seen.free and (hour := self._hour_instead(wish.at)):
+            return self._timed([], wish, replace(part, slots=replace(part.slots, when=hour)), dialogue, now)
+        is_corrected = bool(wish.name) and bool(self._given.corrected(part.text, wish.name, now))
+        if not is_corrected and (cleared := self._without_wrong(wish, dialogue)) != wish:
+            return self._next([self._words.say("fine")], cleared, dialogue)
+        is_yes = bool(wish.at) and self._agrees(part, wish) and not self.is_taken_back(part)
+        return self._confirmed(part, dialogue, now) if is_yes else None
 
     def _is_answer(self, part: Part, asked: str) -> bool:
         is_time = asked in ("when", "when_free") and self._is_time(part)  # "could it be Friday morning?"
@@ -227,12 +260,40 @@ class Bookings(StatedWishes):
             return self._next([], changed, dialogue)
         if part.slots.when and wish.when not in self.fitting(part.slots.when, now):
             return self._answered_when(part, dialogue, now)  # "yes, but on Sunday"
-        if not self._agrees(part, wish):  # after a no the name and the number stay: they are read back again
-            dropped = replace(wish, when="", at="")
-            return self._next([self._words.say("fine")], dropped, dialogue) if part.kind == "no" else None
+        if not self._agrees(part, wish):  # after a no it is asked what is wrong
+            return self._next([], wish, dialogue) if part.kind == "no" else None
         if self._is_undone(wish, now) or not covers(self._seen.heard, self._question(wish)[0]):
             return self._next([], wish, dialogue)  # it was not heard, so it cannot have been meant
         return "", "more", dialogue.with_wish(is_confirmed=True)
+
+    def _without_wrong(self, wish: Wish, dialogue: Dialogue) -> Wish:
+        """The wish without the slot that a turn says to be wrong and gives no other value for: "the name isn't right".
+        To the question what is wrong its name alone is enough.
+        """
+        lists, now, clauses = self._finder.words, self._seen.now, clauses_of(self._seen.said)
+        for at, clause in enumerate(clauses):
+            slots = self._finder.find(clause, now)
+            is_objection = dialogue.asked == WHAT_TO_CHANGE or has_any(slots.words, lists.objections)
+            named = [slot for slot, names in lists.slot_names.items() if has_any(slots.words, names)]
+            if is_objection and len(named) == 1 and not (slots.when or slots.services or slots.digits):
+                given = (self.name_in(each, is_asked=False) for each in clauses[at + 1 :] if named[0] == "name")
+                cleared = self._cleared(wish, named[0])
+                return replace(cleared, name=next(filter(None, given), cleared.name))
+        return wish
+
+    def _cleared(self, wish: Wish, slot: str) -> Wish:
+        """The wish without a slot, by the names of asking.toml."""
+        match slot:
+            case "name":
+                return replace(wish, name="")
+            case "phone":
+                return replace(wish, phone="")
+            case "day":
+                return replace(wish, when="", at="", said="")
+            case "time" if wish.at:  # of the same day
+                day = self._said(When(date=datetime.fromisoformat(wish.at).date()), self._seen.now)
+                return replace(wish, when="", at="", said=day)
+        return wish
 
     def _is_undone(self, wish: Wish, now: datetime) -> bool:
         """Return whether something in the turn takes its yes back, or names another time."""

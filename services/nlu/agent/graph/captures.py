@@ -97,6 +97,8 @@ class Captures:
         state = begun or CaptureState(capture.slot.name)
         if heard.is_keys and capture.slot.is_numeric:
             return self._settled(capture.take(state, heard.text, is_keys=True), dialogue, heard.now)
+        if capture.slot.kind is SlotKind.NAME and dialogue.wish.is_of_other:
+            return None
         if self._is_other(heard, capture) or (capture.slot.kind is SlotKind.PHONE and self._is_name(heard, dialogue)):
             return None
         if capture.slot.kind is SlotKind.NAME and begun is None:

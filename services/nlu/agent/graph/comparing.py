@@ -57,9 +57,9 @@ class Comparing:
 
     def _people(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
         """Return how many people there are: those that the facts name."""
-        people = self._facts.people
-        if not people or part.slots.when or not self._counts_staff(part) or strange("who") > 1:
-            return None
+        people, slots = self._facts.people, part.slots
+        if not people or slots.when or slots.services or not self._counts_staff(part) or strange("who"):
+            return None  # "how many people does a family room take"
         names = self._words.all_of(self._name(one) for one in people)
         text = self._words.say("count_people", n=str(len(people)), people=names)
         return Compared(text, "who", (Decimal(len(people)),))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from services.language.calendar_words import calendar_words
+from services.language.script import script_of
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.language.words import normalise
@@ -60,7 +61,7 @@ class Counting:
         places: set[int] = set()
         for period in self._priced_by:
             for start, end in spans_of(words, self._asking.periods[period]):
-                if number := self._number_before(words, start):
+                if (number := self._number_before(words, start)) and not ends_in_weekday(words[:start], self._language):
                     counts[period] = number
                     places |= {start - 1, *range(start, end)}
         if "night" in self._priced_by and "night" not in counts:
@@ -73,7 +74,13 @@ class Counting:
         """Return how many weeks are told as a length, and the places of those words: not "in two weeks"."""
         lists, calendar = self._asking.periods, calendar_words(self._language)
         ones = [(start, end, 1) for start, end in spans_of(words, lists[_ONE_WEEK])]
-        many = [(start - 1, end, self._number_before(words, start)) for start, end in spans_of(words, lists[_WEEK])]
+        many = [
+            (start - 1, end, self._number_before(words, start))
+            for start, end in spans_of(words, lists[_WEEK])
+            if not ends_in_weekday(
+                words[:start], self._language
+            )  # "thứ năm tuần này" is Thursday of this week, and no five weeks
+        ]
         for start, end, number in (*many, *ones):
             is_ahead = any(calendar.length("in_before", words, start - n) == n for n in (1, 2) if start >= n)
             is_ahead = is_ahead or any(calendar.length(name, words, end) for name in ("in_behind", "ago_behind"))
@@ -187,6 +194,16 @@ def spans_of(words: Words, phrases: Sequence[Words]) -> list[tuple[int, int]]:
 def has_any(words: Words, phrases: Sequence[Words]) -> bool:
     """Return whether any of the phrases stands in the words."""
     return any(words[at : at + len(phrase)] == phrase for phrase in phrases for at in range(len(words)))
+
+
+def ends_in_weekday(words: Words, language_code: str) -> bool:
+    """Return whether the last two words are a weekday, whose number counts nothing: "thứ năm", "周五"."""
+    border = " " if script_of(language_code).is_spaced else ""
+    reading = read_values(border.join(words[-2:]), language_code)
+    return any(
+        value.kind is Kind.WEEKDAYS and value.start == 0 and value.end == len(reading.tokens)
+        for value in reading.values
+    )
 
 
 def _without_stops(reading: Reading) -> dict[int, int]:

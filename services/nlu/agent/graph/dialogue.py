@@ -27,6 +27,8 @@ class Wish:
     nights: int = 0  # of a room; 0: not said
     said: str = ""  # of times: before that appointment was found, or a day that has no hour yet
     n_missed: int = 0  # how often none was found for a name and number
+    is_of_other: bool = False  # the appointment is somebody else's than the caller's
+    is_each: bool = False  # all appointments are to be cancelled, one after the other
     is_sooner: bool = False  # a time before that appointment is wanted
 
 
@@ -45,6 +47,7 @@ class Dialogue:
     wish: Wish = field(default_factory=Wish)
     capture: dict[str, object] = field(default_factory=dict)  # of a slot that is asked for; empty: none is under way
     later: str = ""  # a second request of the same turn, which comes behind the first
+    n_reprompts: int = 0  # how often the open question was asked again without effect
     is_caller_refused: bool = False  # the number they call from is not the one they leave
 
     def with_wish(self, **changes: object) -> Dialogue:

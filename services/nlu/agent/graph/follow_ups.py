@@ -35,12 +35,13 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     is_long = (not lead and len(words) > SHORT and not slots.is_beside) or (bool(lead) and n_beside > SHORT)
     if not (named or slots.when) or is_long:
         return ""
-    if has_any(words[len(lead) :], finder.words.question_words):
-        return ""
     known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
-    if unexplained(slots, named, known):
+    if has_any(words[len(lead) :], finder.words.question_words) or unexplained(slots, named, known):
         return ""
     same, usual = FOLLOWS[next(slot for slot in FOLLOWS if getattr(slots, slot))]
+    can_book = finder.names_a_room(slots) if finder.lets_rooms else bool(slots.services)
+    if can_book and not dialogue.kind and has_any(words, finder.words.wants):
+        return "book"  # "a cleaning, please"
     return dialogue.kind if dialogue.kind in same else usual
 
 

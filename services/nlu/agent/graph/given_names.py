@@ -12,12 +12,13 @@ from itertools import pairwise
 from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
 from services.nlu.agent.capture.names import LONGEST_NAME, NameFinder
-from services.nlu.agent.graph.agreement import behind_agreements, has_phrase
+from services.nlu.agent.graph.agreement import has_phrase
 from services.nlu.agent.graph.asking import Words
-from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
 
 _FURTHEST_LEAD = 4  # words before "it's" in "hi there, um, it's"
 WHOLE_NUMBER = 7  # digits of a telephone number that is given whole
+_STOPS = tuple(".,;:!?，。；！？")
 _CUT = re.compile(r"\s*[,;，；、。]\s*|[.!?]\s+|[.!?]$")
 
 
@@ -61,6 +62,15 @@ class GivenNames:
         slots = self._finder.find(name, now)
         return bool(slots.services or slots.topics or slots.digits or slots.when.times or len(slots.value_words) > 1)
 
+    def is_written_as_name(self, name: str, now: datetime) -> bool:
+        """Return whether words in capitals, where the script has them, hold one that nothing else is known of: "Holly
+        Noon" is no time.
+        """
+        words, slots = name.split(), self._finder.find(name, now)
+        is_thing = slots.services or slots.people or slots.topics or slots.digits
+        is_written = len(words) > 1 and all(word[:1].isupper() for word in words)
+        return is_written and not is_thing and bool(unexplained(slots, (), self._finder.words.common))
+
     def introduced(self, text: str, now: datetime) -> str:
         """The name of a caller who begins with it: "it's Derek Hall, I'd like"; in capitals, where the script has them.
         Empty: none does.
@@ -76,8 +86,10 @@ class GivenNames:
                     return self.bare(" ".join(rest), now)
         return ""
 
-    def corrected(self, text: str, name: str) -> str:
-        """The name with what is said in place of a part of it; empty: no part of it is said to be wrong."""
+    def corrected(self, text: str, name: str, now: datetime) -> str:
+        """The name with what is said in place of a part of it; empty: no part of it is said to be wrong. It stands in
+        the clause of the refusal or in one beside it.
+        """
         words = text.split()
         plain = [" ".join(normalise(word)) for word in words]
         parts = normalise(name)
@@ -89,11 +101,19 @@ class GivenNames:
                 end = next((one for one in range(start, len(plain)) if plain[one] not in parts), len(plain))
                 if end == start:
                     continue
-                before, behind = " ".join(words[:at]), " ".join(words[end:])
-                new = self._names.name_in(behind, is_asked=True) or self._names.name_in(before, is_asked=True)
-                new = "" if behind_agreements(normalise(new), self._finder.words) == () else new
+                before, behind = _last_clause(words[:at]), _first_clause(words[end:])
+                is_same = bool(before) and before[-1][-1:] not in _STOPS  # "Ned not Ted"
+                order = (before, behind) if is_same else (behind, before)
+                clauses = (" ".join(clause) for clause in order)
+                new = next((found for clause in clauses if (found := self.in_clause(clause, now))), "")
                 return self._in_place(new, name, plain[start:end]) if new else ""
         return ""
+
+    def in_clause(self, clause: str, now: datetime) -> str:
+        """The name that a clause says and nothing else; empty: it says something else."""
+        name = self._names.name_in(clause, is_asked=True)
+        is_spelled = any(len(word) == 1 for word in name.split()) and " " in name and self._names.is_spaced
+        return "" if is_spelled or not name else self.bare(name, now)
 
     def bare(self, piece: str, now: datetime) -> str:
         """A few words of which nothing is known, as a name; empty: they may be something else."""
@@ -126,3 +146,15 @@ class GivenNames:
             (at for at in range(len(old)) if normalise(" ".join(old[at : at + len(wrong)])) == tuple(wrong)), None
         )
         return new if at is None else " ".join([*old[:at], *new.split(), *old[at + len(wrong) :]])
+
+
+def _first_clause(words: list[str]) -> list[str]:
+    """The words up to a stop."""
+    end = next((at for at, word in enumerate(words) if word[-1:] in _STOPS), len(words))
+    return words[: end + 1]
+
+
+def _last_clause(words: list[str]) -> list[str]:
+    """The words behind the last stop but that at their end."""
+    starts = [at + 1 for at, word in enumerate(words[:-1]) if word[-1:] in _STOPS]
+    return words[starts[-1] :] if starts else words

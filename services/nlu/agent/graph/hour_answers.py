@@ -12,17 +12,19 @@ from services.language.data import primary
 from services.language.dates import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in
-from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words
+from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words, refers
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
 from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.several_days import days_apart
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHours
 
+_OF_THINGS = frozenset({"price", "duration", "offered"})  # kinds of questions about a service
 _DAYS_BY_WEEKDAY = 2  # more of them are answered with the whole week
 _SAID_BY_WEEKDAY = timedelta(days=DAYS_IN_WEEK)  # a date within these is called by its weekday
 _MINUTES_IN_HOUR = 60
@@ -50,6 +52,8 @@ class HourAnswers:
         if hours is None or when.trouble is Trouble.PAST:
             return self._findings.unknown(dialogue)
         of = names_in(hours.of, self._language)
+        if of and self._is_of_thing(part, dialogue):
+            return self._findings.not_known(self._words.say("hours_of_that_unknown", of=of[0]), dialogue, dialogue.kind)
         is_of_another = self._is_of_another(part, has_part=bool(of))
         if is_of_another and of:
             text = self._words.say("hours_of_that_unknown", of=of[0])
@@ -86,13 +90,28 @@ class HourAnswers:
         opens = spans_of(slots.words, (*compares["opening"], *compares["closing"]))
         return any(start - 1 in strange for start, _ in opens)
 
+    def _is_of_thing(self, part: Part, dialogue: Dialogue) -> bool:
+        """Return whether the times of the thing spoken of before are asked for: "is breakfast included, and what time
+        does it finish".
+        """
+        slots, lists = part.slots, self._finder.words
+        if slots.is_of_hours:
+            return False
+        is_unknown = dialogue.kind == UNKNOWN and dialogue.n_unknown > 0  # "a restaurant? when does it close?"
+        points = part.is_follow_up or refers(slots.words, lists)
+        is_bare = not slots.when and not has_any(slots.words, (*lists.evidence["house"], *lists.places))
+        if is_unknown:
+            return points or is_bare
+        return bool(dialogue.service) and dialogue.kind in _OF_THINGS and points
+
     def _asks_more(self, part: Part) -> bool:
         """Return whether more is asked than when the house is open, so that an open hour is no yes to it: "will I be
         done before you close", "can two of us come at the same time".
         """
         slots = part.slots
-        if has_any(slots.words, self._finder.words.compares["staff"]):
-            return True  # "is the doctor in on Friday"
+        lists = self._finder.words
+        if has_any(slots.words, (*lists.compares["staff"], *lists.choices)):
+            return True  # "is the doctor in on Friday", "the whole day or just the morning"
         return bool(slots.services or slots.topics or slots.n_people > 1 or unexplained(slots, (), self._known))
 
     def _meant(self, part: Part, dialogue: Dialogue) -> tuple[Found, ...]:
@@ -104,6 +123,13 @@ class HourAnswers:
         return (Found(dialogue.person, 0, 0),)
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
+        if days := days_apart(part.text, part.slots, self._finder, now):
+            return " ".join(
+                self._hours_of(hours, replace(part, slots=replace(part.slots, when=day)), now) for day in days
+            )
+        return self._hours_of(hours, part, now)
+
+    def _hours_of(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         when, words = part.slots.when, self._words
         if when.trouble is not None:
             return words.say(when.trouble.value)
@@ -113,7 +139,11 @@ class HourAnswers:
             return self._hours_on(hours, when, now)
         if when.weekdays and len(when.weekdays) <= _DAYS_BY_WEEKDAY:  # as they are in most weeks
             return " ".join(self._worded(hours.weekdays[day], words.weekday(day), when) for day in when.weekdays)
-        return self._open_now(hours, now) if self._asks_now(part) else self._in_a_week(hours, part)
+        if not self._asks_now(part):
+            return self._in_a_week(hours, part)
+        compares, text = self._finder.words.compares, self._open_now(hours, now)
+        asks_closed = has_any(part.slots.words, (*compares["closed"], *compares["closing"]))
+        return words.plain(text) if asks_closed else text  # no yes to "are you closed now?"
 
     def _in_a_week(self, hours: OpeningHours, part: Part) -> str:
         """The hours of every week, and what was asked of all its days: a time, or the days without any."""

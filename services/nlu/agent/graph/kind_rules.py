@@ -7,6 +7,7 @@ other people, of a length. "I don't know" is better than another thing's fact.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text
 from services.nlu.agent.graph.counting import has_any, spans_of
@@ -18,14 +19,66 @@ _CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of
 _WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
 _DEED_WORDS = 3  # of a name that is what somebody does: nothing else is asked of it
 _NEAR_SCORE = 0.1  # of two kinds that are about as likely
+_NIGHT = "night"  # a period of asking.toml
 _NEAR = 3  # words behind "which": "какие у вас номера"
 _COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
 _OF_TIMES = frozenset({"free", "hours"})
 _REMARKS = frozenset({"complaint", "callback"})
+SAID_BY = {"change": "changes", "cancel": "cancels", "check": "checks"}  # words of these deeds
+_WISH_OF = {"check": "find"}  # the kind of wish that a kind of sentence begins, where it has another name
+
+SURE_SCORE = 0.45  # of a kind
+SURE_MARGIN = 0.1  # over the next kind
+_LEAST_SCORE = 0.16  # below it no example speaks for any kind
+_N_DOUBTS = 3
+_OF_PERSON = 0.15  # for who does what, where a person and a thing are named
+_OF_ADDRESS = 0.4  # for the address, where its words are said
+_OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
+_OF_HOLIDAY = 0.12  # for the hours, where a holiday is named
+_YIELDS = 0.1  # by how much an unknown question may be likelier than one about a named thing
+_FITTING = 0.12  # for a kind that asks about what was named
+_ABOUT = {
+    "services": ("price", "duration", "offered", "book"),
+    "people": ("who", "book"),
+    "topics": ("who",),
+    "when": ("hours", "free", "book", "change", "cancel", "check"),
+}
 
 Decided = tuple[str, tuple[str, ...]]
 """A kind, and those it may be as well."""
+
+
+def weigh(guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> list[Guess]:
+    """The guesses with those before that ask about what the sentence names."""
+    fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
+    if slots.services:  # "a double from Friday till Sunday" is no change
+        evidence = finder.words.evidence
+        fitting -= {kind for kind, name in SAID_BY.items() if not has_any(slots.words, evidence[name])}
+    weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
+    if slots.people and (slots.topics or slots.services) and not slots.when:
+        weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
+    if slots.is_of_hours and slots.when:
+        weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
+    if slots.when.holiday:
+        weighed = [replace(one, score=one.score + _OF_HOLIDAY * (one.kind == "hours")) for one in weighed]
+    if slots.is_of_address:
+        weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
+    weighed.sort(key=lambda one: -one.score)
+    if slots.services and weighed[0].kind == UNKNOWN:  # what is named is known: rather that than nothing
+        near = [one for one in weighed[1:] if one.kind in fitting and one.score >= weighed[0].score - _YIELDS]
+        weighed = [*near[:1], *(one for one in weighed if one not in near[:1])]
+    return weighed
+
+
+def decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
+    """The kind, and where it is in doubt those it may be."""
+    first, second = guesses[0], guesses[1]
+    if first.score >= SURE_SCORE or first.score - second.score >= SURE_MARGIN:
+        return first.kind, ()
+    if first.score < _LEAST_SCORE:
+        return UNKNOWN, ()
+    return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])
 
 
 def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder, text: str) -> Decided:
@@ -39,8 +92,9 @@ def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return ("hours", ()) if has_any(words, finder.words.compares["staff"]) else decided
     if spoken_for := _spoken_for(decided, guesses, slots, finder):
         return spoken_for, ()
-    if _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words):
-        return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning"
+    is_needed = _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words)
+    if is_needed or (kind == "who" and _counts_guests(slots, finder)):
+        return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning", "how many does a suite take"
     is_of_nothing = kind in _OF_A_THING and _is_of_nothing(slots, finder)
     if is_weak and (is_of_nothing or (kind == "hours" and _is_of_no_time(slots, finder))):
         return UNKNOWN, ()
@@ -54,9 +108,22 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return kind  # a text for an emergency, or the staff: either is better than to ask again
     if kind == "advice" and has_any(slots.words, finder.words.price_words):
         return "price"
-    if doubts and kind in _OF_TIMES and slots.when.last_date and finder.names_a_room(slots):
+    if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
     return "free" if _asks_whether_left(kind, guesses, slots, finder) else ""
+
+
+def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: Slots, finder: SlotFinder) -> Decided:
+    """The kind where a wish is open: it is left for a change, a cancellation or a look-up only by words of these, not
+    by a sentence that is a little like one ("I suppose so"). `wish`: its kind; empty: none is open.
+    """
+    kind, _ = decided
+    if not wish or kind not in SAID_BY or wish == _WISH_OF.get(kind, kind):
+        return decided
+    if has_any(slots.words, finder.words.evidence[SAID_BY[kind]]):
+        return decided
+    other = next(one for one in guesses if one.kind not in SAID_BY)
+    return (other.kind if other.score >= _WEAK_SCORE else UNKNOWN), ()
 
 
 def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
@@ -72,7 +139,7 @@ def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
 def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decided:
     """The kind and doubts where a sentence names a thing in so many words, or asks which things of a kind there are."""
     kind, doubts = decided
-    if "hours" in doubts[:2] and slots.when.date and not has_any(slots.words, finder.words.price_words):
+    if "hours" in doubts[:2] and slots.when.has_day and not has_any(slots.words, finder.words.price_words):
         return "hours", ()
     if kind in _OF_TIMES and _is_asked_for(slots) and not has_any(slots.words, finder.words.clock_questions):
         return "offered", ()  # "can somebody drive us to the airport on Friday"
@@ -87,14 +154,34 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
 
 
 def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
-    """Return whether it is asked if a thing, or any place, is still to be had on a day: "明天还有单人间吗"."""
+    """Return whether it is asked if a thing, or any place, is still to be had: "明天还有单人间吗", "any left?"."""
     lists, words = finder.words, slots.words
     unfit = (*lists.price_words, *lists.compares["opening"], *lists.compares["closing"])
-    if not slots.when.has_day or not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
+    if not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
         return False
+    is_of_any = not names_anything(slots) and finder.names_any_room(words)
+    if kind in (*_OF_TIMES, "offered", UNKNOWN) and (is_of_any or finder.names_a_room(slots)):
+        return True
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
-    return is_near or (kind in ("offered", "hours", "free") and bool(slots.services))
+    return slots.when.has_day and (is_near or (kind in ("offered", *_OF_TIMES) and bool(slots.services)))
+
+
+def _is_a_stay(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a room is named with its days, and nothing that asks for a price or a time: "a double from
+    Saturday for two nights".
+    """
+    lists = finder.words
+    is_wanted = slots.when.has_day or has_any(slots.words, lists.wants)
+    has_nights = bool(slots.when.last_date or (is_wanted and slots.periods.get(_NIGHT)))
+    asks = has_any(slots.words, (*lists.price_words, *lists.clock_questions, *lists.evidence["asks_what"]))
+    return has_nights and finder.names_a_room(slots) and not asks
+
+
+def _counts_guests(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked how many people a thing is for that is not known, where rooms are let."""
+    is_counted = finder.lets_rooms and has_any(slots.words, finder.words.compares["how_many"])
+    return is_counted and not names_anything(slots) and bool(unexplained(slots, (), finder.words.common))
 
 
 def _is_asked_for(slots: Slots) -> bool:
@@ -167,10 +254,15 @@ def of_what_is_named(
     if not slots.services or has_any(words, lists.price_words):
         return kind, doubts
     asks_time = has_any(words, lists.clock_questions) and not slots.is_of_hours
-    is_weak_text = is_text(kind) and likeliest.score < _CLEAR_SCORE
-    if asks_time and (kind in ("price", "offered") or is_weak_text or (kind not in _COMING and "hours" in doubts)):
+    is_meant = all(one.start == one.end for one in slots.services)  # by a pronoun: no text's topic is named beside it
+    is_weak_text = is_text(kind) and (likeliest.score < _CLEAR_SCORE or is_meant)
+    is_other = kind in ("price", "offered") or is_weak_text or (bool(doubts) and kind not in _COMING)
+    if asks_time and is_other:
         return "hours", ()
+    if is_weak_text and _is_asked_for(slots):  # "can you pick us up at the airport?"
+        return ("duration" if has_any(words, lists.evidence["lengths"]) else "offered"), ()
     is_question = text.rstrip().endswith(("?", "？"))
-    if doubts and "offered" in doubts[:2] and ("price" in doubts[:2] or ("book" in doubts[:2] and is_question)):
+    others = {"price"} | ({"book"} if is_question else set())
+    if "offered" in doubts[:2] and (is_text(kind) or not others.isdisjoint(doubts[:2])):
         return "offered", ()
     return kind, doubts

@@ -16,11 +16,15 @@ _LONGEST_OPENING = 2  # words of "vào lúc"
 _DAYS = (Kind.WEEKDAYS, Kind.DATE, Kind.DAY, Kind.PART)
 
 
-def may_be_hour(number: Value, reading: Reading, asking: Asking, language_code: str) -> bool:
+def may_be_hour(
+    number: Value, reading: Reading, asking: Asking, language_code: str, *, lets_rooms: bool = False
+) -> bool:
     """Return whether a number beside a day may be an hour: not one that counts ("one slot on Friday") or stands for a
-    thing ("is one free").
+    thing ("is one free"), nor the guests of a room ("for two on Friday").
     """
     texts, start, end = reading.texts, number.start, number.end
+    if lets_rooms and any(texts[start - len(one) : start] == one for one in asking.people["bare"]):
+        return False
     calendar = calendar_words(language_code)
     for n in range(1, min(start, _LONGEST_OPENING) + 1):
         if calendar.length("time_openings", texts, start - n) == n:

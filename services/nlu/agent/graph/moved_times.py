@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.bookings import Bookings
+from services.nlu.agent.graph.counting import ends_in_weekday, has_any, spans_of
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.shifts import shift_in
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wish_times import fits
+
+_UNITS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
+_MOST = 8  # units
 
 
 class MovedTimes(Bookings):
@@ -22,6 +30,8 @@ class MovedTimes(Bookings):
     def _with_day_said(self, part: Part, wish: Wish, now: datetime) -> str:
         """The words about a new time; an hour alone is given the day that was said before it."""
         day = self._turn.read(wish.said, now).slots.when if wish.said and wish.starts else When()
+        if wish.at and not day.has_day:
+            day = When(date=datetime.fromisoformat(wish.at).date())
         said = "" if part.slots.when.has_day or not day.has_day else self._said(replace(day, times=(), part=""), now)
         return f"{said}, {part.text}".strip(", ")[:LONGEST_SAID]
 
@@ -41,10 +51,16 @@ class MovedTimes(Bookings):
         if len(when.weekdays) > 1:  # "from Tuesday to Friday"
             when = self._other_day(wish.said, old, now) or when
         said, wish = wish.said, replace(wish, said="")
-        if moved := shift_in(said, self._finder.words.shifts, self._language):
+        if beside := self._day_beside(said, old, when):
+            when = beside
+        elif moved := shift_in(said, self._finder.words.shifts, self._language):
             when = When(date=(old + moved).date(), times=((old + moved).time(),))
-        if not when or (when.has_day and is_at(old, replace(when, part=""))):
+        if when.part and not when.times and old.date() == when.first_day(old.date()):
+            when, said = self._other_part(said, when, old)
+        elif not when or (when.has_day and is_at(old, replace(when, part=""))):
             return "", wish  # the day, or the time, that it is on now
+        if when.has_day and is_at(old, when):
+            return "", wish
         if not when.has_day and not when.trouble:
             when = replace(when, date=old.date())
         if refused := self._refused(when, now):
@@ -71,11 +87,53 @@ class MovedTimes(Bookings):
             lead = next((one for one in self._finder.words.moves_to if tuple(plain[at : at + len(one)]) == one), ())
             if not lead:
                 continue
+            if self._is_verb(plain[at + len(lead) :]):
+                continue  # "I need to move my Friday appointment"
             new = self._turn.read(" ".join(words[at + len(lead) :]), now).slots.when
             if new.has_day or new.times:
                 return self._finder.find(" ".join(words[:at]), now).when, new
         slots = self._turn.read(said, now).slots
         return (slots.refused[0] if slots.refused else slots.when), slots.when
+
+    def _names_time(self, part: Part) -> bool:
+        """Return whether a sentence says a time, or one by the appointment's own: "the day after", "an hour later"."""
+        lists, words = self._finder.words, part.slots.words
+        is_beside = has_any(words, (*lists.day_after, *lists.day_before))
+        return bool(part.slots.when) or is_beside or shift_in(part.text, lists.shifts, self._language) is not None
+
+    def _day_beside(self, said: str, old: datetime, when: When) -> When | None:
+        """The day beside that of an appointment, at its hour or the one that is said; None: it is not wanted."""
+        lists, words = self._finder.words, normalise(said)
+        step = has_any(words, lists.day_after) - has_any(words, lists.day_before)
+        if not step or (when.has_day and not is_at(old, replace(when, times=(), part=""))):
+            return None
+        hours = when.times if when.times and not when.has_day else (old.time(),)  # those of a day are the old ones
+        return When(date=(old + timedelta(days=step)).date(), times=hours)
+
+    def _is_verb(self, words: Sequence[str]) -> bool:
+        evidence = self._finder.words.evidence
+        return has_any(tuple(words[:1]), (*evidence["changes"], *evidence["cancels"]))
+
+    def _told_at(self, wish: Wish, when: When) -> Wish | None:
+        """The wish with the one of the told times at an hour, whatever its day; None: none is, or several."""
+        told = [at for at in self._free_for(wish) if at.time() in when.times]
+        return replace(wish, at=f"{told[0]:%Y-%m-%dT%H:%M}", when=self._text_of(told[0])) if len(told) == 1 else None
+
+    def _free_at(self, when: When) -> str:
+        """The one free time at a moment, in words; empty: none, or several."""
+        free = [moment for moment in self._seen.free if when and is_at(moment, when)]
+        return self._text_of(free[0]) if len(free) == 1 else ""
+
+    def _other_part(self, said: str, when: When, old: datetime) -> tuple[When, str]:
+        """The day of an appointment with the part of it that is named beside the one which it is in, and the words for
+        that: "Wednesday morning, the afternoon instead".
+        """
+        day = self._words.date(old.date())
+        for clause in clauses_of(said):
+            part = next((value.part for value in read_values(clause, self._language).values if value.part), "")
+            if part and not is_at(old, When(part=part)):
+                return When(date=old.date(), part=part), f"{day}, {clause}"[:LONGEST_SAID]
+        return When(date=old.date(), part=when.part), said
 
     def _other_day(self, said: str, old: datetime, now: datetime) -> When | None:
         """Of two days that are named, the one that an appointment is not on."""
@@ -88,3 +146,27 @@ class MovedTimes(Bookings):
 
 def is_at(moment: datetime, when: When) -> bool:
     return fits(FreeTime(moment.time(), date=moment.date()), when)
+
+
+def shift_in(text: str, lists: Mapping[str, Sequence[Words]], language_code: str) -> timedelta | None:
+    """The shift of a time that a text asks for, later being positive; None: it asks for none."""
+    words = normalise(text)
+    is_later, is_earlier = has_any(words, lists["later"]), has_any(words, lists["earlier"])
+    if is_later == is_earlier:
+        return None
+    for unit, length in _UNITS.items():
+        for start, _ in spans_of(words, lists[unit]):
+            if count := _count(words[:start], lists["one"], language_code):
+                return length * (count if is_later else -count)
+    return None
+
+
+def _count(before: Words, ones: Sequence[Words], language_code: str) -> int:
+    """The number of units that the words give at their end; 0: they do not end in a number."""
+    if any(before[-len(one) :] == one for one in ones):
+        return 1
+    if ends_in_weekday(before, language_code):
+        return 0  # "lùi sang thứ hai tuần sau"
+    values = read_values(" ".join(before[-1:]), language_code).values if before else ()
+    numbers = [int(value.number) for value in values if value.kind is Kind.NUMBER]
+    return numbers[0] if len(numbers) == 1 and numbers[0] <= _MOST else 0

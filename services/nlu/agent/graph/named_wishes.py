@@ -26,7 +26,10 @@ class NamedWishes(TimedWishes):
         name = super().name_in(text, is_asked=is_asked) or self._given.beside_number(text, self._seen.now)
         words = normalise(name)
         is_agreement = behind_agreements(words, self._finder.words) == ()  # "all right, yes" is no name
-        is_none = is_agreement or self._is_relation(words) or self._given.is_other_thing(name, self._seen.now)
+        is_thing = self._given.is_other_thing(name, self._seen.now) and not (
+            is_asked and self._given.is_written_as_name(name, self._seen.now)
+        )
+        is_none = is_agreement or self._is_relation(words) or is_thing
         return "" if is_none else name
 
     def bare_name(self, part: Part, wish: Wish, now: datetime) -> str:

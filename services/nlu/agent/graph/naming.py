@@ -60,13 +60,16 @@ def forms_in_all(names: Names, language_code: str) -> tuple[Words, ...]:
     return tuple(dict.fromkeys(form for code in (language_code, *names) for form in forms_of(names, code)))
 
 
-def is_verb(words: Words, start: int, end: int, form: Words, asking: Asking) -> bool:
-    """Return whether what is like a name is a verb of many uses instead: "could you check if you are open" names no
-    check-up, though "a check" does.
+def is_other_word(words: Words, start: int, end: int, form: Words, asking: Asking) -> bool:
+    """Return whether what is like a name is another word: a verb of many uses ("could you check if you are open" names
+    no check-up, though "a check" does), or the first half of a compound ("grand" of "grandson").
     """
-    if end - start > 1 or words[start] not in asking.verbs or words[start:end] == form:
+    if end - start > 1 or words[start:end] == form:
         return False
-    return not start or words[start - 1] not in asking.articles
+    if words[start] in asking.verbs and (not start or words[start - 1] not in asking.articles):
+        return True
+    rest = form[0].removeprefix(words[start])
+    return rest != form[0] and any((rest,) in phrases for phrases in asking.people.values())
 
 
 def places_of(words: Words, form: Words, common: frozenset[str]) -> list[tuple[int, int]]:

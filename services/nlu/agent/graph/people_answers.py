@@ -44,7 +44,7 @@ class PeopleAnswers:
             texts = [words.say("only_know")] if len(strange) >= FEW_STRANGE else []
             is_count = has_any(slots.words, self._finder.words.compares["how_many"])  # no question of yes or no
             asked = () if is_count else [each.id for each in slots.people]
-            texts += [self._who_does(one.id, asked) for one in things]
+            texts += [self.who_does(one.id, asked) for one in things]
             if len(things) == 1 and len(does := self._facts.who_does(things[0].id)) == 1:
                 dialogue = replace(dialogue, person=does[0].id)
         elif slots.people:
@@ -53,7 +53,7 @@ class PeopleAnswers:
         elif is_of_person:
             texts = [self._does(dialogue.person)]
         elif dialogue.service in self._service_ids:
-            texts = [self._who_does(dialogue.service)]
+            texts = [self.who_does(dialogue.service)]
         else:
             texts = [self._does(one.id) for one in self._facts.people]
         return self._findings.said(" ".join(texts), dialogue, "who")
@@ -66,7 +66,7 @@ class PeopleAnswers:
         others = [one for one in slots.services if does.isdisjoint(who.id for who in self._facts.who_does(one.id))]
         return (*slots.topics, *others)
 
-    def _who_does(self, thing_id: str, asked: Sequence[str] = ()) -> str:
+    def who_does(self, thing_id: str, asked: Sequence[str] = ()) -> str:
         """Return who does a thing; yes or no, where one person was `asked` about."""
         does = self._facts.who_does(thing_id)
         names = self._words.all_of(self._findings.name(one.id) for one in does or self._facts.people)

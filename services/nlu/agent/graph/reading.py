@@ -8,11 +8,22 @@ from datetime import datetime
 
 from services.language.spelling import Spelling
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import UNKNOWN, is_text, refers
+from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.follow_ups import FOLLOWS, SHORT, follow_up_kind, lead_of, names_another
-from services.nlu.agent.graph.kind_rules import beside_time_clause, by_evidence, of_what_is_named
+from services.nlu.agent.graph.kind_rules import (
+    SAID_BY,
+    SURE_MARGIN,
+    SURE_SCORE,
+    beside_time_clause,
+    by_evidence,
+    decide,
+    in_open_wish,
+    of_what_is_named,
+    weigh,
+)
+from services.nlu.agent.graph.naming import Found
 from services.nlu.agent.graph.sentences import (
     bare_splits,
     phrase_pattern,
@@ -30,41 +41,22 @@ from services.nlu.agent.understanding import Guess, Understanding
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
 STATED = "stated"  # the sentences of a turn that say what is wanted of an open booking, taken together
 COURTESIES = frozenset({"hello", "thanks", "unclear", "chat", "bye"})
-_ANSWERS = frozenset({"yes", "no", "name", "number"})  # to questions of the agent's
-_SURE_SCORE = 0.45
-_SURE_MARGIN = 0.1
+_GIVEN = frozenset({"name", "number"})  # of the caller
+_ANSWERS = frozenset({"yes", "no"}) | _GIVEN  # to questions of the agent's
 _CLEAR_SCORE = 0.6  # a short sentence means what it says, whatever was spoken of before
-_LEAST_SCORE = 0.16  # below it no example speaks for any kind
 _SURE_PART = 0.4  # of each of two questions in one sentence
 _SURE_BARE_PART = 0.5  # where no word joins them
 _FACT_KINDS = frozenset({"hours", "price", "duration", "address", "who", "offered", "free"})
 _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
+_REQUESTS = frozenset({"callback", "handover", "language"})  # of something else
 _MAX_PARTS = 4
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
-_N_DOUBTS = 3
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
 _DOUBT_OF_HEARING = 0.6  # by how much surer for each point below
 _LEAST_SHARED = 0.4  # of its words, to be read in that language too
 _LEAST_FOREIGN = 2  # words of another of the agent's languages that make a sentence one of both
-_OF_PERSON = 0.15  # for who does what, where a person and a thing are named
-_OF_ADDRESS = 0.4  # for the address, where its words are said
-_OF_HOURS = 0.25  # for the hours, where what keeps them is named and a time
-_OF_HOLIDAY = 0.12  # for the hours, where a holiday is named
-_YIELDS = 0.1  # by how much an unknown question may be likelier than one about a named thing
-_FITTING = 0.12  # for a kind that asks about what was named
-_ABOUT = {
-    "services": ("price", "duration", "offered", "book"),
-    "people": ("who", "book"),
-    "topics": ("who",),
-    "when": ("hours", "free", "book", "change", "cancel", "check"),
-}
-_SAID_BY = {
-    "change": "changes",
-    "cancel": "cancels",
-    "check": "checks",
-}  # words without which a thing and a time fit none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +108,13 @@ class Reader:
                 is_of_need = bool(parts) and (bool(parts[-1].doubts) or parts[-1].kind == UNKNOWN)
                 if part.kind in _OF_A_THING and not names_anything(part.slots) and is_of_need:
                     part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
-                context = Dialogue(kind=part.kind, service=context.service, asked=context.asked, day=context.day)
+                context = replace(context, kind=part.kind)
                 parts.append(part)
+        parts = self._with_introduction(parts, context, language_code, now)
+        parts = [part for part in parts if not self._tells_of_own(part, parts, language_code)]
         matters = [part for part in parts if _matters(part, parts, is_open=bool(dialogue.wish.kind))] or parts[:1]
+        if not (dialogue.asked or dialogue.wish.kind):  # "what floor is my room on? The name is Harris"
+            matters = [part for part in matters if part.kind not in _GIVEN] or matters[:1]
         if refused := [part for part in matters if part.kind == "tampering"]:
             return tuple(refused[:1])  # nothing beside an attempt to turn the agent is answered
         sure = [part for part in matters if not part.doubts]
@@ -184,12 +180,42 @@ class Reader:
         house).
         """
         slots, finder = part.slots, self._finders[language_code]
+        if part.kind in _DEEDS | _REQUESTS:
+            return False
         if is_text(part.kind):
             return part.kind == before.kind
         if slots.services or slots.people or slots.topics or not _is_of_unknown(before, finder):
             return False
+        prices = finder.words.evidence["price_lists"]
+        if part.kind in _OF_A_THING and asks_whether_there_is(before.slots, finder):
+            return not has_any(slots.words, prices)  # "is there a car park? how much?"
         is_of_its_hours = part.kind == "hours" and finder.has_hours_of_a_part and not slots.is_of_hours
-        return is_of_its_hours or refers(slots.words, finder.words)
+        return is_of_its_hours or refers(_beside_values(slots), finder.words)
+
+    def _with_introduction(
+        self, parts: list[Part], dialogue: Dialogue, language_code: str, now: datetime
+    ) -> list[Part]:
+        """The parts with a name or number that nobody asked for joined to the request behind it: "my number is 0909 888
+        111. When is my appointment?".
+        """
+        at = next((at for at, part in enumerate(parts) if part.kind in _DEEDS), 0)
+        given = [part for part in parts[:at] if part.kind in _GIVEN]
+        if not given or dialogue.asked or dialogue.wish.kind:
+            return parts
+        request = parts[at]
+        text = " ".join(part.text for part in (*given, request))
+        slots = replace(self._finders[language_code].find(text, now), when=request.slots.when)
+        joined = replace(request, text=text, slots=slots)
+        return [part for part in (*parts[:at], joined, *parts[at + 1 :]) if part not in given]
+
+    def _tells_of_own(self, part: Part, parts: Sequence[Part], language_code: str) -> bool:
+        """Return whether a part only tells of the caller's appointment, beside what they want: "I've got an appointment
+        tomorrow. Can I come on Friday instead?".
+        """
+        lists, words = self._finders[language_code].words, part.slots.words
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, lists.question_words)
+        wants = any(other.kind in _DEEDS for other in parts)
+        return wants and part.kind in _FACT_KINDS and not asks and has_any(words, lists.own)
 
     def _asks_for_a_fact(self, guess: Guess) -> bool:
         return guess.score >= _SURE_BARE_PART and (guess.kind in _FACT_KINDS or is_text(guess.kind))
@@ -201,27 +227,32 @@ class Reader:
             return Part(text, kind, slots, is_follow_up=True)
         asked = without_preamble(text, finder.words.preambles, language_code)
         guesses = weigh(await self._understood(asked, language_code), slots, finder)
-        kind, doubts = _decide(guesses)
+        kind, doubts = decide(guesses)
         if doubts and dialogue.kind in doubts and is_text(dialogue.kind) and not names_anything(slots):
             kind, doubts = dialogue.kind, ()  # "could I stay until three?", of the check-out
         if kind == "private" and lead_of(slots.words, finder.words.name_leads) and _is_near("name", guesses):
             kind, doubts = "name", ()  # "anh tên Hùng" is the caller's own
-        if "price" in doubts and slots.services and slots.periods:
+        if "price" in doubts and slots.services and slots.periods and not slots.when.has_day:
             kind, doubts = "price", ()  # "what do you want for a single for seven nights"
-        kind, doubts = of_what_is_named((kind, doubts), guesses[0], slots, finder, asked)
+        meant = _meant(slots, dialogue, finder)
+        kind, doubts = of_what_is_named((kind, doubts), guesses[0], meant, finder, asked)
         rest = without_time_clause(asked, finder.words, language_code) if is_text(kind) else ""
         of_rest = await self._understood(rest, language_code) if rest else ()
         kind, doubts = beside_time_clause((kind, doubts), of_rest)
         kind, doubts = by_evidence((kind, doubts), guesses, slots, finder, asked)
+        wish = "" if dialogue.wish.is_noted else dialogue.wish.kind
+        kind, doubts = in_open_wish((kind, doubts), guesses, wish, slots, finder)
         openings = (*finder.words.compares["opening"], *finder.words.compares["closing"])
         is_of_a_part = finder.has_hours_of_a_part and not (slots.is_of_hours or has_any(slots.words, openings))
-        if kind == "hours" and is_of_a_part and not slots.services:
-            least = _SURE_SCORE if slots.when.times else _OWN_SCORE
+        if kind == "hours" and is_of_a_part and not meant.services:
+            least = SURE_SCORE if slots.when.times else _OWN_SCORE
             kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
-        if kind == "name" and slots.when.has_day and not dialogue.asked:
-            kind = "book"  # "put me down for Tuesday"
+        if kind in _GIVEN and (slots.when.has_day or slots.services) and not (dialogue.asked or dialogue.wish.kind):
+            deed = next(one.kind for one in guesses if one.kind in _DEEDS)  # "I'm Tom, I'd like to book a filling"
+            said_by = finder.words.evidence.get(SAID_BY.get(deed, ""), ())
+            kind = deed if has_any(slots.words, said_by) else "book"  # "put me down for Tuesday"
         if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
             return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
         if guesses[0].score < _CLEAR_SCORE and names_another(slots, finder, dialogue):
@@ -233,7 +264,7 @@ class Reader:
         guesses = await self._understanding.understand(text, language_code)
         own = self._finders[language_code].words.common
         for other, finder in self._finders.items():
-            if guesses[0].score >= _SURE_SCORE or other == language_code:
+            if guesses[0].score >= SURE_SCORE or other == language_code:
                 continue
             restored = self._spellings[other].restored(text, least=_LEAST_SHARED)
             known = finder.words.common | {word for phrase in finder.words.cues for word in phrase}
@@ -273,7 +304,7 @@ def _is_trusted(part: Part, confidence: float) -> bool:
     """Return whether a kind is sure enough for how well the turn was heard."""
     if confidence >= _CLEAR_CONFIDENCE or part.is_follow_up:
         return True
-    return part.score >= _SURE_SCORE + _DOUBT_OF_HEARING * (_CLEAR_CONFIDENCE - confidence)
+    return part.score >= SURE_SCORE + _DOUBT_OF_HEARING * (_CLEAR_CONFIDENCE - confidence)
 
 
 def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
@@ -285,7 +316,20 @@ def _is_of_unknown(part: Part, finder: SlotFinder) -> bool:
 
 def _is_near(kind: str, guesses: Sequence[Guess]) -> bool:
     """Return whether a kind is about as likely as the likeliest."""
-    return any(one.kind == kind and one.score >= guesses[0].score - _SURE_MARGIN for one in guesses)
+    return any(one.kind == kind and one.score >= guesses[0].score - SURE_MARGIN for one in guesses)
+
+
+def _meant(slots: Slots, dialogue: Dialogue, finder: SlotFinder) -> Slots:
+    """The slots with the service that a pronoun stands for: "until when can I have it?"."""
+    if names_anything(slots) or not dialogue.service or not refers(slots.words, finder.words):
+        return slots
+    return replace(slots, services=(Found(dialogue.service, 0, 0),))
+
+
+def _beside_values(slots: Slots) -> Words:
+    """The words that are no day or time and stand before none: "this" of "this Thursday" points at nothing."""
+    places = slots.value_words
+    return tuple(word for at, word in enumerate(slots.words) if not places & {at, at + 1})
 
 
 def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
@@ -294,35 +338,3 @@ def _names_people_only(slots: Slots, finder: SlotFinder) -> bool:
     people = (*lists["one"], *lists["many"], *lists["self"])
     is_short = len(slots.words) <= SHORT and not slots.services and not slots.topics
     return is_short and has_any(slots.words, people) and not has_any(slots.words, finder.words.question_words)
-
-
-def weigh(guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> list[Guess]:
-    """The guesses with those before that ask about what the sentence names."""
-    fitting = {kind for slot, kinds in _ABOUT.items() if getattr(slots, slot) for kind in kinds}
-    if slots.services:  # "a double from Friday till Sunday" is no change
-        evidence = finder.words.evidence
-        fitting -= {kind for kind, name in _SAID_BY.items() if not has_any(slots.words, evidence[name])}
-    weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
-    if slots.people and (slots.topics or slots.services) and not slots.when:
-        weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
-    if slots.is_of_hours and slots.when:
-        weighed = [replace(one, score=one.score + _OF_HOURS * (one.kind == "hours")) for one in weighed]
-    if slots.when.holiday:
-        weighed = [replace(one, score=one.score + _OF_HOLIDAY * (one.kind == "hours")) for one in weighed]
-    if slots.is_of_address:
-        weighed = [replace(one, score=one.score + _OF_ADDRESS * (one.kind == "address")) for one in weighed]
-    weighed.sort(key=lambda one: -one.score)
-    if slots.services and weighed[0].kind == UNKNOWN:  # what is named is known: rather that than nothing
-        near = [one for one in weighed[1:] if one.kind in fitting and one.score >= weighed[0].score - _YIELDS]
-        weighed = [*near[:1], *(one for one in weighed if one not in near[:1])]
-    return weighed
-
-
-def _decide(guesses: Sequence[Guess]) -> tuple[str, tuple[str, ...]]:
-    """The kind, and where it is in doubt those it may be."""
-    first, second = guesses[0], guesses[1]
-    if first.score >= _SURE_SCORE or first.score - second.score >= _SURE_MARGIN:
-        return first.kind, ()
-    if first.score < _LEAST_SCORE:
-        return UNKNOWN, ()
-    return first.kind, tuple(guess.kind for guess in guesses[:_N_DOUBTS])

@@ -9,19 +9,27 @@ from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from services.language.words import has_words
 from services.nlu.agent.capture.slots import as_mapping
 from services.nlu.agent.graph.answers import Answers
+from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.captures import Captures, SlotTaken
-from services.nlu.agent.graph.dialogue import Dialogue, as_state
+from services.nlu.agent.graph.dialogue import MAX_REMEMBERED_CHARS, Dialogue, as_state
 from services.nlu.agent.graph.finding import Finding, Next
+from services.nlu.agent.graph.reading import COURTESIES
+from services.nlu.agent.graph.reprompts import Reprompts
 from services.nlu.agent.graph.running import CallState
+from services.nlu.agent.graph.seen import heard_last
 from services.nlu.agent.graph.sentences import sentences_of
-from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.work import Work
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import Act as CallAct
 from services.nlu.outputs import SwitchLanguage, Transfer
+
+_OF_ANOTHER = frozenset({"affirmed_name", "affirmed_thing", "affirmed_person", "affirmed_person_day"})
+"""Rules of the guard by which a yes was stopped since the question names somebody or something else."""
+_NO_QUESTIONS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number"}
 
 
 class ReplyNodes:
@@ -35,14 +43,23 @@ class ReplyNodes:
         wishes: Mapping[str, Wishes],
     ) -> None:
         """`answers`, `captures` and `wishes` by the tags of the agent's languages."""
-        self._profile, self._answers, self._captures, self._wishes = profile, answers, captures, wishes
+        self._answers, self._captures, self._wishes = answers, captures, wishes
+        self._reprompts = {tag: Reprompts(profile, tag, wishes[tag]) for tag in wishes}
 
     async def say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
         work = runtime.context
+        if work.finding and not work.parts:
+            work.finding = self._bounded(work, work.finding)
+            work.dialogue = work.finding.dialogue
+        elif work.finding:
+            work.has_effect = work.has_effect or _is_answer(work.finding)
         text = work.finding.text if work.finding else ""
+        if work.parts and work.finding:  # what is asked comes at the end: a yes may be meant for no other question
+            text = text.removesuffix(self._wishes[work.language_code].question(work.finding.dialogue)).rstrip()
         if work.is_plain:
-            text = self._answers[work.language_code].plain(text)
+            answers = self._answers[work.language_code]
+            text = answers.beside(text) if work.objected in _OF_ANOTHER else answers.plain(text)
         if work.said and not (work.finding and (work.finding.act or work.finding.next is Next.CONFIRM)):
             text = _unsaid(text, work.said)
         work.said = f"{work.said} {text}".strip()
@@ -70,11 +87,21 @@ class ReplyNodes:
         dialogue = replace(taken.dialogue, kind="book", asked=taken.asked, n_unknown=0)
         if not taken.is_for_human:
             return Finding(taken.text, dialogue, Next.CONFIRM if taken.asked == "confirm" else Next.ASK)
-        words = Templates(language_code)
-        if self._profile.handover:
-            text = f"{taken.text} {words.say('handover')}"
-            return Finding(text, dialogue, Next.HAND_OVER, act=Transfer(self._profile.handover))
-        return Finding(f"{taken.text} {words.ask('more')}", dialogue, Next.ASK)
+        return self._reprompts[language_code].to_person(taken.text, dialogue)
+
+    def _bounded(self, work: Work, finding: Finding) -> Finding:
+        """The last finding of a turn; its question is bounded where it was asked before, and was heard."""
+        question = self._wishes[work.language_code].question(finding.dialogue)
+        pending = self._answers[work.language_code].pending(finding.dialogue)
+        reply = f"{work.said} {finding.text} {pending}".strip()[:MAX_REMEMBERED_CHARS]
+        names_value = any(part.slots.when or part.slots.services or part.slots.digits for part in work.all_parts)
+        is_unheard = bool(work.history) and (not heard_last(work.history) or has_words(work.history[-1].unheard_text))
+        is_new = names_value and reply != work.before.reply[:MAX_REMEMBERED_CHARS]
+        is_answer = _is_answer(finding) and (finding.dialogue.n_unknown == 0 or reply != work.before.reply)
+        has_effect = work.has_effect or is_answer or is_new or is_unheard
+        return self._reprompts[work.language_code].bounded(
+            finding, work.before, work.text, has_effect=has_effect, question=question
+        )
 
     def _go_on(self, work: Work, text: str) -> Command[str]:
         """To the next part; behind the last one come back to a question that was interrupted, and remember."""
@@ -92,6 +119,9 @@ class ReplyNodes:
                     "length": expected.length,
                     "phrases": list(expected.phrases),
                 }
+        elif dialogue.wish.phone:
+            wish = dialogue.wish
+            update["captured"] = f"{wish.name}. {wish.phone}. {self._wishes[work.language_code].spoken(wish.phone)}"
         if dialogue.kind != "repeat":
             dialogue = replace(dialogue, reply=f"{work.said} {pending}".strip())
         said = f"{text} {pending}".strip()
@@ -111,6 +141,11 @@ class ReplyNodes:
         if pending:
             return text, asked.text, dialogue
         return text.removesuffix(usual) + asked.text, pending, dialogue
+
+
+def _is_answer(finding: Finding) -> bool:
+    """Return whether a finding answers a question that the caller asked."""
+    return finding.next is Next.ANSWER and finding.dialogue.kind not in _NO_QUESTIONS
 
 
 def _unsaid(text: str, said: str) -> str:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from services.language.clauses import is_abbreviated
 from services.language.script import script_of
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import Asking, Words
 from services.nlu.agent.graph.counting import has_any
@@ -98,9 +99,20 @@ def splits(sentence: str, asking: Asking, language_code: str) -> list[tuple[str,
         (sentence[: cut.start()], sentence[cut.end() :])
         for cut in cuts.finditer(sentence)
         if not any(start < cut.end() and cut.start() < end and normalise(cut.group()) for start, end in still)
+        and not _is_still_there(sentence, cut, asking, language_code)
     ]
     least = _LEAST_PART_WORDS if is_spaced else _LEAST_PART_SIGNS
     return [half for half in halves if all(len(normalise(text)) >= least for text in half)]
+
+
+def _is_still_there(sentence: str, cut: re.Match[str], asking: Asking, language_code: str) -> bool:
+    """Return whether a joint right behind a day says what is still there then: "hôm nay còn bác sĩ không"."""
+    joint, behind = normalise(cut.group()), sentence[cut.end() :]
+    if not any(phrase[: len(joint)] == joint for phrase in asking.stills if joint) or not cut.group()[0].isspace():
+        return False
+    reading = read_values(sentence[: cut.start()], language_code)
+    is_behind_day = any(value.end == len(reading.texts) for value in reading.values)
+    return is_behind_day and not has_any(normalise(behind), asking.joins_still)
 
 
 @lru_cache(maxsize=32)

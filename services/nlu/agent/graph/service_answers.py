@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from services.language.words import normalise
 from services.nlu.agent.facts import Money, Service, price_in
-from services.nlu.agent.graph.asking import refers
+from services.nlu.agent.graph.asking import is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
@@ -50,7 +50,10 @@ class ServiceAnswers:
         is_exact = is_exact or all(price_in(one, self._language) is None for one in services)
         found = self._found(texts, services, dialogue, "price", is_exact=is_exact)
         counts = self._counts(part, services)
-        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) else None
+        lacks_room = self._lacks_the_room(part, services)
+        if lacks_room:
+            found = self._found(texts, services, dialogue, "price", is_exact=False)
+        total = self._total(services, counts) if self._asks_for_a_sum(part, counts) and not lacks_room else None
         if total is None:
             return found
         text = f"{found.text} {self._words.say('sum', price=self._words.money(total))}"
@@ -74,12 +77,20 @@ class ServiceAnswers:
         else:
             return {}
         for one in services:
-            if one.per == "person" and one.id in counts:  # a breakfast each morning
+            is_counted = counts.get(one.id, 1) > 1 and not (slots.n_people or slots.periods.get("person"))
+            if one.per == "person" and one.id in counts and not is_counted:  # a breakfast each morning
                 counts[one.id] = counts[one.id] if counts[one.id] > 1 else slots.n_people or 1
                 counts[one.id] *= slots.periods.get("night", slots.periods.get("day", 1))
         if len(services) == 1 and slots.n_people and not services[0].per and counts[services[0].id] == 1:
             counts[services[0].id] = slots.n_people
         return counts
+
+    def _lacks_the_room(self, part: Part, services: Sequence[Service]) -> bool:
+        """Return whether nights are asked for with something else, and no room is named: "one night with breakfast"."""
+        slots = part.slots
+        has_nights = bool(slots.periods.get("night")) or self._finder.is_one(slots, "night")
+        is_beside = has_any(slots.words, self._finder.words.joins)  # "with", "included"
+        return has_nights and is_beside and self._finder.lets_rooms and not any(one.per == "night" for one in services)
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
         """Return whether the price of all that is named may be wanted: not where it is one thing or the other."""
@@ -140,6 +151,13 @@ class ServiceAnswers:
         names = self._words.all_of(self._words.thing(self._findings.name(one.id)) for one in services)
         return self._found([self._words.say("offered", services=names)], services, dialogue, "offered", is_exact=True)
 
+    def not_offered(self, dialogue: Dialogue) -> Finding:
+        """Answer that a thing is not known, and which are. Where appointments are made, ask whether one is wanted."""
+        every = self._words.all_of(self._findings.name(one.id) for one in self._facts.services)
+        found = self._findings.not_known(self._words.say("offered_unknown", services=every), dialogue, "offered")
+        ask = "more" if self._finder.lets_rooms else "appointment"
+        return replace(found, text=f"{found.text} {self._words.ask(ask)}", dialogue=replace(found.dialogue, asked=ask))
+
     def _of_a_kind(self, part: Part) -> list[Service]:
         """The services whose first names have the word that is asked about: both rooms of "what kinds of rooms"."""
         said = {word for word in part.slots.words if self._finder.is_shared(word)}
@@ -165,13 +183,19 @@ class ServiceAnswers:
         strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
-        if strange or (not dialogue.service and dialogue.n_unknown and refers(part.slots.words, self._finder.words)):
+        is_of_another = is_text(dialogue.kind) or (bool(dialogue.n_unknown) and not dialogue.service)
+        if strange or (is_of_another and not self.asks_for_all(part)):
             return [], not part.slots.topics and not strange, True
         return (
             ([self._services_by_id[dialogue.service]] if dialogue.service in self._services_by_id else []),
             True,
             False,
         )
+
+    def asks_for_all(self, part: Part) -> bool:
+        """Return whether every price may be wanted, and not that of the thing just asked about: "your prices"."""
+        lists, words = self._finder.words, part.slots.words
+        return has_any(words, lists.evidence["price_lists"]) and not refers(words, lists)
 
     def _found(
         self, texts: list[str], services: list[Service], dialogue: Dialogue, kind: str, *, is_exact: bool

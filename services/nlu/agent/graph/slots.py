@@ -14,16 +14,17 @@ from datetime import date as Date  # noqa: N812 - a field is called date
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 
+from services.language.capture_words import has_capture
 from services.language.dates import Moment, Trouble, moment_in
 from services.language.phrases import PhraseSet
-from services.language.value import Kind, Reading
+from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.language.words import is_sign, normalise
 from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
-from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_verb, places_of
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, places_of
 from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.graph.when import When
 
@@ -36,6 +37,7 @@ _STAND_IN = "it"  # in place of a word that looks like a number and is none: a w
 _MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
 _MASK = "\u00b7"  # in place of a word that is a name
 _LEAST_STEM = 4  # letters of a word that may have an ending
+_FEWEST_DICTATED, _MOST_DICTATED = 9, 15  # digits of a number that is said in groups (ITU-T E.164)
 _FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
@@ -173,6 +175,15 @@ class SlotFinder:
         """Return whether a thing is named that is let by the night."""
         return any(self._per.get(one.id) == _NIGHT for one in slots.services)
 
+    @property
+    def lets_rooms(self) -> bool:
+        """Return whether things are let by the night."""
+        return _NIGHT in self._per.values()
+
+    def names_any_room(self, words: Words) -> bool:
+        """Return whether words speak of a room of any kind, where rooms are let: "is there a room left?"."""
+        return self.lets_rooms and any(map(self.is_shared, words))
+
     def is_one(self, slots: Slots, period: str) -> bool:
         """Return whether a sentence says one of what prices are for by its number: "one night"."""
         return self._counting.is_one(slots.words, period)
@@ -211,7 +222,7 @@ class SlotFinder:
             for thing_id, forms in things
             for form in forms
             for start, end in places_of(words, form, between)
-            if not is_verb(words, start, end, form, self.words)
+            if not is_other_word(words, start, end, form, self.words)
         ]
         places = {place for start, end in spans_of(words, self.words.places) for place in range(start, end)}
         found = [one for one in found if not places & set(range(one.start, one.end))]
@@ -244,15 +255,18 @@ class SlotFinder:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if (days or moment.day) and may_be_hour(value, reading, self.words, self._language):
+                case Kind.NUMBER if (days or moment.day) and may_be_hour(
+                    value, reading, self.words, self._language, lets_rooms=self.lets_rooms
+                ):
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight
                     if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
                         times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
+        digits = digits or ("" if has_capture(self._language) else _dictated(reading))  # else the captures read it
         if moment.at is not None and (moment.part or not times):
             times = [moment.at]
         when = When(
             times=tuple(times),
-            part=moment.part or part,
+            part=moment.part or ("" if part == _NIGHT and (moment.day or moment.at) else part),
             trouble=moment.trouble,
             relation=self._relation(reading) if times else "",
         )
@@ -350,6 +364,17 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     )
     # Of a script without spaces a word has several signs: one place for each run of them.
     return frozenset(place for place in places if place - 1 not in places or not is_sign(slots.words[place]))
+
+
+def _dictated(reading: Reading) -> str:
+    """A telephone number whose groups are said as numbers, with nothing but stops between: "девятьсот три, двести"."""
+    runs: list[list[Value]] = [[]]
+    for value in (value for value in reading.values if value.kind is Kind.NUMBER and value.number == int(value.number)):
+        if runs[-1] and value.start - runs[-1][-1].end > 1:
+            runs.append([])
+        runs[-1].append(value)
+    numbers = ("".join(str(int(value.number)) for value in run) for run in runs)
+    return next((number for number in numbers if _FEWEST_DICTATED <= len(number) <= _MOST_DICTATED), "")
 
 
 def _has_digit(words: Words) -> bool:

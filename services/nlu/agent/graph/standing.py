@@ -1,40 +1,38 @@
 """Deeds on an appointment that stands, of an agent with a diary: the agent finds the caller's own, reads back what is
 wanted of it, and does that on a yes to the whole question. Sans-IO.
 
-Whose it is: that of the number which calls, or of a name and number that the caller gives. Of no other is anything
-told, not even that it is there.
+Of nobody else's is anything told, not even that it is there; whose it is, see held.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from services.language.words import normalise
 from services.nlu.agent.graph.agreement import behind_agreements, opens_with_agreement
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.moved_times import MovedTimes, is_at
+from services.nlu.agent.graph.held import HeldBookings
+from services.nlu.agent.graph.kind_rules import SAID_BY
+from services.nlu.agent.graph.moved_times import is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
-from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
-from services.nlu.tools.clinic.whose import is_same_name
 
 _KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
 STANDING = frozenset(_KINDS.values())
 _CONFIRMS = frozenset({"confirm_move", "confirm_cancel"})
 _OF_TIMES = frozenset({"free", "change", "check", "private", "book", UNKNOWN})
+_WHICH = frozenset({"which_appointment", "confirm_cancel"})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
 
 
-class StandingBookings(MovedTimes):
+class StandingBookings(HeldBookings):
     """Bookings that stand: they are looked up, moved and cancelled."""
 
     wanted_phone = ""
@@ -44,10 +42,17 @@ class StandingBookings(MovedTimes):
         super().see(seen)
         self.wanted_phone = ""
 
+    @property
+    def sees_appointments(self) -> bool:
+        return self._seen.own is not None
+
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
+        may_check = is_open and self._seen.own is not None and part.kind == "check"
+        if self._seen.own is not None:
+            part = self._surely(part, is_open=is_open)
         if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
             return another
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
@@ -62,7 +67,19 @@ class StandingBookings(MovedTimes):
             )
             if taken:
                 return taken
-        return super().take(part, dialogue, now)
+        taken = super().take(part, dialogue, now)
+        return self._next([], dialogue.wish, dialogue, now) if taken is None and may_check else taken
+
+    def _surely(self, part: Part, *, is_open: bool) -> Part:
+        """A sentence that seems to be of a standing appointment. An open booking is left only by words that say so;
+        where none is open, one that may ask after an appointment does.
+        """
+        evidence = self._finder.words.evidence
+        names_value = part.slots.when or part.slots.services or part.slots.digits
+        says_so = part.kind in SAID_BY and has_any(part.slots.words, evidence[SAID_BY[part.kind]])
+        if is_open and part.kind in _KINDS and not names_value and (bool(part.doubts) or not says_so):
+            return replace(part, kind=UNKNOWN, doubts=())
+        return replace(part, doubts=()) if part.kind == "check" and not is_open else part
 
     def _beside(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """A sentence about a standing appointment while a booking is open."""
@@ -86,17 +103,19 @@ class StandingBookings(MovedTimes):
         when = self._spoken(wish.at or wish.starts)
         keys = {"done": "moved" if wish.kind == "change" else "cancelled", "failed": "deed_failed", **LATER}
         text = words.say(keys.get(state, "wish_done"), when=when)
+        if state == "done" and (following := self._next_of_each(wish)):
+            question, asked = self._question(following)
+            return text, question, replace(dialogue, wish=following, asked=asked, kind="book")
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
+    def _next_of_each(self, wish: Wish) -> Wish | None:
+        """The wish for the next appointment, where all are to be cancelled; None: it was the last."""
+        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" != wish.starts]
+        return replace(wish, starts=f"{left[0].starts:%Y-%m-%dT%H:%M}", name=left[0].name) if left else None
+
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
         return self._next([], wish, dialogue, now)
-
-    @property
-    def shown(self) -> tuple[str, ...]:
-        """The appointments that a reply may name, as JSON for the guard."""
-        held = (*(self._seen.own or ()), *self._seen.found)
-        return (json.dumps({"appointments": [f"{one.starts:%Y-%m-%dT%H:%M}" for one in held]}),) if held else ()
 
     def _wants_sooner(self, part: Part) -> bool:
         """Return whether a time before the caller's own appointment is asked for: "sooner than mine"."""
@@ -114,10 +133,13 @@ class StandingBookings(MovedTimes):
             kind,
             name=before.name if is_known else "",
             phone=before.phone if is_known else "",
-            said=part.text[:LONGEST_SAID] if part.slots.when else "",
+            said=part.text[:LONGEST_SAID] if self._names_time(part) else "",
             is_sooner=is_sooner,
+            is_each=kind == "cancel" and has_any(part.slots.words, self._finder.words.every),
         )
-        wish = self._with_whose(wish, part, asked="")
+        wish = self._of_whom(self._with_whose(wish, part, asked=""), self._seen.said, now)
+        if not self._seen.own and not wish.is_of_other:
+            wish = self._with_introduction(wish, now)
         begins = [] if kind == "find" or self._mine(wish) else [self._words.say("change_start")]
         return self._next(begins, wish, dialogue, now)
 
@@ -148,6 +170,8 @@ class StandingBookings(MovedTimes):
         I come on Friday instead?"), or to another appointment of the caller's.
         """
         when, kind = part.slots.when, _KINDS.get(part.kind, "")
+        if wish.starts and not wish.is_of_other and (of_other := self._of_whom(wish, part.text, now)) != wish:
+            return replace(of_other, starts="", at="", when="")
         if kind in ("change", "cancel") and kind != wish.kind and wish.kind in ("change", "cancel"):
             wish = replace(wish, kind=kind, at="", when="")
         if wish.kind != "cancel" or not wish.starts or not when or is_at(datetime.fromisoformat(wish.starts), when):
@@ -176,7 +200,7 @@ class StandingBookings(MovedTimes):
         changed = self._with_whose(wish, part, asked)
         if asked == "phone" and changed == wish:
             changed = replace(wish, name=self.bare_name(part, wish, now) or wish.name)
-        if part.slots.when and (wish.kind == "change" or not wish.starts):
+        if self._names_time(part) and (wish.kind == "change" or not wish.starts):
             changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
             return self._drop(dialogue)
@@ -209,29 +233,23 @@ class StandingBookings(MovedTimes):
     def _chosen_in_order(self, wish: Wish, part: Part, asked: str, now: datetime) -> Wish | None:
         """The wish with the time or the appointment that its place among those asked about names: "the first one"."""
         if part.slots.when or part.slots.digits:
-            return None
-        is_soonest = has_any(part.slots.words, self._finder.words.soonest)
-        if asked == "which_appointment" and (one := self._of_person(wish, part)):
-            return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone)
+            is_hour = bool(part.slots.when.times) and not part.slots.when.has_day
+            return self._told_at(wish, part.slots.when) if asked == "when_free" and wish.starts and is_hour else None
+        if asked == "confirm_move" and (free := self._free_at(self._hour_instead(wish.at))):
+            return replace(wish, said=free, at="", when="")
+        if asked in _WHICH and wish.kind == "cancel" and has_any(part.slots.words, self._finder.words.every):
+            return replace(wish, is_each=True)
         if asked == "which_appointment":
-            mine = {self._text_of(one.starts): one for one in self._mine(wish)}
-            one = mine.get(self._in_order(part.text, list(mine)))
-            starts = f"{one.starts:%Y-%m-%dT%H:%M}" if one else ""
-            return replace(wish, starts=starts, name=one.name, phone=one.phone) if one else None
-        if asked != "when_free" or not wish.starts:
-            return None
+            return self._pointed_at(wish, part)
+        return self._told_in_order(wish, part) if asked == "when_free" and wish.starts else None
+
+    def _told_in_order(self, wish: Wish, part: Part) -> Wish | None:
+        """The wish with the one of the told times that its place or its bare hour names; None: none is."""
+        is_soonest = has_any(part.slots.words, self._finder.words.soonest)
         moments = {self._text_of(at): at for at in self._free_for(wish)}
         texts = list(moments)
         chosen = texts[0] if is_soonest and texts else self._picked(part, list(moments.values()))
         return replace(wish, at=f"{moments[chosen]:%Y-%m-%dT%H:%M}", when=chosen, said="") if chosen else None
-
-    def _of_person(self, wish: Wish, part: Part) -> Appointment | None:
-        """The appointment of the person that an answer names: "Amy's one"; None: it names none, or several have it."""
-        said = {word.removesuffix("'s") for word in part.slots.words}
-        named = [(len(said.intersection(normalise(one.name))), one) for one in self._mine(wish)]
-        most = max((n for n, _ in named), default=0)
-        found = [one for n, one in named if n == most]
-        return found[0] if most and len(found) == 1 else None
 
     def _agreed(self, dialogue: Dialogue, now: datetime) -> Taken:
         """A yes to what was read back: it counts where that was heard to its end and nothing takes it back."""
@@ -259,7 +277,8 @@ class StandingBookings(MovedTimes):
             self.wanted_phone = wish.phone if wish.phone != self._seen.phone else ""
             return self._missed(wish, dialogue)
         if not wish.starts and mine:
-            wish = self._chosen(wish, mine, now)
+            said, wish = wish, self._chosen(wish, mine, now)
+            texts = [*texts, self._not_on_day_said(said, mine, now)] if wish.starts else texts
         if wish.kind == "find" and mine:
             return self._told_standing(mine, dialogue)
         if wish.kind == "change" and wish.starts and wish.said:
@@ -270,7 +289,7 @@ class StandingBookings(MovedTimes):
             times = self._words.all_of(text for text, _ in self.free_times(now))
             texts = [*texts, *([self._words.say("free_no", times=times)] if times else [])]
         question, asked = self._question(wish)
-        return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+        return " ".join(text for text in (*texts, question) if text), asked, replace(dialogue, wish=wish)
 
     def _missed(self, wish: Wish, dialogue: Dialogue) -> Taken:
         """No appointment for a name and number: once more, then staff have to look."""
@@ -278,7 +297,7 @@ class StandingBookings(MovedTimes):
         if wish.n_missed + 1 >= _MOST_MISSED:
             text = f"{said} {self._words.say('appointment_staff')} {self._words.ask('more')}"
             return text, "more", replace(dialogue, wish=Wish())
-        again = Wish(wish.kind, said=wish.said, n_missed=wish.n_missed + 1, is_sooner=wish.is_sooner)
+        again = replace(wish, name="", phone="", n_missed=wish.n_missed + 1)
         return f"{said} {self._words.ask('phone')}", "phone", replace(dialogue, wish=again)
 
     def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
@@ -292,45 +311,23 @@ class StandingBookings(MovedTimes):
 
     # Which one, and when
 
-    def _mine(self, wish: Wish) -> list[Appointment]:
-        """The appointments that the caller may hear of: those of the number that calls, or of the name and number that
-        they gave.
-        """
-        own = list(self._seen.own or ())
-        if not wish.phone or any(one.phone == wish.phone for one in own):
-            return own
-        return [one for one in self._seen.found if wish.name and is_same_name(wish.name, one.name)]
-
-    def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
-        """The wish with the appointment that is meant, where that is clear."""
-        when, new = self._moments_said(wish.said, now) if wish.said else (When(), When())
-        meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
-        if len(meant) != 1:
-            return wish
-        one = meant[0]
-        is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
-        said = "" if is_its_own else wish.said
-        return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
-
     def _question(self, wish: Wish) -> tuple[str, str]:
         words = self._words
         if wish.kind not in STANDING:
             return super()._question(wish)
         if not wish.starts:
-            mine = self._mine(wish)
-            if mine:
-                times = words.one_of(self._text_of(one.starts) for one in mine)
-                return words.ask("which_appointment", times=times), "which_appointment"
-            return (words.ask("name"), "name") if wish.phone else (words.ask("phone"), "phone")
+            return self._question_which(wish)
         if wish.kind == "cancel":
-            return words.ask("confirm_cancel", when=self._spoken(wish.starts)), "confirm_cancel"
+            when, key = self._spoken(wish.starts), "confirm_cancel_of" if wish.is_of_other else "confirm_cancel"
+            return words.ask(key, when=when, name=wish.name), "confirm_cancel"
         if not wish.at:
             free = [self._text_of(at) for at in self._free_for(wish)]
             return (
                 (words.ask("when_free", times=words.one_of(free)), "when_free") if free else (words.ask("when"), "when")
             )
         old, new = self._spoken(wish.starts), self._spoken(wish.at)
-        return words.ask("confirm_move", old=old, when=new), "confirm_move"
+        key = "confirm_move_of" if wish.is_of_other else "confirm_move"
+        return words.ask(key, old=old, when=new, name=wish.name), "confirm_move"
 
     def _is_undone(self, wish: Wish, now: datetime) -> bool:
         if wish.kind not in STANDING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,8 +14,11 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER
 from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.sentences import sentences_of, splits
+from services.nlu.agent.graph.slots import Slots
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
@@ -34,11 +38,22 @@ class StatedWishes(NamedWishes):
             return put_off
         if self.is_open(dialogue) and dialogue.wish.kind == "book":
             return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
-        parts = self._each_deed_once(tuple(self._as_request(part) for part in parts))
+        parts = self._each_deed_once(tuple(self._as_cancelling(self._as_request(part)) for part in parts))
+        return parts if self.is_open(dialogue) else self._begun(text, parts, now)
+
+    def _begun(self, text: str, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
+        """The parts of a turn that may begin wishes."""
+        if self._seen.own and self._wants_instead(text, now):
+            return (Part(text, "change", self._finder.find(text, now)),)
+        in_two = tuple(half for part in parts for half in self._in_two(part, now))
+        if len(in_two) > len(parts):
+            return in_two
         slots = self._finder.find(text, now)
         says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
         kinds = {part.kind for part in parts if not part.doubts}
-        if self.is_open(dialogue) or kinds & _OTHERS:
+        if kinds & _DEEDS:  # a number said beside a request is no request
+            parts = tuple(part for part in parts if part.kind not in ("number", "name"))
+        if kinds & _OTHERS:
             return parts
         if says_all:
             return (
@@ -86,6 +101,59 @@ class StatedWishes(NamedWishes):
             return part
         return replace(part, kind="book", doubts=(), is_follow_up=False)
 
+    def _as_cancelling(self, part: Part) -> Part:
+        """A sentence that orders a cancellation and asks nothing else wants it, whatever else it names."""
+        lists, words = self._finder.words, part.slots.words
+        if part.kind in _DEEDS - {"book"} and not part.doubts:
+            return part
+        is_order = has_any(words, lists.orders["cancelled"]) and not has_any(words, lists.take_backs)
+        asks = has_any(words, (*lists.question_words, *lists.price_words))
+        return replace(part, kind="cancel", doubts=(), is_follow_up=False) if is_order and not asks else part
+
+    def _wants_instead(self, text: str, now: datetime) -> bool:
+        """Return whether a turn cancels one time and wants another in its place: "cancel Tuesday, give me Thursday
+        instead".
+        """
+        lists = self._finder.words
+        sentences = sentences_of(text)
+        cuts = [(". ".join(sentences[:at]), ". ".join(sentences[at:])) for at in range(1, len(sentences))]
+        for left, right in (*splits(text, lists, self._language), *cuts):
+            behind = self._finder.find(right, now)
+            is_wanted = bool(behind.when) and not behind.services and has_any(behind.words, lists.instead)
+            if is_wanted and has_any(normalise(left), lists.orders["cancelled"]):
+                return True
+        return False
+
+    def _in_two(self, part: Part, now: datetime) -> tuple[Part, ...]:
+        """A sentence that wants two deeds as two: "move Thursday's to Wednesday and cancel Friday's"."""
+        for left, right in splits(part.text, self._finder.words, self._language):
+            halves = [self._finder.find(text, now) for text in (left, right)]
+            kinds = [self._ordered(slots) for slots in halves]
+            if all(kinds) and self._are_two(kinds, halves):
+                return Part(left, kinds[0], halves[0]), Part(right, kinds[1], halves[1])
+        return (part,)
+
+    def _ordered(self, slots: Slots) -> str:
+        """The kind of deed that half a sentence orders; empty: none."""
+        orders = self._finder.words.orders
+        kinds = {"cancelled": "cancel", "changed": "change", "booked": "book"}
+        found = next((kind for name, kind in kinds.items() if has_any(slots.words, orders[name])), "")
+        return found or ("book" if slots.services and slots.when else "")
+
+    def _are_two(self, kinds: Sequence[str], halves: Sequence[Slots]) -> bool:
+        """Return whether the halves of a sentence are of two appointments. "Cancel Tuesday and book me for Friday" is
+        one that is moved.
+        """
+        one, other = halves
+        if "book" not in kinds:
+            return len(set(kinds)) == 2 and one.when.has_day and other.when.has_day
+        if kinds[0] != "book":
+            return bool(other.services and other.when)
+        is_other_thing = {found.id for found in one.services} != {found.id for found in other.services}
+        return (
+            kinds[1] == "book" and bool(one.services and one.when and other.services and other.when) and is_other_thing
+        )
+
     def _names_booking(self, part: Part) -> bool:
         """Return whether a sentence names what can be booked, and when."""
         return bool(self._seen.free) and bool(part.slots.services) and part.slots.when.has_day
@@ -94,13 +162,34 @@ class StatedWishes(NamedWishes):
         """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
         asks after an appointment comes last: "book one for my mother, and when is mine?"
         """
+        parts = self._without_told(parts)
         requests = [part for part in parts if part.kind in _DEEDS and not part.doubts]
-        if len({part.kind for part in requests}) < 2:
+        are_bookings = all(part.kind == "book" and part.slots.services and part.slots.when for part in requests)
+        if len({part.kind for part in requests}) < 2 and not are_bookings:
             return parts, ""
-        first = next((part for part in requests if part.kind != "check"), requests[0])
-        later = [part for part in requests if part.kind != first.kind]
+        first = next((part for part in requests if part.kind != "check"), None) or next(iter(requests), None)
+        later = (
+            [part for part in requests if part.kind != first.kind or (are_bookings and part is not first)]
+            if first
+            else []
+        )
         kept = tuple(part for part in parts if part not in later)
         return kept, ". ".join(part.text for part in later)[:LONGEST_SAID]
+
+    def _without_told(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+        """The parts without a booking that is only told before it is cancelled or moved: "I booked a room for Friday,
+        but we can't come. Please cancel it."
+        """
+        told = next((part for part in parts if part.kind == "book"), None)
+        wanted = next((part for part in parts if part.kind in ("cancel", "change") and not part.doubts), None)
+        if told is None or wanted is None or wanted.slots.when or parts.index(told) > parts.index(wanted):
+            return parts
+        now, phrases = self._seen.now, self._finder.words.refusing["beside"]
+        if not has_any(normalise(self._seen.said), phrases):
+            return parts
+        text = f"{wanted.text}, {told.text}"
+        whole = replace(wanted, text=text, slots=self._finder.find(text, now))
+        return tuple(whole if part is wanted else part for part in parts if part is not told)
 
     def _each_deed_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """The parts without those that want again what one before them wants, and name nothing for it."""
@@ -208,7 +297,11 @@ class StatedWishes(NamedWishes):
         return self._take_stated(Part(stated.text, STATED, stated.slots), dialogue, now)
 
     def _stated_name(self, part: Part, wish: Wish, asked: str, now: datetime) -> str:
-        if wish.name and (name := self._given.corrected(part.text, wish.name)):
+        if wish.name and (name := self._given.corrected(self._seen.said or part.text, wish.name, now)):
             return name
         is_alone = asked == "name" and not part.slots.when and not part.slots.services and not part.slots.digits
-        return self.name_in(part.text, is_asked=is_alone)
+        name = self.name_in(part.text, is_asked=is_alone) or self._given.introduced(self._seen.said, now)
+        if name or asked != "name":
+            return name
+        clauses = clauses_of(self._seen.said)  # "Ann Bell, but could it be Friday?"
+        return next((name for clause in clauses if (name := self._given.in_clause(clause, now))), "")

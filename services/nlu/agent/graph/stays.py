@@ -66,8 +66,14 @@ class Stays(StandingBookings):
         if part.kind == "change" and not part.doubts and not self.is_open(dialogue):
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
+        lists = self._finder.words
+        asks_price = has_any(part.slots.words, (*lists.price_words, *lists.evidence["asks_what"]))
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
-        if names_stay and may_want and not self.is_open(dialogue):  # "is a double free on Friday?"
+        may_want = may_want or (part.kind == "price" and not asks_price)
+        slots = part.slots
+        is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
+        asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
+        if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"
             part = replace(part, kind="book", doubts=(), is_follow_up=False)
         return super().take(part, dialogue, now)
 
@@ -87,7 +93,9 @@ class Stays(StandingBookings):
 
     def shown_of(self, wish: Wish) -> tuple[str, ...]:
         """Day and nights of a wish, as JSON for the guard: the caller may have said "on Friday"."""
-        return (json.dumps({"arrives": wish.at, "nights": wish.nights}),) if wish.kind == "book" and wish.at else ()
+        if wish.kind != "book" or not wish.at:
+            return super().shown_of(wish)
+        return (json.dumps({"arrives": wish.at, "nights": wish.nights}),)
 
     # Taking it down
 
@@ -170,9 +178,13 @@ class Stays(StandingBookings):
         day = self._arrival(self._from_day(part.text, now) or slots.when, now)
         first, last = slots.when.date, slots.when.last_date
         weekday, span = self._weekday_span(part.text)
-        if span and not first:
+        if span and first:  # "next weekend, from Friday to Sunday"
+            day = first + timedelta(days=weekday - first.weekday())
+        elif span:
             day = now.date() + timedelta(days=(weekday - now.weekday()) % DAYS_IN_WEEK)
-        span = (last - first).days if first and last else span
+        span = span or ((last - first).days if first and last else 0)
+        if not span:
+            day, span = self._until(part.text, now) or (day, 0)
         nights = slots.periods.get(_NIGHT) or int(self._finder.is_one(slots, _NIGHT)) or span
         if (leaves := self._leaving_day(part.text, wish, now)) and wish.at:
             day, nights = None, nights or (leaves - date.fromisoformat(wish.at)).days
@@ -208,6 +220,20 @@ class Stays(StandingBookings):
             return arrives + timedelta(days=(when.weekdays[0] - arrives.weekday()) % DAYS_IN_WEEK or DAYS_IN_WEEK)
         return None
 
+    def _until(self, text: str, now: datetime) -> tuple[date, int] | None:
+        """The first day and the nights where the last day is said apart: "coming on Friday, a single until Monday"."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at in range(1, len(words)):
+            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
+            last = self._finder.find(" ".join(words[at + len(until) :]), now).when if until else When()
+            first = self._arrival(self._finder.find(" ".join(words[:at]), now).when, now) if last.has_day else None
+            if first and not last.trouble:
+                n_days = (last.weekdays[0] - first.weekday()) % DAYS_IN_WEEK or DAYS_IN_WEEK if last.weekdays else 0
+                nights = (last.date - first).days if last.date else n_days
+                return (first, nights) if nights > 0 else None
+        return None
+
     def _from_day(self, text: str, now: datetime) -> When | None:
         """The day that is said to be the first: "this weekend, from Friday"; None: none is."""
         words, openings = text.split(), calendar_words(self._language).lists["range_openings"]
@@ -224,7 +250,15 @@ class Stays(StandingBookings):
             firsts = [day for day in days if (day - 1) % DAYS_IN_WEEK not in days]
             if len(days) > 1 and len(firsts) == 1:
                 return firsts[0], len(days) - 1
-        return 0, 0
+        each = {
+            day
+            for value in read_values(text, self._language).values
+            if value.kind is Kind.WEEKDAYS and len(value.days) == 1
+            for day in value.days
+        }
+        firsts = [day for day in each if (day - 1) % DAYS_IN_WEEK not in each]
+        are_nights = has_any(normalise(text), self._finder.words.periods[_NIGHT])  # "Saturday and Sunday night"
+        return (firsts[0], len(each)) if are_nights and len(each) > 1 and len(firsts) == 1 else (0, 0)
 
     def _number_in(self, text: str) -> int:
         values = [value for value in read_values(text, self._language).values if value.kind is Kind.NUMBER]
@@ -240,6 +274,11 @@ class Stays(StandingBookings):
             texts, wish = [*texts, self._words.say("booking_taken")], replace(wish, at="", when="", nights=0)
         question, asked = self._question(wish)
         return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+
+    def _cleared(self, wish: Wish, slot: str) -> Wish:
+        if slot in ("day", "time"):
+            return replace(wish, when="", at="")
+        return replace(wish, nights=0) if slot == "nights" else super()._cleared(wish, slot)
 
     def _is_free(self, wish: Wish) -> bool:
         """Return whether a room can be had; True where that is not known yet."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time
 
+from services.language.calendar_words import calendar_words
+from services.language.capture_words import capture_words, has_capture
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
-from services.nlu.agent.graph.places import bare_hours, place_in
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.when import When
-from services.nlu.agent.graph.whole_turn import WholeTurn
+from services.nlu.agent.graph.whole_turn import WholeTurn, clauses_of
 from services.nlu.agent.graph.wish_times import fits
 from services.nlu.agent.graph.wished_deeds import deed_of
 from services.nlu.agent.graph.wishes import Taken, Wishes
@@ -25,6 +28,12 @@ from services.nlu.agent.profile import AgentProfile
 
 _MOST_TOLD = 4  # free times in one sentence
 LONGEST_SAID = 200  # characters kept of what was said of times
+_HOURS_IN_DAY = 24
+_HALF_DAY = 720  # minutes
+_HOUR_AND_MINUTES = 2  # numbers
+_MINUTES = frozenset({15, 30, 45})
+_SHORTEST_HOUR = 2  # words of a turn that is an hour and nothing else
+_LONGEST_PLACE = 6  # words of "I would take the first one"
 
 
 class TimedWishes(Wishes):
@@ -74,6 +83,9 @@ class TimedWishes(Wishes):
         when = self._on_day_said(part.slots.when, wish, now)
         free = [moment for moment in self._seen.free if fits(as_free_time(moment), when)]
         free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
+        if wish.at and when.has_day and not (when.times or when.part):  # another day keeps the hour
+            hour = datetime.fromisoformat(wish.at).time()
+            free = [moment for moment in free if moment.time() == hour] or free
         if len(_first_of_each(_as_free(free))) == 1:
             return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
         if free:
@@ -122,6 +134,19 @@ class TimedWishes(Wishes):
         fitting = _first_of_each(_as_free([one for one in moments if one.time() in hours]))
         return self._free_text(fitting[0]) if len(fitting) == 1 else ""
 
+    def _hour_instead(self, at: str) -> When:
+        """The time on the day of a chosen one that a turn names by its bare hour in place of it: "no, nine"; empty:
+        none.
+        """
+        lists, (*_, clause) = self._finder.words, ("", *clauses_of(self._seen.said))
+        words = normalise(clause)
+        slots = self._finder.find(self._seen.said, self._seen.now)
+        refuses = has_any(slots.words, (*lists.objections, *lists.reserves)) or len(slots.words) <= _SHORTEST_HOUR
+        if not refuses or slots.when or slots.digits or not 0 < len(words) <= _LONGEST_PLACE:
+            return When()
+        hours = () if words[-1] in lists.stand_ins else bare_hours(clause, self._language)  # "not that one"
+        return When(date=datetime.fromisoformat(at).date(), times=hours) if hours else When()
+
     def _in_order(self, text: str, offered: Sequence[str]) -> str:
         """The one of several that its place names: "the first one", "the last"; empty: none."""
         lists, words = self._finder.words, normalise(text)
@@ -150,3 +175,28 @@ def _first_of_each(free_times: Sequence[FreeTime]) -> list[FreeTime]:
     for free in free_times:
         first.setdefault((free.date.weekday() if free.date else -1, free.time), free)
     return list(first.values())
+
+
+def place_in(text: str, language_code: str) -> int:
+    """The place that a few words name, from 1, or from the end, -1 being the last; 0: none, or more than a place."""
+    words = normalise(text)
+    if len(words) > _LONGEST_PLACE:
+        return 0
+    ordinals = calendar_words(language_code).ordinals
+    found = {int(hit[1]) for at in range(len(words)) if (hit := ordinals.at(words, at))}
+    if has_capture(language_code):
+        positions = capture_words(language_code).positions
+        found |= {position for phrase, position in positions if phrase and has_any(words, (tuple(phrase),))}
+    return found.pop() if len(found) == 1 else 0
+
+
+def bare_hours(text: str, language_code: str) -> tuple[time, ...]:
+    """The times of day that a number without any word for hours may be, as an answer to a question for a time."""
+    numbers = [value.number for value in read_values(text, language_code).values if value.kind is Kind.NUMBER]
+    if len(numbers) == _HOUR_AND_MINUTES and numbers[1] in _MINUTES:  # "three thirty"
+        numbers = [numbers[0] + numbers[1] / 60]
+    if len(numbers) != 1 or not 1 <= numbers[0] < _HOURS_IN_DAY or (numbers[0] * 4) % 1:
+        return ()
+    minutes = int(numbers[0] * 60)
+    every = {minutes, minutes + _HALF_DAY} if minutes < _HALF_DAY + 60 else {minutes}
+    return tuple(time(one // 60 % _HOURS_IN_DAY, one % 60) for one in sorted(every))

@@ -105,6 +105,11 @@ class WholeTurn:
                         yield piece, any(said[: len(phrase)] == phrase for phrase in self._before)
 
 
+def clauses_of(text: str) -> list[str]:
+    """The clauses of a turn."""
+    return [clause for sentence in sentences_of(text) for clause in _STOP.split(sentence) if normalise(clause)]
+
+
 def _last_wanted(pieces: Sequence[Slots], slot: str) -> tuple[Found, ...]:
     """The things of the last piece that names any."""
     named: list[tuple[Found, ...]] = [getattr(slots, slot) for slots in pieces if getattr(slots, slot)]

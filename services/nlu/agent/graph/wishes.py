@@ -22,6 +22,7 @@ from services.nlu.agent.profile import AgentProfile
 
 WISHES = frozenset({"book", "change", "cancel"})
 CALLBACK = "callback"
+WHAT_TO_CHANGE = "what_to_change"  # asked in place of a read-back that was objected to
 PUT_OFF = "put_off"  # a turn that drops what is open, or leaves it for later
 _OTHER_KINDS = frozenset(  # that are answered first, whatever was asked
     {"hours", "price", "duration", "address", "who", "offered", "free", "private", "tampering", "advice", "robot"}
@@ -42,6 +43,19 @@ class Wishes(WishTimes):
         self._names = NameFinder(language_code, finder.words)
         self._region, self._slots = profile.region, profile.slots
         self._kinds = WISHES | {CALLBACK} if profile.callbacks else WISHES
+
+    @property
+    def sees_appointments(self) -> bool:
+        """Tell if appointments that stand can be looked up."""
+        return False
+
+    def call_back(self, dialogue: Dialogue) -> Taken | None:
+        """A request to be called back, in place of a wish that could not be taken down; None: the agent takes none."""
+        wish = dialogue.wish
+        if CALLBACK not in self._kinds or wish.kind == CALLBACK:
+            return None
+        instead = Wish(CALLBACK, name=wish.name, phone=wish.phone)
+        return self._next([self._words.say("wish_time", when=self._words.kinds[CALLBACK])], instead, dialogue)
 
     def is_open(self, dialogue: Dialogue) -> bool:
         """Tell if a wish is being taken down."""

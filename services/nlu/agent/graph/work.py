@@ -25,6 +25,7 @@ class Work:
     language_code: str
     now: datetime
     dialogue: Dialogue
+    before: Dialogue  # at the beginning of the turn
     tenant_id: str = ""
     caller: str = ""  # the number that calls; empty: not known
     history: Sequence[Entry] = ()
@@ -34,8 +35,10 @@ class Work:
     all_parts: tuple[Part, ...] = ()
     parts: tuple[Part, ...] = ()  # that are still to be answered
     finding: Finding | None = None
+    has_effect: bool = False  # something in the turn was answered, or taken up
     said: str = ""
     is_plain: bool = False
+    objected: str = ""  # the guard's rule that an earlier reply to this turn broke
     confidence: float | None = None  # of the text, 0 to 1; None: not known
     heard: Heard = field(default_factory=lambda: Heard(""))
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter

@@ -23,6 +23,7 @@ from services.nlu.engines.llama_cpp.constrained import CallGrammar
 from services.nlu.engines.llama_cpp.prompt import TemplateRefuses
 from services.nlu.engines.llama_cpp.sampling import Grammar, open_chain, pick_allowed
 from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
+from services.nlu.plan.gguf_file import CANNOT_SHARE
 from services.nlu.tool_form import form_of
 from services.runtime.errors import StartupError
 
@@ -94,6 +95,10 @@ class LlamaModel:
         self._model = llama.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise StartupError(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
+        if llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model):
+            raise StartupError(f"{path}: {CANNOT_SHARE}")
+        if llama.llama_model_is_diffusion(self._model):
+            raise StartupError(f"{path} does not write word by word: name a model that is made for conversations")
         self._context = llama.llama_init_from_model(self._model, _context_params(options))
         if not self._context:
             raise StartupError(

@@ -64,7 +64,7 @@ def test_each_kind_is_read(event: dict[str, Any], meaning: object):
     assert event["type"] in EVENT_KINDS
 
 
-def test_other_kinds_are_for_nobody():
+def test_other_kinds_are_ignored():
     assert read_event({"type": "ChannelVarset", "variable": "X", "value": "1", "channel": CHANNEL}) is None
 
 

@@ -76,7 +76,7 @@ def test_a_line_that_stops_is_told_after_half_a_second():
     assert line.is_whole()
 
 
-def test_a_line_that_suppresses_silence_is_told_of_at_once():
+def test_a_line_that_suppresses_silence_is_reported_at_once():
     line = Line()
     for _ in range(2):
         line.sound(200)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.call_gateway.conversation.call import CallClock
+from services.call_gateway.conversation.call_clock import CallClock
 from services.call_gateway.conversation.effects import EFFECTS
 from services.call_gateway.conversation.floor import RULES, Decision, Effect, Floor, Move
 from tests.unit.call_gateway.conversation.driver import Call
@@ -12,7 +12,7 @@ from tests.unit.call_gateway.conversation.driver import Call
     ("floor", "now", "waiting"),
     [(Floor.SPEAKING, 13.0, 13.0), (Floor.PAUSED, 13.0, 10.0), (Floor.HELD, 10.0, 10.0)],
 )
-def test_the_clock_stands_still_while_nobody_can_act(floor: Floor, now: float, waiting: float):
+def test_the_clock_stands_still_while_neither_side_can_act(floor: Floor, now: float, waiting: float):
     clock = CallClock(8000)
     clock.set(10.0)
     clock.follow(floor)

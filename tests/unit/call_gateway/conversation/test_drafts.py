@@ -41,7 +41,7 @@ def test_a_settled_draft_is_committed_and_heard_with_the_next_frame():
     assert call.floor is Floor.SPEAKING
 
 
-def test_a_draft_that_settles_to_other_words_is_dropped_and_the_agent_asked_anew():
+def test_a_draft_that_settles_to_other_words_is_dropped_and_the_agent_asked_again():
     call = Call().greeted()
     call.say("a table for two")
     draft = call.last(cmd.AskAgent).turn_id
@@ -121,7 +121,7 @@ def test_drafts_are_counted_in_the_record():
     assert call.conversation.counters["drafts_used"] == 1
 
 
-def test_a_failed_draft_is_forgotten_and_the_turn_asked_anew():
+def test_a_failed_draft_is_forgotten_and_the_turn_asked_again():
     call = Call().greeted()
     call.say("hello agent")
     draft = call.last(cmd.AskAgent).turn_id

@@ -29,7 +29,7 @@ def test_a_goodbye_is_heard_to_its_end_before_the_hang_up():
     assert call.ms - last_sound >= 300
 
 
-def test_a_hang_up_dies_with_its_turn():
+def test_a_hang_up_is_dropped_with_its_turn():
     call = Call().greeted()
     turn_id = call.ask("bye")
     call.tell(hang_up_after(turn_id))
@@ -130,7 +130,7 @@ def test_an_operator_ends_a_silent_call_at_once():
     assert call.last(cmd.HangUp).cause is EndCause.OPERATOR
 
 
-def test_a_goodbye_nobody_pulls_has_a_limit():
+def test_a_goodbye_that_is_not_pulled_has_a_limit():
     call = Call().greeted()
     call.speaking(ms=20_000)
     call.tell(ev.CloseAsked(EndCause.OPERATOR))
@@ -162,7 +162,7 @@ def test_a_caller_who_hangs_up_leaves_a_final_report_and_a_record():
     assert call.conversation.is_over
 
 
-def test_a_draft_dies_with_the_call():
+def test_a_draft_ends_with_the_call():
     call = Call().greeted()
     call.say("hello")
     draft = call.last(cmd.AskAgent).turn_id

@@ -187,7 +187,7 @@ def test_without_word_timing_words_lie_in_their_clause_by_length(
     chunks_a_frame=st.lists(st.integers(0, 3), min_size=1, max_size=12),
     listen_ms=st.integers(0, 3000),
 )
-def test_a_voice_that_is_still_being_made_is_heard_as_far_as_it_was_played(
+def test_speech_that_is_still_being_made_is_heard_as_far_as_it_was_played(
     script: Script, chunk_samples: int, chunks_a_frame: list[int], listen_ms: int
 ):
     call = Call(audio_format=LINEAR16).greeted()

@@ -134,7 +134,7 @@ def test_words_of_the_music_on_hold_are_no_turn():
     assert not call.all(news.CallerHeard)
 
 
-def test_music_that_is_heard_before_the_hold_is_told_of_is_no_turn():
+def test_music_that_is_heard_before_the_hold_is_reported_is_no_turn():
     call = Call().greeted()
     begins = call.sample()
     call.wait(60)
@@ -147,7 +147,7 @@ def test_music_that_is_heard_before_the_hold_is_told_of_is_no_turn():
     assert not call.all(cmd.EndUtterance)
 
 
-def test_what_a_fresh_ear_hears_again_of_what_was_said_before_the_hold_is_the_turn():
+def test_what_a_fresh_stt_stream_recognises_of_the_time_before_the_hold_is_the_turn():
     call = Call().greeted()
     call.begin_speech()
     begins = call.sample()
@@ -209,7 +209,7 @@ def test_a_caller_who_is_put_on_hold_in_mid_word_said_what_they_said_before():
     assert call.last(cmd.AskAgent).input == cmd.CallerSaid("book it please")
 
 
-def test_what_the_caller_says_while_nobody_knows_that_the_hold_is_over_is_their_turn():
+def test_what_the_caller_says_before_the_end_of_the_hold_is_known_is_their_turn():
     call = Call().greeted()
     call.tell(HoldChanged(True))
     call.wait(500)

@@ -173,7 +173,7 @@ def test_every_message_of_the_live_turn_may_come_twice(floor: Floor):
 
 
 @pytest.mark.parametrize("floor", STATES)
-def test_stage_news_nobody_asked_for_breaks_nothing(floor: Floor):
+def test_unexpected_stage_events_break_nothing(floor: Floor):
     for stage in ev.Stage:
         call = STATES[floor]()
         call.tell(ev.StageReady(stage))
@@ -181,7 +181,7 @@ def test_stage_news_nobody_asked_for_breaks_nothing(floor: Floor):
         assert call.floor is floor
 
 
-def test_the_voice_cannot_end_before_it_has_all_the_words():
+def test_tts_cannot_end_before_it_has_all_the_words():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two ")

@@ -129,7 +129,7 @@ def test_a_line_whose_far_side_counts_on_in_silence_is_alive():
 @pytest.mark.parametrize(
     ("sound", "cause"), [(music, LineCause.NO_CONVERSATION), (fax, LineCause.TONE), (modem, LineCause.TONE)]
 )
-def test_music_and_faxes_are_not_asked_whether_they_are_there_for_ever(sound, cause):
+def test_music_and_faxes_are_asked_once_whether_they_are_there(sound, cause):
     call = Call().greeted()
     talk(call, sound(60))
     assert troubles(call) == [cause]
@@ -252,7 +252,7 @@ def test_music_that_the_stt_stage_takes_for_the_beginning_of_the_words_is_music_
     assert answered(call) == 0
 
 
-def test_where_only_music_is_heard_an_ear_that_fails_asks_for_nothing():
+def test_where_only_music_is_heard_a_failed_stt_stage_asks_for_nothing():
     call = Call().greeted()
     talk(call, music(20))
     call.forget()
@@ -265,7 +265,7 @@ def test_where_only_music_is_heard_an_ear_that_fails_asks_for_nothing():
     assert prompts(call) == []
 
 
-def test_who_answers_the_question_out_of_the_music_is_somebody():
+def test_an_answer_to_the_question_out_of_the_music_is_a_persons():
     call = Call().greeted()
     talk(call, music(20))
     speak(call, "are you the dentist", music(1.2), music(1))
@@ -282,7 +282,7 @@ def test_who_takes_the_call_up_after_the_music_is_answered_at_once():
     assert answered(call) == 1
 
 
-def test_a_key_pressed_in_the_music_shows_that_somebody_is_there():
+def test_a_key_pressed_in_the_music_shows_that_a_person_is_there():
     call = Call().greeted()
     talk(call, music(20))
     call.tell(KeyPressed("5", 100))
@@ -321,7 +321,7 @@ def test_who_is_asked_out_of_the_music_has_time_to_answer_before_the_line_is_end
     assert call.last(cmd.HangUp).cause is EndCause.SILENCE
 
 
-def test_announcements_do_not_keep_the_line_for_ever():
+def test_announcements_do_not_keep_the_line_open():
     call = Call(ConversationSettings(wordless_end_ms=60_000)).greeted()
     for _ in range(8):
         if not call.conversation.is_over:

@@ -1,4 +1,4 @@
-"""The voices on the air, and far sides that say how far they have played."""
+"""The voices that are played, and far sides that report how much they have played."""
 
 from services.audio.pcm import TELEPHONE
 from services.call_gateway.conversation.events import VoiceAudio
@@ -40,7 +40,7 @@ def test_a_voice_may_go_first():
     assert [(pulled.content or b"?")[0] for pulled in (playout.pull() for _ in range(3))] == [2, 1, 1]
 
 
-def test_a_voice_is_on_the_air_once():
+def test_a_voice_enqueued_twice_is_played_once():
     voice = voice_of(1, 20)
     playout = playing(voice, voice)
     pull(playout, 1)
@@ -75,7 +75,7 @@ def test_running_dry_in_mid_voice_is_an_underrun_and_waiting_for_its_start_is_no
     assert playout.is_dry
 
 
-def test_sent_is_played_where_nobody_tells():
+def test_sent_is_played_where_the_far_side_does_not_report():
     voice = voice_of(1, 100)
     playout = playing(voice)
     pull(playout, 3)
@@ -169,7 +169,7 @@ def test_a_far_side_cannot_have_played_what_was_not_sent():
     assert playout.played(voice) == FRAME
 
 
-def test_a_far_side_that_begins_to_tell_in_mid_voice_is_believed_from_there():
+def test_a_far_side_that_begins_to_report_in_mid_voice_is_believed_from_there():
     voice = voice_of(1, 200)
     playout = playing(voice)
     pull(playout, 5)

@@ -70,7 +70,7 @@ def test_the_agents_own_limit_of_silence_counts():
     assert prompts_heard(call) == ["prompt still_there"]
 
 
-def test_nobody_is_asked_while_the_agent_thinks_or_speaks():
+def test_the_caller_is_not_asked_while_the_agent_thinks_or_speaks():
     call = Call().greeted()
     call.speaking(ms=20_000)
     call.wait(19_000)

@@ -20,7 +20,7 @@ def deaf_speaking_call() -> tuple[Call, int]:
     return call, turn_id
 
 
-def test_without_an_ear_loud_sound_silences_the_agent_and_stops_it_when_it_lasts():
+def test_without_stt_loud_sound_pauses_the_agent_and_stops_it_when_it_lasts():
     call, turn_id = deaf_speaking_call()
     talk(call, [LOUD] * 4)
     assert call.floor is Floor.PAUSED
@@ -31,27 +31,27 @@ def test_without_an_ear_loud_sound_silences_the_agent_and_stops_it_when_it_lasts
     assert call.all(cmd.ReportPlayout)[-1].gateway_text == "prompt apology", "what they said was not heard"
 
 
-def test_without_an_ear_a_short_noise_lets_the_agent_go_on():
+def test_without_stt_a_short_noise_lets_the_agent_go_on():
     call, _ = deaf_speaking_call()
     talk(call, [LOUD] * 5 + [QUIET] * 60)
     assert call.floor is Floor.SPEAKING
 
 
-def test_without_an_ear_a_click_is_nothing():
+def test_without_stt_a_click_is_nothing():
     call, _ = deaf_speaking_call()
     talk(call, [QUIET] * 5 + [LOUD] * 2 + [QUIET] * 5)
     assert call.floor is Floor.SPEAKING
     assert not any(move.after == "paused" for move in call.all(news.FloorMoved))
 
 
-def test_a_lost_ear_is_missed_when_the_caller_spoke():
+def test_a_lost_stt_stage_is_missed_when_the_caller_spoke():
     call = Call().greeted()
     call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
     talk(call, [QUIET] * 50 + [LOUD] * 20 + [QUIET] * 150)
     assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 
-def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
+def test_a_lost_stt_stage_is_missed_when_the_caller_spoke_before_the_loss_was_noticed():
     call = Call().greeted()
     call.is_ear_alive = False
     for content in [QUIET] * 20 + [LOUD] * 20 + [QUIET] * 110:
@@ -63,14 +63,14 @@ def test_a_lost_ear_is_missed_when_the_caller_spoke_before_that_was_noticed():
     assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 
-def test_a_lost_ear_is_not_missed_by_a_silent_caller():
+def test_a_lost_stt_stage_is_not_missed_by_a_silent_caller():
     call = Call().greeted()
     call.tell(ev.StageFailed(ev.Stage.STT, "UNAVAILABLE", is_retryable=True))
     talk(call, [QUIET] * 300)
     assert not call.all(cmd.ReportPlayout)
 
 
-def test_with_an_ear_sound_alone_decides_nothing():
+def test_with_stt_sound_alone_decides_nothing():
     call = Call().greeted()
     call.speaking(ms=6000)
     talk(call, [LOUD] * 40)

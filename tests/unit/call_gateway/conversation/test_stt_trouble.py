@@ -11,7 +11,7 @@ from tests.unit.call_gateway.conversation.trouble_story import MAX_WAIT_MS, long
 STT = ev.Stage.STT
 
 
-def test_an_ear_that_dies_in_silence_is_reopened_without_a_word():
+def test_an_stt_stage_that_fails_in_silence_is_reopened_without_a_word():
     call = Call().greeted()
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT)
@@ -21,7 +21,7 @@ def test_an_ear_that_dies_in_silence_is_reopened_without_a_word():
     assert prompts_heard(call) == []
 
 
-def test_an_ear_two_seconds_behind_is_stalled():
+def test_an_stt_stage_two_seconds_behind_is_stalled():
     call = Call().greeted()
     call.is_ear_alive = False
     call.wait(3000)
@@ -29,7 +29,7 @@ def test_an_ear_two_seconds_behind_is_stalled():
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT)
 
 
-def test_an_ear_that_is_behind_and_comes_forward_is_not():
+def test_an_stt_stage_that_is_behind_and_catches_up_is_not_stalled():
     call = Call().greeted()
     call.is_ear_alive = False
     base = call.sample()
@@ -41,7 +41,7 @@ def test_an_ear_that_is_behind_and_comes_forward_is_not():
     assert not call.all(news.StageTroubled)
 
 
-def test_an_ear_that_stays_away_is_apologised_for_then_the_call_ends():
+def test_an_stt_stage_that_stays_away_is_apologised_for_then_the_call_ends():
     call = Call().greeted()
     call.begin_speech()
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
@@ -54,7 +54,7 @@ def test_an_ear_that_stays_away_is_apologised_for_then_the_call_ends():
     assert longest_silence_ms(call) <= MAX_WAIT_MS
 
 
-def test_an_ear_is_not_missed_while_the_agent_speaks():
+def test_stt_is_not_missed_while_the_agent_speaks():
     call = Call().greeted()
     call.speaking("one two three four. ", ms=8000)
     call.tell(ev.StageFailed(STT, "UNAVAILABLE", is_retryable=True))
@@ -63,7 +63,7 @@ def test_an_ear_is_not_missed_while_the_agent_speaks():
     assert call.floor is Floor.SPEAKING
 
 
-def test_an_ear_that_dies_before_it_settled_leaves_the_drafts_text():
+def test_an_stt_stage_that_fails_before_it_settled_leaves_the_text_of_the_draft():
     call = Call().greeted()
     call.say("hello agent")
     draft = call.last(cmd.AskAgent).turn_id
@@ -72,7 +72,7 @@ def test_an_ear_that_dies_before_it_settled_leaves_the_drafts_text():
     assert call.last(cmd.CommitTurn) == cmd.CommitTurn(draft)
 
 
-def test_an_ear_that_dies_with_the_only_words_hears_them_again_on_a_fresh_stream():
+def test_the_only_words_lost_with_an_stt_stream_are_recognised_on_a_fresh_stream():
     call = Call().greeted()
     call.say("hello agent", with_draft=False)
     call.wait(560)
@@ -87,7 +87,7 @@ def test_an_ear_that_dies_with_the_only_words_hears_them_again_on_a_fresh_stream
     assert prompts_heard(call) == []
 
 
-def test_words_nobody_can_tell_are_asked_for_again():
+def test_words_no_stream_can_recognise_are_asked_for_again():
     call = Call().greeted()
     call.say("hello agent", with_draft=False)
     call.wait(560)
@@ -199,7 +199,7 @@ def half_heard(call: Call) -> int:
     return end_ms
 
 
-def test_a_stale_draft_does_not_stand_for_words_that_nobody_can_tell():
+def test_a_stale_draft_does_not_stand_for_words_that_no_stream_can_recognise():
     call = Call().greeted()
     half_heard(call)
     call.settle("", is_ok=False)
@@ -321,7 +321,7 @@ def test_a_better_text_of_a_turn_that_goes_on_stands_in_the_rest_too():
     assert asked.input.text == "I would like to see doctor Lee on Monday"
 
 
-def test_a_fresh_ear_begins_where_the_last_turn_ended():
+def test_a_fresh_stt_stream_begins_where_the_last_turn_ended():
     call = Call().greeted()
     turn_id = call.ask("hello")
     end = call.last(cmd.EndUtterance).end_sample
@@ -334,7 +334,7 @@ def test_a_fresh_ear_begins_where_the_last_turn_ended():
     assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(0, end)
 
 
-def test_a_fresh_ear_is_told_what_is_judged_already():
+def test_a_fresh_stt_stream_is_told_what_is_judged_already():
     call = Call().greeted()
     call.ask("hello")
     end = call.last(cmd.EndUtterance).end_sample
@@ -343,7 +343,7 @@ def test_a_fresh_ear_is_told_what_is_judged_already():
     assert call.last(cmd.DiscardUtterance) == cmd.DiscardUtterance(0, end)
 
 
-def test_a_fresh_ear_does_not_hear_again_what_is_judged():
+def test_a_fresh_stt_stream_does_not_recognise_again_what_is_judged():
     call = Call().greeted()
     call.ask("hello")
     end = call.last(cmd.EndUtterance).end_sample
@@ -351,7 +351,7 @@ def test_a_fresh_ear_does_not_hear_again_what_is_judged():
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT, end)
 
 
-def test_words_are_not_doubled_when_a_fresh_ear_hears_both_halves_as_one():
+def test_words_are_not_doubled_when_a_fresh_stt_stream_recognises_both_halves_as_one():
     """The fresh STT stream recognises the seconds it missed in one go, and has not come to the end of the turn before
     that end was asked for.
     """

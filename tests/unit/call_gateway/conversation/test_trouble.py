@@ -13,17 +13,14 @@ from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, 
 from tests.unit.call_gateway.conversation.trouble_story import (
     MAX_DEAD_AIR_MS,
     MAX_WAIT_MS,
+    NLU,
+    TTS,
     longest_silence_ms,
     prompts_heard,
 )
 
-NLU, TTS = ev.Stage.NLU, ev.Stage.TTS
 
-
-# -- the agent ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_stalled_agent_is_asked_whether_it_serves_then_reopened_and_asked_once_more():
+def test_a_stalled_nlu_is_probed_then_reopened_and_asked_once_more():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -42,7 +39,7 @@ def test_a_stalled_agent_is_asked_whether_it_serves_then_reopened_and_asked_once
     assert call.floor is Floor.LISTENING
 
 
-def test_a_slow_agent_is_waited_for_with_a_word_and_never_apologised_for():
+def test_a_slow_nlu_is_waited_for_with_a_prompt_and_never_apologised_for():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -57,7 +54,7 @@ def test_a_slow_agent_is_waited_for_with_a_word_and_never_apologised_for():
     assert call.record(turn_id).outcome == "completed"
 
 
-def test_a_slow_agent_that_dies_after_all_is_reopened():
+def test_a_slow_nlu_that_fails_after_all_is_reopened():
     call = Call().greeted()
     call.ask("hello")
     call.wait(1900)
@@ -67,7 +64,7 @@ def test_a_slow_agent_that_dies_after_all_is_reopened():
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
 
 
-def test_an_agent_that_serves_and_says_nothing_for_too_long_is_reopened():
+def test_an_nlu_that_serves_and_says_nothing_for_too_long_is_reopened():
     call = Call().greeted()
     call.ask("hello")
     for _ in range(12):
@@ -88,7 +85,7 @@ def test_what_a_slow_stage_is_waited_for_follows_its_pace():
     assert not call.all(cmd.ReopenStage), "it takes four seconds now: twelve are no stall"
 
 
-def test_an_agent_that_stalls_again_and_again_is_given_up_after_twenty_seconds():
+def test_an_nlu_that_stalls_again_and_again_is_given_up_after_twenty_seconds():
     call = Call().greeted()
     call.ask("hello")
     call.forget()
@@ -102,7 +99,7 @@ def test_an_agent_that_stalls_again_and_again_is_given_up_after_twenty_seconds()
     assert longest_silence_ms(call) <= MAX_WAIT_MS
 
 
-def test_where_somebody_else_takes_the_call_no_goodbye_is_said():
+def test_where_a_fallback_takes_the_call_no_goodbye_is_said():
     call = Call(has_fallback=True).greeted()
     call.ask("hello")
     call.forget()
@@ -128,7 +125,7 @@ def test_a_stage_that_comes_back_after_nine_seconds_answers_the_same_turn():
     assert not call.all(cmd.HangUp)
 
 
-def test_agent_and_voice_lost_together_while_it_thinks_do_not_end_the_call():
+def test_nlu_and_tts_lost_together_in_thinking_do_not_end_the_call():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.forget()
@@ -143,7 +140,7 @@ def test_agent_and_voice_lost_together_while_it_thinks_do_not_end_the_call():
     assert call.record(turn_id).outcome == "completed"
 
 
-def test_an_agent_that_cannot_be_reached_again_is_the_end_of_the_call():
+def test_an_nlu_that_cannot_be_reached_again_is_the_end_of_the_call():
     call = Call().greeted()
     call.ask("hello")
     call.forget()
@@ -165,7 +162,7 @@ def test_a_failure_no_retry_can_mend_is_the_end_of_the_call():
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
-def test_an_agent_that_dies_in_mid_reply_begins_the_reply_again_with_the_voice():
+def test_an_nlu_that_fails_in_mid_reply_begins_its_text_and_speech_again():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two ")
@@ -214,7 +211,7 @@ def test_two_such_turns_in_a_row_are_the_end_of_the_call():
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
-def test_a_running_tool_buys_the_agent_time():
+def test_a_running_tool_gives_the_nlu_more_time():
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.tell(ev.ToolUsed(turn_id, "tool-1", "book", ev.ToolState.RUNNING))
@@ -228,7 +225,7 @@ def test_a_running_tool_buys_the_agent_time():
     assert call.all(cmd.ReopenStage)
 
 
-def test_an_idle_agent_that_dies_is_reopened_without_a_word():
+def test_an_idle_nlu_that_fails_is_reopened_without_a_word():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     assert call.last(news.StageTroubled).remedy == "reopen"
@@ -237,7 +234,7 @@ def test_an_idle_agent_that_dies_is_reopened_without_a_word():
     assert prompts_heard(call) == []
 
 
-def test_a_turn_taken_while_the_agent_is_away_is_asked_when_it_is_back():
+def test_a_turn_taken_while_the_nlu_is_away_is_asked_when_it_is_back():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
     call.say("hello agent")
@@ -259,95 +256,7 @@ def test_a_failing_attempt_is_repeated_at_a_distance():
     assert call.all(cmd.ReopenStage) == [cmd.ReopenStage(NLU)]
 
 
-# -- the voice ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_stalled_voice_is_apologised_for_and_given_the_words_again():
-    call = Call().greeted()
-    turn_id = call.ask("hello")
-    call.clause(turn_id, "one two")
-    call.end_reply(turn_id)
-    call.forget()
-    call.wait(900 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
-    assert not call.all(cmd.AskAgent)
-    call.tell(ev.StageReady(TTS))
-    assert call.all(cmd.Speak) == [cmd.Speak(turn_id, "one two", "en")]
-    assert call.all(cmd.EndSpeech) == [cmd.EndSpeech(turn_id)]
-
-
-def test_a_voice_that_dies_in_mid_answer_goes_on_from_the_last_word_heard():
-    call = Call().greeted()
-    turn_id = call.ask("hello")
-    call.clause(turn_id, "one two three ")
-    call.clause(turn_id, "four five")
-    call.end_reply(turn_id)
-    call.mark(turn_id, 14, 1400)
-    call.voice(turn_id, 1400)
-    call.wait(800)  # 780 ms played: "one two"
-    call.forget()
-    call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
-    call.wait(PROMPT_MS + 20)
-    assert prompts_heard(call) == ["prompt apology"]
-    call.tell(ev.StageReady(TTS))
-    assert call.all(cmd.Speak) == [
-        cmd.Speak(turn_id, " three ", "en", start_offset=7),
-        cmd.Speak(turn_id, "four five", "en"),
-    ]
-    call.mark(turn_id, 23, 1600)
-    call.voice(turn_id, 1600)
-    call.end_voice(turn_id)
-    call.wait(1700)
-    assert call.record(turn_id).heard_text == "one two three four five"
-
-
-def test_a_voice_nobody_needs_any_more_is_reopened_without_a_word():
-    call = Call().greeted()
-    call.speaking("one two three four. ", ms=2000)  # all of it has been made
-    call.tell(ev.StageFailed(TTS, "UNAVAILABLE", is_retryable=True))
-    call.wait(3000)
-    assert prompts_heard(call) == []
-    assert call.floor is Floor.LISTENING
-
-
-def test_a_voice_that_runs_dry_is_asked_after_two_seconds_and_stalled_after_three():
-    call = Call().greeted()
-    turn_id = call.ask("hello")
-    call.clause(turn_id, "one two three")
-    call.end_reply(turn_id)
-    call.voice(turn_id, 200)
-    call.forget()
-    call.wait(200 + 2000 + 60)
-    assert prompts_heard(call) or call.heard_bytes() >= {PROMPT_BYTE}
-    call.wait(1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
-    assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
-
-
-def test_when_all_words_were_spoken_and_no_more_come_it_is_the_agent_that_stalls():
-    call = Call().greeted()
-    turn_id = call.ask("hello")
-    call.clause(turn_id, "one two ")
-    call.mark(turn_id, 8, 200)
-    call.voice(turn_id, 200)
-    call.wait(200 + 2000 + 60 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", news.Remedy.RETRY)
-
-
-def test_the_silence_after_the_callers_last_word_is_bounded_even_when_its_end_was_found_late():
-    call = Call().greeted()
-    call.say("hello", with_draft=False)
-    last_word_ms = call.ms - 100
-    call.forget()
-    call.predict(1200, "UNFINISHED", end_ms=last_word_ms)
-    call.wait(1600)  # the long wait and the late text
-    call.settle("hello")
-    call.wait(3000)
-    first_sound = next(when for when, content in call.frames if content is not None)
-    assert first_sound - last_word_ms <= 3200
-
-
-# -- all at once -------------------------------------------------------------------------------------------------------
+# -- several stages, or none needed ------------------------------------------------------------------------------------
 
 
 def test_trouble_without_prompts_is_still_bounded():
@@ -359,7 +268,7 @@ def test_trouble_without_prompts_is_still_bounded():
 
 
 @pytest.mark.parametrize("stage", [NLU, TTS])
-def test_a_stage_that_dies_during_a_pause_is_apologised_for_when_the_agent_goes_on(stage: ev.Stage):
+def test_a_stage_that_fails_during_a_pause_is_apologised_for_when_the_agent_goes_on(stage: ev.Stage):
     call = Call().greeted()
     turn_id = call.ask("hello")
     call.clause(turn_id, "one two three ")
@@ -388,7 +297,7 @@ def test_the_greeting_is_retried_like_any_turn():
     assert call.record(1).outcome == "completed"
 
 
-def test_an_agent_that_dies_after_its_reply_is_opened_anew_when_it_is_known_what_was_heard():
+def test_an_nlu_stream_that_fails_after_its_reply_is_opened_again_when_it_is_known_what_was_heard():
     call = Call().greeted()
     turn_id = call.speaking("one two three four. ", ms=2000)
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))

@@ -43,7 +43,7 @@ def test_an_unfinished_sentence_waits_longer():
     assert call.all(cmd.EndUtterance)
 
 
-def test_an_ear_that_predicts_nothing_is_given_the_long_wait():
+def test_an_stt_stage_that_predicts_nothing_is_given_the_long_wait():
     call = Call().greeted()
     call.begin_speech()
     call.wait(400)
@@ -63,7 +63,7 @@ def test_speech_takes_a_prediction_back():
     assert not call.all(cmd.EndUtterance)
 
 
-def test_a_turn_waits_for_text_that_covers_it_but_not_for_ever():
+def test_a_turn_waits_within_a_limit_for_text_that_covers_it():
     call = Call().greeted()
     call.say("hello", with_draft=False)
     call.wait(540)

@@ -1,8 +1,10 @@
 """Story of a call whose stages are in trouble, as the caller hears it."""
 
 from services.call_gateway.conversation import commands as cmd
+from services.call_gateway.conversation import events as ev
 from tests.unit.call_gateway.conversation.driver import Call
 
+NLU, TTS = ev.Stage.NLU, ev.Stage.TTS
 MAX_DEAD_AIR_MS = 3000
 MAX_WAIT_MS = 5100  # between two phrases for a caller who waits
 

@@ -16,11 +16,11 @@ async def book() -> AgentBook:
     return AgentBook(nowhere, PromptLibrary(nowhere))
 
 
-async def test_an_agent_never_seen_is_nobody(book: AgentBook):
+async def test_an_agent_never_seen_has_the_default_profile(book: AgentBook):
     assert book.profile(("acme", "clinic")) == AgentProfile()
 
 
-async def test_a_tenants_own_agent_comes_before_anybodys(book: AgentBook):
+async def test_a_tenants_own_agent_comes_before_the_shared_one(book: AgentBook):
     book.learn(("", "clinic"), AgentProfile(agent_id="clinic", phrases=("anybody's",)))
     assert book.profile(("acme", "clinic")).phrases == ("anybody's",)
     book.learn(("acme", "clinic"), AgentProfile(agent_id="clinic", phrases=("acme's",)))

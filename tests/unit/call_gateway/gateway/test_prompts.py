@@ -96,7 +96,7 @@ async def test_no_prompt_is_resampled_on_the_event_loop(monkeypatch):
     assert threading.current_thread() not in converted_in
 
 
-async def test_the_voice_makes_ahead_what_an_agent_says_in_every_call_once_and_again_when_it_changes(monkeypatch):
+async def test_what_an_agent_says_in_every_call_is_synthesised_ahead_once_and_again_when_it_changes(monkeypatch):
     asked = []
 
     async def speak(_stub: object, text: str, language: str, _profile: object, *, purpose: int = 0) -> bytes:

@@ -22,7 +22,7 @@ def test_a_tenant_has_its_own_quota_and_others_have_theirs() -> None:
         quotas.check(call("bank"), [call("bank")])
 
 
-def test_where_nothing_is_set_nobody_is_refused() -> None:
+def test_without_quotas_no_call_is_refused() -> None:
     Quotas({}).check(call(caller=NUMBER), [call(caller=NUMBER)] * 100)
 
 

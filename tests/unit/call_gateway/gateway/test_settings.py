@@ -22,14 +22,14 @@ from services.runtime.errors import StartupError
         ("GATEWAY_MAX_CALL_S", "60", "max_call_s", 60.0),
     ],
 )
-def test_how_patient_a_conversation_is_comes_from_the_environment(
+def test_the_waits_of_a_conversation_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, field: str, expected: float
 ):
     monkeypatch.setenv(variable, value)
     assert getattr(GatewaySettings().conversation, field) == expected
 
 
-def test_dead_air_ends_when_both_stages_have_had_their_time(monkeypatch: pytest.MonkeyPatch):
+def test_silence_ends_when_both_stages_have_had_their_time(monkeypatch: pytest.MonkeyPatch):
     assert GatewaySettings().conversation.dead_air_limit_ms == 2900
     monkeypatch.setenv("GATEWAY_FIRST_CLAUSE_S", "4")
     assert GatewaySettings().conversation.dead_air_limit_ms == 5000
@@ -42,7 +42,7 @@ def test_a_webhook_that_could_never_be_reached_is_told_at_the_start(url: str) ->
     assert GatewaySettings(webhook_url="https://host.example/x?y=1").webhook_url
 
 
-def test_a_webhooks_path_is_told_to_nobody() -> None:
+def test_the_path_of_a_webhook_is_not_shown() -> None:
     with pytest.raises(ValidationError, match=r"webhook_url http://crm\.example: ") as refused:
         GatewaySettings(webhook_url="http://user:pw@crm.example/services/T0/s3cr3t?key=k")
     said = str(refused.value).partition("[type=")[0]  # the rest is pydantic's, and is not shown

@@ -97,7 +97,7 @@ def wait_for_a_second_opener(lock: Path) -> None:
         time.sleep(0.02)
 
 
-def test_nobody_else_may_lock_the_file(tmp_path: Path) -> None:
+def test_only_the_owner_may_lock_the_file(tmp_path: Path) -> None:
     lock = tmp_path / "gateway.lock"
     lock.touch(mode=0o666)
     lock.chmod(0o666)

@@ -19,7 +19,7 @@ async def read(watcher: Watcher, count: int) -> list[tuple[CallNews, int]]:
     return taken
 
 
-async def test_a_watcher_hears_what_it_wants_in_order():
+async def test_a_watcher_gets_the_events_it_wants_in_order():
     watcher = Watcher(lambda news: news.call_id == "a")
     for number, call_id in enumerate("abab"):
         watcher(news(call_id, number))
@@ -50,7 +50,7 @@ async def test_a_watcher_waits_for_news():
     assert [item.sample for item, _ in await reading] == [3]
 
 
-def test_the_desk_tells_everyone_until_they_leave():
+def test_the_event_bus_sends_to_each_watcher_until_it_leaves():
     desk, heard = EventBus(), []
     desk.subscribe(heard.append)
     desk.publish(news(number=1))

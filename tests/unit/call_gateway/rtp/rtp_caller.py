@@ -40,14 +40,14 @@ class Caller:
         self.timestamp += ticks
         return datagram
 
-    def hear(self, datagram):
+    def receive(self, datagram):
         self.events += self.receiver.receive(datagram, now=self.clock_s)
 
     def speak(self, n_packets=1, *, marked=False):
         """Packets on time."""
         for n in range(n_packets):
             self.wait(self.ptime_ms)
-            self.hear(self.build(marked=marked and n == 0))
+            self.receive(self.build(marked=marked and n == 0))
 
     def lose(self, n_packets=1):
         """Packets that are sent and never come."""

@@ -24,7 +24,7 @@ def test_a_leg_that_left_sends_no_more_and_its_slot_is_filled_first():
     assert table.in_slot(2) == ("e",)
 
 
-def test_nobody_is_woken_for_an_empty_slot():
+def test_no_leg_is_woken_for_an_empty_slot():
     table, clock = SlotTable[str](), TickClock(start_s=0.0)
     for name in "ab":
         table.add(name)

@@ -27,7 +27,7 @@ class CallerSound(Chunker):
         super().__init__(audio_format)
         self._track = Track(audio_format)
 
-    def hear(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Chunk | None:
+    def add(self, audio: CallerAudio, *, is_agent_speaking: bool, is_voice_heard: bool = False) -> Chunk | None:
         frames = self._track.add_received(audio)
         return self.feed(frames, is_agent_speaking=is_agent_speaking, is_voice_heard=is_voice_heard)
 
@@ -36,7 +36,7 @@ def quiet_sound() -> tuple[CallerSound, int]:
     """A line that has been silent for a while, and its next sample."""
     sound = CallerSound(TELEPHONE)
     for number in range(50):
-        sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=False)
+        sound.add(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=False)
     sound.flush()
     return sound, 50 * FRAME
 
@@ -48,7 +48,7 @@ def lengths(stretches: list[Chunk | None]) -> list[int]:
 def silence(sound: CallerSound, start: int, frames: int, *, is_agent_speaking: bool = False) -> list[int]:
     """A silent line; how much went on after each frame."""
     given = [
-        sound.hear(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=is_agent_speaking)
+        sound.add(CallerAudio(start + number * FRAME, SILENCE), is_agent_speaking=is_agent_speaking)
         for number in range(frames)
     ]
     return lengths(given)
@@ -61,9 +61,7 @@ def test_on_a_quiet_line_ten_frames_go_as_one():
 
 def test_in_steady_sound_two_frames_go_as_one():
     sound, start = noisy_line()
-    given = [
-        sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=False) for number in range(4)
-    ]
+    given = [sound.add(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=False) for number in range(4)]
     assert lengths(given) == [0, 320, 0, 320]
 
 
@@ -71,35 +69,33 @@ def noisy_line(*, seconds: int = 1) -> tuple[CallerSound, int]:
     """A line with a steady noise, and its next sample."""
     sound = CallerSound(TELEPHONE)
     for number in range(50 * seconds):
-        sound.hear(CallerAudio(number * FRAME, voice(300)), is_agent_speaking=False)
+        sound.add(CallerAudio(number * FRAME, voice(300)), is_agent_speaking=False)
     sound.flush()
     return sound, 50 * seconds * FRAME
 
 
 def test_while_the_agent_speaks_every_sound_goes_at_once():
     sound, start = noisy_line()
-    given = [sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(3)]
+    given = [sound.add(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(3)]
     assert lengths(given) == [160, 160, 160]
 
 
 def test_what_is_heard_all_the_time_is_the_lines_noise_and_in_no_hurry():
     sound, start = noisy_line(seconds=30)
-    given = [
-        sound.hear(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(10)
-    ]
+    given = [sound.add(CallerAudio(start + number * FRAME, voice(300)), is_agent_speaking=True) for number in range(10)]
     assert lengths(given) == [0] * 9 + [1600]
 
 
-def test_a_voice_above_the_lines_noise_goes_at_once():
+def test_speech_above_the_noise_of_the_line_is_sent_at_once():
     sound, start = noisy_line(seconds=30)
-    given = sound.hear(CallerAudio(start, voice(900)), is_agent_speaking=True)
+    given = sound.add(CallerAudio(start, voice(900)), is_agent_speaking=True)
     assert lengths([given]) == [160]
 
 
 def over_the_agent(sound: CallerSound, start: int, frames: int) -> list[int]:
     """A voice while the agent speaks; how much went on after each frame."""
     given = [
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=True) for number in range(frames)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=True) for number in range(frames)
     ]
     return lengths(given)
 
@@ -119,7 +115,7 @@ def test_a_fresh_stream_counts_steps_from_where_it_begins():
     assert over_the_agent(sound, 160, 5) == [0, 320, 0, 320, 160]
 
 
-def test_after_idle_time_steps_are_counted_anew():
+def test_after_idle_time_steps_are_counted_from_zero():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(32)
     over_the_agent(sound, 0, 2)
@@ -135,7 +131,7 @@ def test_after_a_loss_they_go_on():
     assert over_the_agent(sound, 480, 4) == [160, 160, 0, 320]
 
 
-def test_an_ear_that_does_not_say_its_step_hears_every_frame():
+def test_an_stt_stage_that_does_not_say_its_step_gets_every_frame():
     sound = CallerSound(TELEPHONE)
     sound.follow_steps(0)
     assert over_the_agent(sound, 0, 3) == [160, 160, 160]
@@ -148,33 +144,33 @@ def test_a_quiet_line_is_in_no_hurry_even_then():
 
 def test_a_change_of_level_goes_at_once_and_takes_along_what_was_held():
     sound, start = quiet_sound()
-    assert sound.hear(CallerAudio(start, SILENCE), is_agent_speaking=False) is None
-    given = sound.hear(CallerAudio(start + FRAME, voice(8000)), is_agent_speaking=False)
+    assert sound.add(CallerAudio(start, SILENCE), is_agent_speaking=False) is None
+    given = sound.add(CallerAudio(start + FRAME, voice(8000)), is_agent_speaking=False)
     assert given is not None
     assert (given.from_sample, given.to_sample) == (start, start + 2 * FRAME)
 
 
-def test_when_a_voice_begins_frames_stay_short_for_a_while():
+def test_when_speech_begins_chunks_stay_short_for_a_while():
     sound, start = quiet_sound()
-    sound.hear(CallerAudio(start, voice(8000)), is_agent_speaking=False)
+    sound.add(CallerAudio(start, voice(8000)), is_agent_speaking=False)
     given = [
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False) for number in range(1, 5)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False) for number in range(1, 5)
     ]
     assert lengths(given) == [160] * 4
 
 
-def test_when_a_voice_ends_frames_stay_short_until_its_pause_is_counted():
+def test_when_speech_ends_chunks_stay_short_until_its_pause_is_counted():
     sound, start = quiet_sound()
     for number in range(40):
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
     sound.flush()
     assert silence(sound, start + 40 * FRAME, 14) == [160] * 14
 
 
-def test_once_the_stt_stage_has_judged_the_pause_nobody_waits_for_more_of_it():
+def test_once_the_stt_stage_has_judged_the_pause_chunks_are_long_again():
     sound, start = quiet_sound()
     for number in range(40):
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
     sound.flush()
     start += 40 * FRAME
     assert silence(sound, start, 7) == [160] * 7
@@ -182,27 +178,27 @@ def test_once_the_stt_stage_has_judged_the_pause_nobody_waits_for_more_of_it():
     assert silence(sound, start + 7 * FRAME, 10) == [0] * 9 + [1600]
 
 
-def test_a_dip_within_a_voice_hurries_nobody():
+def test_a_dip_within_speech_shortens_no_chunk():
     sound, start = quiet_sound()
     for number in range(40):
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False)
     sound.flush()
-    assert sound.hear(CallerAudio(start + 40 * FRAME, voice(4000)), is_agent_speaking=False) is None
+    assert sound.add(CallerAudio(start + 40 * FRAME, voice(4000)), is_agent_speaking=False) is None
 
 
 def heard_voice() -> tuple[CallerSound, int]:
     """A voice that the STT stage hears, and its next sample."""
     sound, start = quiet_sound()
     for number in range(40):
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=False, is_voice_heard=True)
     sound.flush()
     return sound, start + 40 * FRAME
 
 
-def test_a_voice_the_stt_stage_hears_already_goes_in_long_chunks_however_its_level_rises():
+def test_speech_the_stt_stage_has_detected_is_sent_in_long_chunks_however_its_level_rises():
     sound, start = heard_voice()
     given = [
-        sound.hear(
+        sound.add(
             CallerAudio(start + number * FRAME, voice(8000 + 4000 * number)),
             is_agent_speaking=False,
             is_voice_heard=True,
@@ -215,7 +211,7 @@ def test_a_voice_the_stt_stage_hears_already_goes_in_long_chunks_however_its_lev
 def after_the_voice(sound: CallerSound, start: int, *frames: bytes) -> list[int]:
     """The lengths that go on after each frame while the STT stage still hears the voice."""
     given = [
-        sound.hear(CallerAudio(start + number * FRAME, frame), is_agent_speaking=False, is_voice_heard=True)
+        sound.add(CallerAudio(start + number * FRAME, frame), is_agent_speaking=False, is_voice_heard=True)
         for number, frame in enumerate(frames)
     ]
     return lengths(given)
@@ -226,14 +222,14 @@ def test_its_end_goes_on_as_soon_as_it_is_longer_than_a_dip_with_what_was_held()
     assert after_the_voice(sound, start, voice(8000), *[SILENCE] * 6) == [0, 0, 0, 0, 800, 160, 160]
 
 
-def test_for_300_ms_it_is_urgent_and_then_less_so_until_the_stt_stage_has_told_it():
+def test_chunks_are_short_for_300_ms_then_longer_until_the_stt_stage_has_reported():
     sound, start = heard_voice()
     given = after_the_voice(sound, start, *[SILENCE] * 40)
     assert given[:14] == [0] * 3 + [640] + [160] * 10
     assert sorted(given[-4:]) == [0, 0, 320, 320]
 
 
-def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
+def test_the_end_of_speech_softer_than_that_before_it_is_sent_in_short_chunks_too():
     sound, start = heard_voice()
     soft = after_the_voice(sound, start, *[voice(200)] * 28)
     assert sorted(soft[-4:]) == [0, 0, 320, 320]
@@ -241,20 +237,20 @@ def test_the_end_of_a_voice_softer_than_the_one_before_it_is_urgent_too():
     assert after_the_voice(sound, start + 28 * FRAME, *[SILENCE] * 5) == [160] * 5
 
 
-def test_a_voice_that_comes_back_after_longer_is_news():
+def test_speech_that_returns_after_longer_is_a_new_onset():
     sound, start = heard_voice()
     given = after_the_voice(sound, start, *[SILENCE] * 5, *[voice(8000)] * 10)
     assert given == [0, 0, 0, 640, 160] + [160] * 5 + [0] * 4 + [800]
 
 
-def test_a_dip_to_silence_hurries_nobody():
+def test_a_dip_to_silence_shortens_no_chunk():
     sound, start = heard_voice()
     assert after_the_voice(sound, start, *[SILENCE] * 3, *[voice(8000)] * 3) == [0, 0, 0, 0, 800, 0]
 
 
 def test_flushing_gives_what_is_held_once():
     sound, start = quiet_sound()
-    sound.hear(CallerAudio(start, SILENCE, concealed_samples=40), is_agent_speaking=False)
+    sound.add(CallerAudio(start, SILENCE, concealed_samples=40), is_agent_speaking=False)
     held = sound.flush()
     assert held is not None
     assert audio_message(held).audio.concealed_samples == 40
@@ -264,7 +260,7 @@ def test_flushing_gives_what_is_held_once():
 def test_a_fresh_stream_hears_again_what_was_not_settled():
     sound, start = quiet_sound()
     for number in range(10):
-        sound.hear(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=True)
+        sound.add(CallerAudio(start + number * FRAME, voice(8000)), is_agent_speaking=True)
     kept = sound.kept_since(start + 4 * FRAME)
     assert kept[0].from_sample == start + 4 * FRAME
     assert kept[-1].to_sample == sound.next_sample == start + 10 * FRAME
@@ -273,7 +269,7 @@ def test_a_fresh_stream_hears_again_what_was_not_settled():
 def test_no_more_than_the_last_seconds_are_kept():
     sound = CallerSound(TELEPHONE)
     for number in range(50 * (KEPT_S + 5)):
-        sound.hear(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=True)
+        sound.add(CallerAudio(number * FRAME, SILENCE), is_agent_speaking=True)
     kept = sound.kept_since(0)
     assert sound.next_sample - kept[0].from_sample <= KEPT_S * 8000 + 10 * FRAME
 

@@ -25,11 +25,11 @@ def heard(*, noise: float = 0.0, without: int | None = None) -> Track:
 
 
 @pytest.mark.parametrize("noise", [0.0, 30.0, 300.0])
-def test_the_end_of_a_voice_is_found_to_within_5_ms_in_what_the_stt_stage_took_for_it(noise: float):
+def test_the_end_of_speech_is_found_to_within_5_ms_near_the_end_the_stt_stage_reports(noise: float):
     assert abs(heard(noise=noise).speech_end(END + 500) - END) <= 40
 
 
-def test_an_ear_that_is_right_is_believed():
+def test_a_right_end_from_the_stt_stage_is_kept():
     assert abs(heard().speech_end(END) - END) <= 40
 
 

@@ -58,7 +58,7 @@ def test_sound_is_held_back_while_the_stt_stage_is_too_far_behind():
     assert emptied(outbox) == ["far", "after it"]
 
 
-def test_an_ear_never_goes_back():
+def test_the_stt_position_never_goes_back():
     outbox = sound_outbox(max_ahead=200)
     outbox.listened(400)
     outbox.listened(100)

@@ -29,7 +29,7 @@ def test_an_expectation_survives_the_way_there_and_back():
     assert expected_of(3, expected_message(expected)) == expected
 
 
-def test_an_outcome_nobody_knows_is_a_failure():
+def test_an_unknown_outcome_is_a_failure():
     assert outcome_of(turn_pb2.TurnEnd()) is Outcome.FAILED
 
 

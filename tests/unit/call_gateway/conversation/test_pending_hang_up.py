@@ -65,7 +65,7 @@ def test_a_sound_without_words_only_puts_the_hang_up_off():
     assert call.last(cmd.HangUp).cause is EndCause.AGENT
 
 
-def test_a_sound_that_goes_on_without_words_is_not_waited_for_for_ever():
+def test_the_wait_for_a_sound_without_words_has_a_limit():
     call = Call().greeted()
     goodbye(call)
     call.begin_speech()
@@ -119,7 +119,7 @@ def test_a_silent_caller_who_speaks_over_the_goodbye_is_not_hung_up_on():
     assert not call.all(cmd.HangUp)
 
 
-def test_a_hang_up_that_is_asked_for_at_once_waits_for_nobody():
+def test_a_hang_up_that_is_asked_for_at_once_waits_for_no_tail():
     call = Call().greeted()
     turn_id = call.ask("you are a fool")
     call.tell(ev.ActionAsked("act-1", turn_id, False, ev.HangUpCall()))

@@ -1,0 +1,161 @@
+"""Appointments that are held already: whose a caller means, and which. Sans-IO.
+
+The caller's own are those of the number that calls, or of a name and number that they give. One of somebody else's
+("my wife's appointment", "that of Ann Bell") is found by the name alone that the caller gives for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.language.words import normalise
+from services.nlu.agent.graph.counting import has_any
+from services.nlu.agent.graph.dialogue import Wish
+from services.nlu.agent.graph.moved_times import MovedTimes, is_at
+from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.when import When
+from services.nlu.tools.clinic.diary import Appointment
+from services.nlu.tools.clinic.whose import is_same_name
+
+_POSSESSIVES = ("'s", "’s")
+
+
+class HeldBookings(MovedTimes):
+    """Finds the appointments that a wish may be about."""
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The appointments that a reply may name, as JSON for the guard."""
+        held = (*(self._seen.own or ()), *self._seen.found)
+        return (json.dumps({"appointments": [f"{one.starts:%Y-%m-%dT%H:%M}" for one in held]}),) if held else ()
+
+    def _mine(self, wish: Wish) -> list[Appointment]:
+        """The appointments that the caller may hear of."""
+        own, found = list(self._seen.own or ()), list(self._seen.found)
+        if wish.is_of_other:
+            held = [*own, *(one for one in found if one not in own)]
+            if not wish.name and not wish.starts:
+                return self._on_days_said(wish, own)
+            return [one for one in held if wish.name and is_same_name(wish.name, one.name)]
+        if not wish.phone or any(one.phone == wish.phone for one in own):
+            return own
+        return [one for one in found if wish.name and is_same_name(wish.name, one.name)]
+
+    def _on_days_said(self, wish: Wish, own: Sequence[Appointment]) -> list[Appointment]:
+        """Those of the number that calls which are on the day that the caller said."""
+        when = self._old_and_new(wish, self._seen.now)[0]
+        return [one for one in own if when.has_day and is_at(one.starts, when)]
+
+    def shown_of(self, wish: Wish) -> tuple[str, ...]:
+        """The name of somebody else's appointment, which is read back, as JSON for the guard."""
+        return (json.dumps({"name": wish.name}, ensure_ascii=False),) if wish.is_of_other and wish.starts else ()
+
+    def _of_whom(self, wish: Wish, said: str, now: datetime) -> Wish:
+        """The wish with whose appointment a turn speaks of, where it is not the caller's own."""
+        lists, words = self._finder.words, normalise(said)
+        if name := self._owner_named(said, now):
+            return replace(wish, is_of_other=True, name=name, phone="")
+        if has_any(words, lists.belongings) and not has_any(words, lists.own):
+            return replace(wish, is_of_other=True, name="", phone="")
+        return wish
+
+    def _owner_named(self, said: str, now: datetime) -> str:
+        """The name of the one whose appointment a turn speaks of: "Ann Bell's", "the appointment of Ann Bell"; in
+        capitals, where the script has them. Empty: it names none.
+        """
+        words = said.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        for at, word in enumerate(words):
+            bare = word.rstrip(".,;:!?")
+            if bare.endswith(_POSSESSIVES):
+                start = at
+                while start and words[start - 1][:1].isupper() and words[start - 1][-1:].isalpha():
+                    start -= 1
+                named = [*words[start:at], bare[:-2]]
+            else:
+                lead = next((one for one in self._finder.words.owners if tuple(plain[at : at + len(one)]) == one), ())
+                named = words[at + len(lead) :] if lead else []
+            if name := self._capitals(named, now):
+                return name
+        return ""
+
+    def _capitals(self, words: Sequence[str], now: datetime) -> str:
+        """The words in capitals that a text begins with, as a name; empty: it begins with something else."""
+        kept: list[str] = []
+        for word in words:
+            if not word[:1].isupper():
+                break
+            kept.append(word.strip(".,;:!?"))
+            if not word[-1:].isalpha():
+                break
+        name = " ".join(kept)
+        return self._given.bare(name, now) if name else ""
+
+    def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
+        """The wish with the appointment that is meant, where that is clear."""
+        when, new = self._old_and_new(wish, now)
+        meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
+        if wish.is_each and not meant:
+            meant = list(mine[:1])
+        if len(meant) != 1:
+            return wish
+        one = meant[0]
+        is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
+        said = "" if is_its_own else wish.said
+        return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
+
+    def _old_and_new(self, wish: Wish, now: datetime) -> tuple[When, When]:
+        """What was said of the time of an appointment, and of a new one; of a wish that moves none both are one."""
+        if not wish.said:
+            return When(), When()
+        if wish.kind == "change":
+            return self._moments_said(wish.said, now)
+        slots = self._turn.read(wish.said, now).slots
+        when = slots.when or next(iter(slots.refused), When())  # "cancel it, I can't come on Friday"
+        return when, when
+
+    def _not_on_day_said(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> str:
+        """A sentence where the caller speaks of an appointment on a day on which they have none; empty: they do not."""
+        old, new = self._old_and_new(wish, now)
+        if not old.has_day or old.trouble or (wish.kind == "change" and old == new):
+            return ""
+        day = replace(old, times=(), part="", day_relation="")
+        if any(is_at(one.starts, day) for one in mine):
+            return ""
+        return self._words.say("appointment_not_then", when=self._words.on(self._said(day, now)))
+
+    def _question_which(self, wish: Wish) -> tuple[str, str]:
+        """The question which appointment is meant, or by what it is found."""
+        words, mine = self._words, self._mine(wish)
+        if mine:
+            times = words.one_of(self._text_of(one.starts) for one in mine)
+            return words.ask("which_appointment", times=times), "which_appointment"
+        if wish.is_of_other and not wish.name:
+            return words.ask("whose"), "name"
+        return (words.ask("name"), "name") if wish.phone else (words.ask("phone"), "phone")
+
+    def _pointed_at(self, wish: Wish, part: Part) -> Wish | None:
+        """The wish with the appointment that an answer names by its person, service or place: "the first one"."""
+        one = self._of_person(wish, part) or self._of_service(wish, part)
+        if one is None:
+            mine = {self._text_of(one.starts): one for one in self._mine(wish)}
+            one = mine.get(self._in_order(part.text, list(mine)))
+        starts = f"{one.starts:%Y-%m-%dT%H:%M}" if one else ""
+        return replace(wish, starts=starts, name=one.name, phone=one.phone) if one else None
+
+    def _of_service(self, wish: Wish, part: Part) -> Appointment | None:
+        """The appointment for what an answer names: "the cleaning"; None: it names nothing, or several are for it."""
+        named = {found.id for found in part.slots.services}
+        found = [one for one in self._mine(wish) if one.service in named]
+        return found[0] if len(found) == 1 else None
+
+    def _of_person(self, wish: Wish, part: Part) -> Appointment | None:
+        """The appointment of the person that an answer names: "Amy's one"; None: it names none, or several have it."""
+        said = {word.removesuffix("'s") for word in part.slots.words}
+        named = [(len(said.intersection(normalise(one.name))), one) for one in self._mine(wish)]
+        most = max((n for n, _ in named), default=0)
+        found = [one for n, one in named if n == most]
+        return found[0] if most and len(found) == 1 else None
