@@ -46,6 +46,7 @@ LISTS = (
         "denied",
         "come",
         "until",
+        "until_behind",
         "free",
         "free_word",
         "free_nouns",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.value import Kind, Reading, Value
+from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.grounds import Grounds
 from services.nlu.agent.schedule import Days, Schedule
 from services.nlu.agent.schedule_claims import DayClaim, Verb, said_times
@@ -38,7 +39,9 @@ class TimeVerdicts:
         about.
         """
         lists = self._grounds.words.lists
-        is_first = own.days is not None and not own.is_negated and lists["soonest"].are_in(reading.texts)
+        is_of_hours = own.verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE)
+        is_first = own.days is not None and not (own.is_negated or is_of_hours)
+        is_first = is_first and lists["soonest"].are_in(reading.texts)
         if not is_first or (asked is not None and asked.days is not None):
             return False
         return not any(lists["bounded"].are_in(each.texts) for each in (reading, *self._caller[-1:]))
@@ -92,3 +95,12 @@ class TimeVerdicts:
             if other.kind is Kind.TIME and other.start < value.start:
                 by_day = [minute for minute in other.minutes if minute >= _DAY_BEGINS_MIN]
                 yield max(by_day, default=max(other.minutes))
+
+
+def told_unbroken(reading: Reading, grounds: Grounds) -> Verdict | None:
+    """Hours that are said to have no break, and have one."""
+    found = grounds.words.lists["unbroken"].find(reading.texts)
+    if not found or grounds.has_unbroken_hours:
+        return None
+    start, end, _ = found[0]
+    return Verdict(False, "hours", " ".join(reading.texts[start:end]))
