@@ -126,7 +126,7 @@ def normalised(destination: str, region: str) -> str:
     except phonenumbers.NumberParseException:
         return digits
     is_dialled_in_full = text.startswith("+") or digits.startswith("0")
-    is_of_region = digits.isdigit() and phonenumbers.is_valid_number_for_region(number, region or None)
+    is_of_region = digits.isdigit() and phonenumbers.is_valid_number_for_region(number, region)
     if is_of_region or (is_dialled_in_full and phonenumbers.is_possible_number(number)):
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return digits
