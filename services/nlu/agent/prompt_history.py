@@ -12,9 +12,7 @@ from services.nlu.history import Entry
 _WHOLE_TURNS = 4  # the newest, which the next answer is about, stay as they are while there is room
 _STEPS = 8  # see `within`
 _QUESTION_MARKS = "?？؟"
-_PARTS = re.compile(
-    r"(?<=[?？؟])|[.!…,;:，、；。！؛،]+(?:\s+|$)|(?<=[，；。！])"
-)  # sentences, and what commas part in them
+_PARTS = re.compile(r"(?<=[?？؟])|[.!…,;:，、；。！؛،]+(?:\s+|$)|(?<=[，；。！])")  # ends of sentences and clauses
 _LEAST_TOLD_WORDS = 4
 _LEAST_NUMBER_DIGITS = 6  # of a telephone number or a code
 _EACH_CALL_CHARS = 32  # of a tool call's name and marks
