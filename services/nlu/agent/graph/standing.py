@@ -193,11 +193,10 @@ class StandingBookings(HeldBookings):
         is_turned = wish != before
         dialogue = replace(dialogue, wish=wish)
         asked = self._question(wish)[1]
-        drops = asked == "confirm_cancel" and self._is_yes_to_drop(part)
-        if self.is_taken_back(part) and not drops:
-            return self._drop(dialogue)
-        if drops:
+        if asked == "confirm_cancel" and self._is_yes_to_drop(part):
             return self._agreed(dialogue, now)
+        if self.is_taken_back(part):
+            return self._drop(dialogue)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
         if chosen := self._chosen_in_order(wish, part, asked, now):
