@@ -30,14 +30,14 @@ type Stream[Q, S any] struct {
 }
 
 // open opens a stream on the first replica that serves: it sends the config, with
-// the rate of its sound where there is one, and waits for the first response.
+// the rate where the service has sound, and waits for the first response.
 // The stream lives as long as ctx.
 func open[Q, S any](
 	ctx context.Context, c *Connection, method string, config proto.Message, rate int,
 ) (opened *Stream[Q, S], err error) {
 	whole := config.ProtoReflect().New().Interface()
 	proto.Merge(whole, config)
-	if rate > 0 {
+	if whole.ProtoReflect().Descriptor().Fields().ByName("audio_format") != nil {
 		encoding := typev1.AudioEncoding_AUDIO_ENCODING_LINEAR16
 		set(whole, "audio_format", &typev1.AudioFormat{Encoding: encoding, SampleRateHertz: int32(rate)})
 	}

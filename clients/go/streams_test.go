@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"slices"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	callv1 "github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1"
@@ -86,6 +89,35 @@ func TestAPlaceThatCannotBeOnTheClockIsAnError(t *testing.T) {
 				t.Errorf("sample %d: %v", sample, err)
 			}
 		}
+	}
+}
+
+func TestTheServerIsToldARateOfZeroToo(t *testing.T) {
+	told := make(chan *callv1.CallConfig, 1)
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		request := new(callv1.ConnectCallRequest)
+		if err := stream.RecvMsg(request); err != nil {
+			return err
+		}
+		told <- request.GetConfig()
+		return status.Error(codes.InvalidArgument, "0 Hz is not served")
+	}))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	connection, err := Connect(Options{Targets: []string{listener.Addr().String()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close() }()
+	if _, err := OpenCall(context.Background(), connection, 0, &callv1.CallConfig{}); !errors.Is(err, ErrBadRequest) {
+		t.Errorf("a call without a rate: %v", err)
+	}
+	if (<-told).GetAudioFormat().GetEncoding() != typev1.AudioEncoding_AUDIO_ENCODING_LINEAR16 {
+		t.Error("the format was left to the server")
 	}
 }
 

@@ -6,6 +6,10 @@ import (
 	"os"
 )
 
+// extensible is WAVE_FORMAT_EXTENSIBLE: the format stands in the first two bytes
+// of its SubFormat, behind 24 others.
+const extensible = 0xFFFE
+
 // Wav is sound: 16-bit little-endian samples, mono.
 type Wav struct {
 	SampleRateHertz int
@@ -40,8 +44,11 @@ func ReadWav(path string) (Wav, error) {
 	}
 	encoding, channels := binary.LittleEndian.Uint16(form), binary.LittleEndian.Uint16(form[2:])
 	rate, bits := int(binary.LittleEndian.Uint32(form[4:])), binary.LittleEndian.Uint16(form[14:])
+	if encoding == extensible && len(form) >= 26 {
+		encoding = binary.LittleEndian.Uint16(form[24:])
+	}
 	isRate := rate == 8000 || rate == 16000 || rate == 24000 || rate == 48000
-	if (encoding != 1 && encoding != 0xFFFE) || channels != 1 || bits != 16 || !isRate {
+	if encoding != 1 || channels != 1 || bits != 16 || !isRate {
 		return Wav{}, fmt.Errorf(
 			"%s: format %d, %d channel(s), %d bits, %d Hz; needed: PCM (format 1), 1 channel, 16 bits, 8000, 16000, "+
 				"24000 or 48000 Hz. Try: ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav",

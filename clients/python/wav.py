@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RATES_HERTZ = (8000, 16000, 24000, 48000)
+EXTENSIBLE = 0xFFFE
+"""WAVE_FORMAT_EXTENSIBLE: the format stands in the first two bytes of its SubFormat, behind 24 others."""
 
 
 class WavError(Exception):
@@ -30,6 +32,8 @@ def read_wav(path: Path | str) -> Wav:
         body = content[at + 8 : at + 8 + size]
         if name == b"fmt " and len(body) >= 16:
             form = struct.unpack_from("<HHIIHH", body)
+            if form[0] == EXTENSIBLE and len(body) >= 26:
+                form = (*struct.unpack_from("<H", body, 24), *form[1:])
         elif name == b"data":
             samples = body
             break
@@ -37,7 +41,7 @@ def read_wav(path: Path | str) -> Wav:
     if form is None or samples is None:
         raise WavError(f"{path}: a WAV file without {'fmt' if form is None else 'data'}")
     encoding, channels, rate, _, _, bits = form
-    if encoding not in (1, 0xFFFE) or channels != 1 or bits != 16 or rate not in RATES_HERTZ:
+    if encoding != 1 or channels != 1 or bits != 16 or rate not in RATES_HERTZ:
         found = f"format {encoding}, {channels} channel(s), {bits} bits, {rate} Hz"
         wanted = "PCM (format 1), 1 channel, 16 bits, 8000, 16000, 24000 or 48000 Hz"
         raise WavError(f"{path}: {found}; needed: {wanted}. Try: ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav")

@@ -203,6 +203,11 @@ def bad_wavs(folder: Path) -> dict[str, Path]:
     (folder / "headless.wav").write_bytes(b"RIFF\x24\x00\x00\x00WAVEdata\x04\x00\x00\x00\x00\x00\x00\x00")
     (folder / "odd.wav").write_bytes((folder / "empty.wav").read_bytes()[:40] + struct.pack("<I", 1) + b"\0")
     (folder / "nothing.wav").write_bytes(b"")
+    for name, subformat in (("extensible_float", b"\x03\0"), ("extensible_short", b"")):  # IEEE float; none at all
+        extended = struct.pack("<HHIIHHHHI", 0xFFFE, 1, 8000, 16000, 2, 16, 22, 16, 4) + subformat
+        form = b"fmt " + struct.pack("<I", len(extended)) + extended
+        riff = b"WAVE" + form + b"data" + struct.pack("<I", 2) + bytes(2)
+        (folder / f"{name}.wav").write_bytes(b"RIFF" + struct.pack("<I", len(riff)) + riff)
     return {path.stem: path for path in folder.glob("*.wav")} | {"missing": folder / "missing.wav"}
 
 
@@ -213,7 +218,7 @@ def test_a_wav_that_cannot_be_sent_is_refused_with_the_mend(tmp_path: Path) -> N
         assert {one.code for one in ran} == {2}, (name, ran)
         assert len({one.error for one in ran}) == 1, (name, ran)
         assert ran[0].error.startswith(f"hear: {path}: "), (name, ran)
-        if name in ("rate", "stereo", "bytes"):
+        if name in ("rate", "stereo", "bytes", "extensible_float", "extensible_short"):
             assert "ffmpeg" in ran[0].error
         if name in ("empty", "odd"):
             assert "no samples" in ran[0].error
@@ -242,6 +247,8 @@ def test_sound_of_a_microphone_comes_on_stdin(stack: GuardedStack, tmp_path: Pat
         (["hear", "IN.wav", "--agent"], "hear: --agent needs a value"),
         (["hear", "IN.wav", "more"], "hear: needed: hear IN.wav"),
         (["watch", "--count", "-1"], "watch: --count wants a whole number: -1"),
+        (["hear", "-", "--sample-rate", "0"], "hear: --sample-rate wants 8000, 16000, 24000 or 48000: 0"),
+        (["call", "-", "OUT", "--sample-rate=44100"], "call: --sample-rate wants 8000, 16000, 24000 or 48000: 44100"),
         (["say", "x", "OUT", "--rate", "1e3"], "say: --rate wants a number: 1e3"),
         (["chat", "--deadline", "0.0"], "chat: --deadline wants a number: 0.0"),
         (["chat", "--target", "127.0.0.1:1,a:65536"], "chat: --target wants HOST:PORT,...: 127.0.0.1:1,a:65536"),
@@ -318,6 +325,31 @@ def test_a_stdin_that_cannot_be_read_has_no_samples(tmp_path: Path) -> None:
         ran = subprocess.run(arguments, stdin=to_write, capture_output=True, env=environment(), timeout=60, check=False)
         os.close(to_write)
         assert (ran.returncode, ran.stderr) == (2, b"hear: -: the file has no samples\n"), ran
+
+
+def test_a_stdin_that_cannot_be_read_ends_a_chat(stack: GuardedStack, tmp_path: Path) -> None:
+    for command in LANGUAGES.values():
+        to_write = os.open(tmp_path / "out", os.O_WRONLY | os.O_CREAT)
+        arguments = [*command, "chat", "--deadline", "60", *stack.flags(stack.nlu.target)]
+        ran = subprocess.run(arguments, stdin=to_write, capture_output=True, env=environment(), timeout=60, check=False)
+        os.close(to_write)
+        assert (ran.returncode, ran.stderr) == (0, b""), ran
+
+
+def test_an_output_that_cannot_be_written_is_told_by_the_exit_code(stack: GuardedStack) -> None:
+    for command in LANGUAGES.values():
+        hear = ["hear", str(CLIP), "--fast", "--deadline", "60", *stack.flags(stack.stt.target)]
+        for arguments in (["say", "--help"], hear):
+            with Path("/dev/full").open("wb") as full:
+                ran = subprocess.run(
+                    [*command, *arguments],
+                    stdout=full,
+                    stderr=subprocess.PIPE,
+                    env=environment(),
+                    timeout=60,
+                    check=False,
+                )
+            assert (ran.returncode, ran.stderr) == (141, b""), ran
 
 
 def test_help_behind_two_dashes_is_an_operand(tmp_path: Path) -> None:

@@ -95,6 +95,20 @@ def test_a_chat_goes_the_same_way(stack: GuardedStack, tmp_path: Path) -> None:
     }
 
 
+def test_a_line_of_a_chat_ends_with_a_line_feed_alone(stack: GuardedStack, tmp_path: Path) -> None:
+    said = "say\rsure\nsay\u2028sure\n\u00a0\n\x1csay sure\n\v\t say sure \r\n"
+    ran = run_all(["chat", *stack.flags(stack.nlu.target)], tmp_path, said)
+    assert {(one.code, one.err) for one in ran.values()} == {(0, "")}, ran
+    assert len({one.out for one in ran.values()}) == 1, ran
+    assert ran["go"].out.splitlines()[2:] == [
+        f"agent: {REPLY}",
+        f"agent: {REPLY}",
+        "failed: EMPTY_TEXT",
+        "failed: CONTROL_CHARACTERS",
+        f"agent: {REPLY}",
+    ]
+
+
 def test_a_chat_ends_with_its_input(stack: GuardedStack, tmp_path: Path) -> None:
     ran = run_all(["chat", *stack.flags(stack.nlu.target)], tmp_path, "say sure")
     assert {one.code for one in ran.values()} == {0}

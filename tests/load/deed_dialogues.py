@@ -20,12 +20,10 @@ from pathlib import Path
 from services.language.words import normalise
 from services.nlu.agent.farewell_lists import load_farewells
 from services.nlu.agent.graph.agent import GraphAgent
-from services.nlu.agent.graph.asking import examples_of
 from services.nlu.agent.guarding import Guarding, guard_of
 from services.nlu.agent.interface import Call
 from services.nlu.agent.phrases import load_languages
 from services.nlu.agent.profile import AgentProfile, read_agents
-from services.nlu.agent.understanding import ExampleUnderstanding
 from services.nlu.conversation import Conversation
 from services.nlu.engine import NluEngine
 from services.nlu.inputs import Config, PlayoutReport, Silence, Text, TurnInput, UserTurn
@@ -171,8 +169,7 @@ class Desk:
     def __init__(self, profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> None:
         self._profile, self._engine, self._settings = profile, engine, settings
         self._now = datetime.now(profile.zone)
-        understanding = ExampleUnderstanding(examples_of(profile), cache_dir=settings.understanding_cache_dir)
-        self._agent = GraphAgent(profile, engine, settings, clock=lambda: self._now, understanding=understanding)
+        self._agent = GraphAgent(profile, engine, settings, clock=lambda: self._now)
         self._guarding = Guarding(guard_of(profile), profile, lambda: self._now)
 
     async def load(self) -> None:

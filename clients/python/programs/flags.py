@@ -33,6 +33,7 @@ voice|NAME|say|a voice of the engine
 """Name, value, the programs that have it (all where empty) and meaning; the same text in every language."""
 NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 WHOLE = re.compile(r"[0-9]{1,9}")
+RATES = re.compile("8000|16000|24000|48000")
 PORT = r"([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 ADDRESS = rf"([^\s:/,\[\]]+|\[[0-9A-Fa-f:.]+\]):{PORT}"
 TARGETS = re.compile(f"{ADDRESS}(,{ADDRESS})*")
@@ -142,8 +143,10 @@ def parse(name: str, target: str, operands: Sequence[str], arguments: Sequence[s
 
 
 def _check(flag: str, kind: str, value: str) -> None:
-    if kind in ("N", "HZ") and not WHOLE.fullmatch(value):
+    if kind == "N" and not WHOLE.fullmatch(value):
         raise UsageError(f"--{flag} wants a whole number: {value}")
+    if kind == "HZ" and not RATES.fullmatch(value):
+        raise UsageError(f"--{flag} wants 8000, 16000, 24000 or 48000: {value}")
     if kind in ("R", "S") and not (NUMBER.fullmatch(value) and float(value)):
         raise UsageError(f"--{flag} wants a number: {value}")
     if flag == "target" and not TARGETS.fullmatch(value):

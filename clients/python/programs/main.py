@@ -35,7 +35,7 @@ PROGRAMS = {
 
 def main() -> int:
     """0: it went well; 1: the server refused or failed; 2: an option or a file is wrong; 130: it was interrupted; 141:
-    its reader is gone.
+    its output cannot be written.
     """
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     program = PROGRAMS.get(name)
@@ -46,19 +46,20 @@ def main() -> int:
     try:
         flags = sys.argv[2 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[2:]
         if "--help" in flags:
-            print(help_of(name, program.operands))
+            print(help_of(name, program.operands), flush=True)
             return 0
         code = asyncio.run(_run(program, parse(name, program.target, program.operands, sys.argv[2:])))
+        print(end="", flush=True)  # what is held
     except TongDaiError as error:
         retry = f" (try again in {error.retry_delay_s:.1f} s)" if error.retry_delay_s else ""
         print(f"{name}: {error.summary}\n  {error.message}{retry}", file=sys.stderr)
         code = 1
     except (UsageError, WavError) as error:
         print(f"{name}: {error}", file=sys.stderr)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is held cannot be printed any more
-        code = 141
     except OSError as error:
+        if error.filename is None:  # of stdout, for of a file it is known: what is held cannot be printed any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         print(f"{name}: {error.filename}: cannot be opened\n  {error.strerror}", file=sys.stderr)
     except KeyboardInterrupt:
         code = 130

@@ -10,6 +10,8 @@ from clients.python.programs.flags import Given, UsageError
 from clients.python.wav import read_wav
 
 PIECE_BYTES = 4096
+BLANKS = " \t\r\v\f"
+"""Of ASCII alone: languages disagree about what else is a blank."""
 
 
 async def stdin() -> AsyncIterator[bytes]:
@@ -38,9 +40,9 @@ async def lines() -> AsyncIterator[str]:
     async for piece in stdin():
         *whole, held = (held + piece).split(b"\n")
         for line in whole:
-            if stripped := line.decode(errors="replace").strip():
+            if stripped := line.decode(errors="replace").strip(BLANKS):
                 yield stripped
-    if stripped := held.decode(errors="replace").strip():
+    if stripped := held.decode(errors="replace").strip(BLANKS):
         yield stripped
 
 

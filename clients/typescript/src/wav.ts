@@ -3,6 +3,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 const RATES_HERTZ = [8000, 16000, 24000, 48000];
+/** WAVE_FORMAT_EXTENSIBLE: the format stands in the first two bytes of its SubFormat, behind 24 others. */
+const EXTENSIBLE = 0xfffe;
 
 /** The file cannot be sent; the message says why and what mends it. */
 export class WavError extends Error {}
@@ -34,12 +36,12 @@ export function readWav(path: string): Wav {
   }
   if (!form || !samples) throw new WavError(`${path}: a WAV file without ${form ? "data" : "fmt"}`);
   const [encoding, channels, rate, bits] = [
-    form.readUInt16LE(0),
+    form.readUInt16LE(form.readUInt16LE(0) === EXTENSIBLE && form.length >= 26 ? 24 : 0),
     form.readUInt16LE(2),
     form.readUInt32LE(4),
     form.readUInt16LE(14),
   ];
-  if (![1, 0xfffe].includes(encoding) || channels !== 1 || bits !== 16 || !RATES_HERTZ.includes(rate)) {
+  if (encoding !== 1 || channels !== 1 || bits !== 16 || !RATES_HERTZ.includes(rate)) {
     const found = `format ${encoding}, ${channels} channel(s), ${bits} bits, ${rate} Hz`;
     const wanted = "PCM (format 1), 1 channel, 16 bits, 8000, 16000, 24000 or 48000 Hz";
     throw new WavError(

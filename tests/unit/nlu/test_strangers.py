@@ -134,6 +134,18 @@ async def test_breakfasts_that_are_counted_are_not_multiplied(said: str, code: s
     assert (total in reply) if total else ("Together" not in reply)
 
 
+async def test_the_length_of_several_is_not_that_of_one() -> None:
+    reply = await talk_of("clinic", duration=0.9, free=0.1).say("How long do three fillings take?")
+    assert "don't know exactly" in reply
+
+
+def test_a_tooth_is_no_implant_though_it_sounds_alike() -> None:
+    finder = SlotFinder(AGENTS["clinic"].facts, "vi")
+    assert finder.find("nhổ một cái răng mất bao nhiêu tiền", NOW).services == ()
+    assert [one.id for one in finder.find("trồng răng hết bao nhiêu", NOW).services] == ["implant"]
+    assert [one.id for one in finder.find("tẩy chắng răng bao nhiêu", NOW).services] == ["whitening"]
+
+
 async def test_how_many_people_a_thing_takes_is_not_asked_of_the_staff() -> None:
     talk = talk_of("hotel", "zh", who=0.9, free=0.1)
     assert "阿花" not in await talk.say("家庭房能住几个人？")

@@ -111,7 +111,7 @@ func callOften(ctx context.Context, connection *tongdai.Connection, given *given
 	if err != nil {
 		return 2, err
 	}
-	fmt.Println(string(line))
+	tell("%s\n", line)
 	if first != nil {
 		out := tongdai.Wav{SampleRateHertz: wav.SampleRateHertz, Samples: first.heard}
 		if err := tongdai.WriteWav(given.operands[1], out); err != nil {
@@ -135,12 +135,12 @@ func converse(
 		return nil, err
 	}
 	began := time.Now()
-	tell := func(line string) {
+	note := func(line string) {
 		if isPrinted {
-			fmt.Printf("%8.3f %s\n", time.Since(began).Seconds(), line)
+			tell("%8.3f %s\n", time.Since(began).Seconds(), line)
 		}
 	}
-	tell(fmt.Sprintf("answered agent=%s language=%s rate=%d",
+	note(fmt.Sprintf("answered agent=%s language=%s rate=%d",
 		up.Info.GetAgentId(), up.Info.GetLanguageCode(), rate))
 	greeted := make(chan struct{})
 	var greet sync.Once
@@ -179,11 +179,11 @@ func converse(
 				done.latency = math.Round(float64(turn.GetLatencyUs())/100) / 10
 			}
 			if line := lineOf(kind.Event); line != "" {
-				tell(line)
+				note(line)
 			}
 		case *callv1.ConnectCallResponse_End:
 			done.cause = strings.TrimPrefix(kind.End.GetCause().String(), "CAUSE_")
-			tell(fmt.Sprintf("ended %s turns=%d", done.cause, kind.End.GetTurnCount()))
+			note(fmt.Sprintf("ended %s turns=%d", done.cause, kind.End.GetTurnCount()))
 		}
 	}
 }
@@ -306,8 +306,8 @@ func printTurn(event *callv1.CallEvent) error {
 	}); err != nil {
 		return err
 	}
-	_, err := separators.WriteString(os.Stdout, line.String())
-	return err
+	tell("%s", separators.Replace(line.String()))
+	return nil
 }
 
 // separators writes line and paragraph separators as they are, as JSON has them

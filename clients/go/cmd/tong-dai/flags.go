@@ -45,6 +45,7 @@ const (
 var (
 	number  = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,9})?$`)
 	whole   = regexp.MustCompile(`^[0-9]{1,9}$`)
+	rates   = regexp.MustCompile(`^(8000|16000|24000|48000)$`)
 	targets = regexp.MustCompile("^" + address + "(," + address + ")*$")
 	token   = regexp.MustCompile(`^[!-~]+$`)
 )
@@ -100,8 +101,10 @@ func parse(name string, chosen program, arguments []string) (*given, error) {
 			value = arguments[at]
 		}
 		switch {
-		case slices.Contains([]string{"N", "HZ"}, kind) && !whole.MatchString(value):
+		case kind == "N" && !whole.MatchString(value):
 			return nil, fmt.Errorf("--%s wants a whole number: %s", flag, value)
+		case kind == "HZ" && !rates.MatchString(value):
+			return nil, fmt.Errorf("--%s wants 8000, 16000, 24000 or 48000: %s", flag, value)
 		case slices.Contains([]string{"R", "S"}, kind) && !isNumber(value):
 			return nil, fmt.Errorf("--%s wants a number: %s", flag, value)
 		case flag == "target" && !targets.MatchString(value):

@@ -59,7 +59,7 @@ func start(arguments []string) int {
 		flags = arguments[:at] // what follows are operands
 	}
 	if slices.Contains(flags, "--help") {
-		fmt.Print(help(name, chosen))
+		tell("%s", help(name, chosen))
 		return 0
 	}
 	code, err := run(name, chosen, arguments[1:])
@@ -95,6 +95,14 @@ func (g *given) source(path string) (sound io.Reader, rate int, err error) {
 	}
 	wav, err := tongdai.ReadWav(path)
 	return bytes.NewReader(wav.Samples), wav.SampleRateHertz, err
+}
+
+// tell prints on stdout; the program ends where that cannot be written, as where
+// the disk is full.
+func tell(format string, values ...any) {
+	if _, err := fmt.Printf(format, values...); err != nil {
+		os.Exit(141)
+	}
 }
 
 // explain prints an error, its first line the same in every language.

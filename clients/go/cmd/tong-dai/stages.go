@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -25,7 +24,7 @@ func say(ctx context.Context, connection *tongdai.Connection, given *given) (int
 	if err != nil {
 		return 1, err
 	}
-	fmt.Printf("engine %s %s\n", speech.Engine.GetName(), speech.Engine.GetModel())
+	tell("engine %s %s\n", speech.Engine.GetName(), speech.Engine.GetModel())
 	wav := tongdai.Wav{SampleRateHertz: given.whole("sample-rate")}
 	for response, err := range speech.Say(strings.ToValidUTF8(given.operands[0], "\uFFFD")) {
 		if err != nil {
@@ -39,7 +38,7 @@ func say(ctx context.Context, connection *tongdai.Connection, given *given) (int
 	if err := tongdai.WriteWav(given.operands[1], wav); err != nil {
 		return 2, err
 	}
-	fmt.Printf("spoken %d samples at %d Hz\n", len(wav.Samples)/2, given.whole("sample-rate"))
+	tell("spoken %d samples at %d Hz\n", len(wav.Samples)/2, given.whole("sample-rate"))
 	return 0, nil
 }
 
@@ -55,7 +54,7 @@ func hear(ctx context.Context, connection *tongdai.Connection, given *given) (in
 		return 1, err
 	}
 	defer recognition.Cancel()
-	fmt.Printf("engine %s %s\n", recognition.Engine.GetName(), recognition.Engine.GetModel())
+	tell("engine %s %s\n", recognition.Engine.GetName(), recognition.Engine.GetModel())
 	go func() {
 		_ = recognition.Hear(ctx, sound, !given.is("fast")) // where stdin cannot be read any more, that is its end
 		recognition.HalfClose()
@@ -74,11 +73,11 @@ func hear(ctx context.Context, connection *tongdai.Connection, given *given) (in
 		switch kind := response.GetResponse().(type) {
 		case *sttv1.StreamingRecognizeResponse_SpeechActivity:
 			edge := strings.TrimPrefix(kind.SpeechActivity.GetKind().String(), "KIND_")
-			fmt.Printf("%8.3f speech %s\n", at(kind.SpeechActivity.GetSample()), strings.ToLower(edge))
+			tell("%8.3f speech %s\n", at(kind.SpeechActivity.GetSample()), strings.ToLower(edge))
 		case *sttv1.StreamingRecognizeResponse_Transcript:
 			text := kind.Transcript
 			stage := strings.ToLower(strings.TrimPrefix(text.GetStage().String(), "STAGE_"))
-			fmt.Printf("%8.3f %s: %s\n", at(text.GetEndSample()), stage, text.GetText())
+			tell("%8.3f %s: %s\n", at(text.GetEndSample()), stage, text.GetText())
 		case *sttv1.StreamingRecognizeResponse_UtteranceSettled:
 			settled := kind.UtteranceSettled
 			if settled.GetOutcome() == sttv1.UtteranceSettled_OUTCOME_FAILED {
@@ -97,7 +96,7 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *given) (in
 	if err != nil {
 		return 1, err
 	}
-	fmt.Printf("engine %s %s agent=%s\n", talk.Engine.GetName(), talk.Engine.GetModel(), talk.Agent.GetAgentId())
+	tell("engine %s %s agent=%s\n", talk.Engine.GetName(), talk.Engine.GetModel(), talk.Agent.GetAgentId())
 	input := bufio.NewReader(os.Stdin)
 	reply := talk.Greet()
 	for {
@@ -107,9 +106,9 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *given) (in
 			var failed *tongdai.Error
 			if errors.As(err, &failed) && failed.Code == "FAILED" {
 				if hasBegun {
-					fmt.Println()
+					tell("\n")
 				}
-				fmt.Println("failed: " + failed.Reason)
+				tell("failed: %s\n", failed.Reason)
 				hasBegun = false
 				break
 			}
@@ -119,20 +118,20 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *given) (in
 			switch kind := response.GetResponse().(type) {
 			case *nluv1.StreamingConverseResponse_ReplyText:
 				if !hasBegun {
-					fmt.Print("agent: ")
+					tell("agent: ")
 				}
 				hasBegun = true
-				fmt.Print(kind.ReplyText.GetText())
+				tell("%s", kind.ReplyText.GetText())
 			case *nluv1.StreamingConverseResponse_CallAction:
 				acts = append(acts, actOf(kind.CallAction))
 			}
 		}
 		if hasBegun {
-			fmt.Println()
+			tell("\n")
 		}
 		isOver := false
 		for _, act := range acts {
-			fmt.Println("action: " + act)
+			tell("action: %s\n", act)
 			isOver = isOver || act == "hang_up"
 		}
 		if isOver {
@@ -147,11 +146,14 @@ func chat(ctx context.Context, connection *tongdai.Connection, given *given) (in
 	return 0, talk.Close()
 }
 
+// blanks are those of ASCII alone: languages disagree about what else is one.
+const blanks = " \t\r\n\v\f"
+
 // nextLine is the next line that is not empty; empty at the end.
 func nextLine(input *bufio.Reader) string {
 	for {
 		read, err := input.ReadString('\n')
-		if line := strings.TrimSpace(strings.ToValidUTF8(read, "\uFFFD")); line != "" || err != nil {
+		if line := strings.Trim(strings.ToValidUTF8(read, "\uFFFD"), blanks); line != "" || err != nil {
 			return line
 		}
 	}

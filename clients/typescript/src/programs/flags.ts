@@ -29,6 +29,7 @@ voice|NAME|say|a voice of the engine`;
 
 const NUMBER = /^[0-9]{1,9}(\.[0-9]{1,9})?$/;
 const WHOLE = /^[0-9]{1,9}$/;
+const RATES = /^(8000|16000|24000|48000)$/;
 const PORT = "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
 const ADDRESS = `([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):${PORT}`;
 const TARGETS = new RegExp(`^${ADDRESS}(,${ADDRESS})*$`, "u");
@@ -71,8 +72,9 @@ export class Given {
     if (kind === "" && equals >= 0) throw new UsageError(`--${flag} takes no value`);
     const value = kind === "" ? "yes" : equals < 0 ? left.shift() : argument.slice(equals + 1);
     if (value === undefined) throw new UsageError(`--${flag} needs a value`);
-    if (["N", "HZ"].includes(kind) && !WHOLE.test(value))
-      throw new UsageError(`--${flag} wants a whole number: ${value}`);
+    if (kind === "N" && !WHOLE.test(value)) throw new UsageError(`--${flag} wants a whole number: ${value}`);
+    if (kind === "HZ" && !RATES.test(value))
+      throw new UsageError(`--${flag} wants 8000, 16000, 24000 or 48000: ${value}`);
     if (["R", "S"].includes(kind) && !(NUMBER.test(value) && Number(value) > 0))
       throw new UsageError(`--${flag} wants a number: ${value}`);
     if (flag === "target" && !TARGETS.test(value)) throw new UsageError(`--target wants HOST:PORT,...: ${value}`);

@@ -54,7 +54,7 @@ function explain(name: string, error: unknown): number {
 }
 
 process.on("SIGINT", () => process.exit(130));
-process.stdout.on("error", () => process.exit(141)); // the reader of stdout is gone
+process.stdout.on("error", () => process.exit(141)); // its reader is gone, or the disk is full
 const code = await main(process.argv.slice(2));
 // Connections are kept open for the next stream: leave once what was printed is out.
-process.stdout.write("", () => process.exit(code));
+process.stdout.write("", (error) => process.exit(error ? 141 : code));

@@ -1,4 +1,4 @@
-/** Where a program's sound comes from: a WAV, or stdin as it comes. */
+/** Where a program's sound and lines come from: a WAV, or stdin as it comes. */
 
 import { readWav, type Sound } from "../index.js";
 import { named, UsageError, type Given } from "./flags.js";
@@ -17,6 +17,21 @@ export async function source(given: Given, path: string): Promise<{ sound: Sound
     first = Buffer.concat([first, value]);
   }
   return { sound: whole(first, pieces), rate: given.number("sample-rate") };
+}
+
+/** Blanks of ASCII at both ends: languages disagree about what else is a blank. */
+const BLANKS = /^[ \t\r\v\f]+|[ \t\r\v\f]+$/g;
+
+/** Each line of stdin that is not empty, without the blanks around it. Where stdin cannot be read, that is its end. */
+export async function* lines(): AsyncGenerator<string> {
+  const pieces = process.stdin.setEncoding("utf8")[Symbol.asyncIterator]() as AsyncIterator<string>;
+  for (let held = ""; ;) {
+    const { done, value } = await pieces.next().catch(() => ({ done: true as const, value: undefined }));
+    const whole = (done ? `${held}\n` : held + value).split("\n"); // readline ends lines at other characters, too
+    held = whole.pop() ?? "";
+    for (const line of whole.map((one) => one.replace(BLANKS, ""))) if (line) yield line;
+    if (done) return;
+  }
 }
 
 async function* whole(first: Uint8Array, pieces: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

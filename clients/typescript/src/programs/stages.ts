@@ -1,12 +1,10 @@
 /** `say`, `hear` and `chat`: one stage each, without the gateway. */
 
-import { createInterface } from "node:readline";
-
 import type { CallAction } from "../gen/voice/nlu/v1/nlu_pb.js";
 import { SpeechActivity_Kind, Transcript_Stage, UtteranceSettled_Outcome } from "../gen/voice/stt/v1/stt_pb.js";
 import { Conversation, Recognition, ServerError, Speech, writeWav, type Connection } from "../index.js";
 import { named, type Given } from "./flags.js";
-import { source } from "./source.js";
+import { lines, source } from "./source.js";
 
 export async function say(connection: Connection, given: Given): Promise<number> {
   const [text = "", output = ""] = given.operands;
@@ -50,7 +48,7 @@ export async function chat(connection: Connection, given: Given): Promise<number
   const talk = await Conversation.open(connection, given.whose);
   const { engine, agent } = talk.who;
   console.log(`engine ${engine?.name ?? ""} ${engine?.model ?? ""} agent=${agent?.agentId ?? ""}`);
-  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  const said = lines();
   for (let reply = talk.greet(); ;) {
     const acts: string[] = [];
     let hasBegun = false;
@@ -70,18 +68,12 @@ export async function chat(connection: Connection, given: Given): Promise<number
     if (hasBegun) console.log();
     for (const act of acts) console.log(`action: ${act}`);
     if (acts.includes("hang_up")) break;
-    const line = await nextLine(lines);
-    if (line === "") break;
-    reply = talk.say(line);
+    const line = await said.next();
+    if (line.done) break;
+    reply = talk.say(line.value);
   }
   await talk.close();
   return 0;
-}
-
-/** The next line that is not empty; empty at the end. */
-async function nextLine(lines: AsyncIterator<string>): Promise<string> {
-  for (let read; !(read = await lines.next()).done;) if (read.value.trim()) return read.value.trim();
-  return "";
 }
 
 function actOf(action: CallAction["action"]): string {

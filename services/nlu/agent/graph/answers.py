@@ -134,6 +134,7 @@ class Answers:
         """The words that the questions of each kind have."""
         lists = self._finder.words
         shared = lists.common.union(
+            lists.verbs,
             (
                 word
                 for phrases in (lists.sums, lists.left_out, lists.left_out_behind, lists.places)

@@ -108,6 +108,8 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return kind  # a text for an emergency, or the staff: either is better than to ask again
     if kind == "advice" and has_any(slots.words, finder.words.price_words):
         return "price"
+    if kind == "address" and "callback" in doubts[:2]:
+        return kind  # "text me your address" is told, whatever may be sent
     if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
     return "free" if _asks_whether_left(kind, guesses, slots, finder) else ""
@@ -122,8 +124,8 @@ def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: S
         return decided
     if has_any(slots.words, finder.words.evidence[SAID_BY[kind]]):
         return decided
-    other = next(one for one in guesses if one.kind not in SAID_BY)
-    return (other.kind if other.score >= _WEAK_SCORE else UNKNOWN), ()
+    other = next((one for one in guesses if one.kind not in SAID_BY), None)
+    return (other.kind if other and other.score >= _WEAK_SCORE else UNKNOWN), ()
 
 
 def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:

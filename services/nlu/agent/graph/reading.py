@@ -250,7 +250,7 @@ class Reader:
         if kind == UNKNOWN and slots.services and slots.amount:
             kind = "price"  # "your website says a cleaning is 25"
         if kind in _GIVEN and (slots.when.has_day or slots.services) and not (dialogue.asked or dialogue.wish.kind):
-            deed = next(one.kind for one in guesses if one.kind in _DEEDS)  # "I'm Tom, I'd like to book a filling"
+            deed = next((one.kind for one in guesses if one.kind in _DEEDS), "book")  # "I'm Tom, I need a filling"
             said_by = finder.words.evidence.get(SAID_BY.get(deed, ""), ())
             kind = deed if has_any(slots.words, said_by) else "book"  # "put me down for Tuesday"
         if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
@@ -260,7 +260,7 @@ class Reader:
         return Part(text, kind, slots, guesses[0].score, doubts)
 
     async def _understood(self, text: str, language_code: str) -> tuple[Guess, ...]:
-        """The kinds of a sentence; in words of another of the agent's languages too, by the better."""
+        """The kinds of a sentence; in words of another of the agent's languages too, where that is clearly better."""
         guesses = await self._understanding.understand(text, language_code)
         own = self._finders[language_code].words.common
         for other, finder in self._finders.items():
@@ -270,7 +270,8 @@ class Reader:
             known = finder.words.common | {word for phrase in finder.words.cues for word in phrase}
             strange = [word for word in normalise(restored) if word in known and word not in own]
             if len(strange) >= _LEAST_FOREIGN:
-                guesses = max(guesses, await self._understanding.understand(restored, other), key=lambda g: g[0].score)
+                foreign = await self._understanding.understand(restored, other)
+                guesses = foreign if foreign[0].score >= guesses[0].score + SURE_MARGIN else guesses
         return guesses
 
     def _corrected(self, sentence: str, language_code: str, now: datetime) -> tuple[str, str] | None:

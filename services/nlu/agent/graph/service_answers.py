@@ -119,6 +119,7 @@ class ServiceAnswers:
         if is_foreign or not services:
             return self._findings.not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
+        is_exact = is_exact and all(one.count == 1 for one in part.slots.services)  # "three fillings, how long is that"
         is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 

@@ -137,7 +137,11 @@ class SlotFinder:
         services = tuple(one for one in named if one.start not in taken)
         if not services and self._heard:
             heard = self._named(as_heard(words), self._heard, common=frozenset())
-            services = tuple(one for one in heard if one.start not in taken)
+            services = tuple(
+                one
+                for one in heard
+                if one.start not in taken and not self.words.common.issuperset(words[one.start : one.end])
+            )  # "một cái răng", any tooth, is not "cấy răng"
         taken |= {place for found in services for place in range(found.start, found.end)}
         kept = without_left_out(services, text, words, self.words)
         left_out = {place for one in services if one not in kept for place in range(one.start, one.end)}

@@ -18,6 +18,9 @@ import java.util.Set;
 public record Wav(int sampleRateHertz, byte[] samples) {
   private static final Set<Integer> RATES_HERTZ = Set.of(8000, 16000, 24000, 48000);
 
+  /** WAVE_FORMAT_EXTENSIBLE: the format stands in the first two bytes of its SubFormat, behind 24 others. */
+  private static final int EXTENSIBLE = 0xFFFE;
+
   /** The file cannot be sent; the message says why and what mends it. */
   public static final class WavException extends IllegalArgumentException {
     private static final long serialVersionUID = 1L;
@@ -52,10 +55,13 @@ public record Wav(int sampleRateHertz, byte[] samples) {
       throw new WavException(path + ": a WAV file without " + (form < 0 ? "fmt" : "data"));
     }
     int encoding = Short.toUnsignedInt(bytes.getShort(form));
+    if (encoding == EXTENSIBLE && bytes.getInt(form - 4) >= 26 && form + 26 <= content.length) {
+      encoding = Short.toUnsignedInt(bytes.getShort(form + 24));
+    }
     int channels = Short.toUnsignedInt(bytes.getShort(form + 2));
     int rate = bytes.getInt(form + 4);
     int bits = Short.toUnsignedInt(bytes.getShort(form + 14));
-    if ((encoding != 1 && encoding != 0xFFFE) || channels != 1 || bits != 16 || !RATES_HERTZ.contains(rate)) {
+    if (encoding != 1 || channels != 1 || bits != 16 || !RATES_HERTZ.contains(rate)) {
       throw new WavException(String.format(
               "%s: format %d, %d channel(s), %d bits, %s Hz; needed: PCM (format 1), 1 channel, 16 bits, 8000, 16000, "
                   + "24000 or 48000 Hz. Try: ffmpeg -i IN -ac 1 -ar 16000 -c:a pcm_s16le OUT.wav",

@@ -57,6 +57,7 @@ final class Given {
 
   private static final Pattern NUMBER = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
   private static final Pattern WHOLE = Pattern.compile("[0-9]{1,9}");
+  private static final Pattern RATES = Pattern.compile("8000|16000|24000|48000");
   private static final String PORT =
       "([0-9]{1,4}|[0-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
   private static final String ADDRESS = "([^\\s:/,\\[\\]]+|\\[[0-9A-Fa-f:.]+\\]):" + PORT;
@@ -111,8 +112,11 @@ final class Given {
     if (value == null) {
       throw new UsageException("--" + flag + " needs a value");
     }
-    if (List.of("N", "HZ").contains(kind) && !WHOLE.matcher(value).matches()) {
+    if (kind.equals("N") && !WHOLE.matcher(value).matches()) {
       throw new UsageException("--" + flag + " wants a whole number: " + value);
+    }
+    if (kind.equals("HZ") && !RATES.matcher(value).matches()) {
+      throw new UsageException("--" + flag + " wants 8000, 16000, 24000 or 48000: " + value);
     }
     boolean isNumber = NUMBER.matcher(value).matches() && Double.parseDouble(value) > 0;
     if (List.of("R", "S").contains(kind) && !isNumber) {

@@ -18,19 +18,22 @@ import dev.tongdai.voice.stt.v1.Transcript;
 import dev.tongdai.voice.stt.v1.UtteranceSettled;
 import dev.tongdai.voice.tts.v1.SynthesisConfig;
 import dev.tongdai.voice.type.v1.EngineInfo;
-import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Scanner;
+import java.util.regex.Pattern;
 
 /** {@code say}, {@code hear} and {@code chat}: one stage each, without the gateway. */
 final class StagePrograms {
+  /** Blanks of ASCII at both ends: languages disagree about what else is a blank. */
+  private static final Pattern BLANKS = Pattern.compile("^[ \\t\\r\\x0B\\f]+|[ \\t\\r\\x0B\\f]+\\z");
+
   private StagePrograms() {}
 
   static int say(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
@@ -115,14 +118,14 @@ final class StagePrograms {
     print(String.format(Locale.ROOT, "%8.3f %s\n", seconds, line));
   }
 
-  static int chat(Connection connection, Given given) throws TongDaiException, InterruptedException, IOException {
+  static int chat(Connection connection, Given given) throws TongDaiException, InterruptedException {
     ConversationConfig config =
         ConversationConfig.newBuilder()
             .setTenantId(given.text("tenant"))
             .setAgentId(given.text("agent"))
             .addAllLanguageCodes(given.languages())
             .build();
-    BufferedReader input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    Scanner input = new Scanner(System.in, StandardCharsets.UTF_8).useDelimiter("\n");
     try (Conversation talk = Conversation.open(connection, config)) {
       EngineInfo engine = talk.engine();
       print("engine " + engine.getName() + " " + engine.getModel() + " agent=" + talk.agent().getAgentId() + "\n");
@@ -170,11 +173,11 @@ final class StagePrograms {
   }
 
   /** The next line that is not empty; null at the end. */
-  private static String nextLine(BufferedReader input) throws IOException {
-    String line;
-    while ((line = input.readLine()) != null) {
-      if (!line.isBlank()) {
-        return line.strip();
+  private static String nextLine(Scanner input) {
+    while (input.hasNext()) {
+      String line = BLANKS.matcher(input.next()).replaceAll("");
+      if (!line.isEmpty()) {
+        return line;
       }
     }
     return null;
