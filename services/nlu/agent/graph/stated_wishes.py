@@ -141,9 +141,11 @@ class StatedWishes(NamedWishes):
     def _ordered(self, slots: Slots) -> str:
         """The kind of deed that half a sentence orders; empty: none."""
         orders = self._finder.words.orders
-        kinds = {"cancelled": "cancel", "changed": "change", "booked": "book"}
-        found = next((kind for name, kind in kinds.items() if has_any(slots.words, orders[name])), "")
-        return found or ("book" if slots.services and slots.when else "")
+        if has_any(slots.words, orders["cancelled"]):
+            return "cancel"
+        if has_any(slots.words, orders["changed"]):
+            return "change"
+        return "book" if has_any(slots.words, orders["booked"]) or (slots.services and slots.when) else ""
 
     def _are_two(self, kinds: Sequence[str], halves: Sequence[Slots]) -> bool:
         """Return whether the halves of a sentence are of two appointments. "Cancel Tuesday and book me for Friday" is
