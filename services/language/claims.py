@@ -46,6 +46,7 @@ LISTS = (
         "denied",
         "come",
         "until",
+        "until_behind",
         "free",
         "free_word",
         "free_nouns",
@@ -73,7 +74,7 @@ LISTS = (
         "ignorance",
     ),
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
-    *("introductions", "titles", "objections", "knowing", "knowers"),
+    *("introductions", "titles", "objections", "knowing", "knowers", "soonest", "bounded", "allowing"),
 )
 SHORTEST_STEM = 3
 UNFOUNDED = (

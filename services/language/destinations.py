@@ -113,8 +113,8 @@ def _only(targets: set[str]) -> str:
 
 
 def normalised(destination: str, region: str) -> str:
-    """A number in E.164, where it is one that is possible in the region (ISO 3166, two letters; empty: unknown); an
-    extension without its notation; anything else as it is written.
+    """A number in E.164, where it is dialled in full (with + or 0) and possible, or a valid number of the region (ISO
+    3166, two letters; empty: unknown); an extension without its notation; anything else as it is written.
     """
     text = unicodedata.normalize("NFKC", destination).translate(_DASHES).strip()
     text = "".join(str(unicodedata.digit(char)) if char.isdecimal() else char for char in text)
@@ -126,7 +126,8 @@ def normalised(destination: str, region: str) -> str:
     except phonenumbers.NumberParseException:
         return digits
     is_dialled_in_full = text.startswith("+") or digits.startswith("0")
-    if is_dialled_in_full and phonenumbers.is_possible_number(number):
+    is_of_region = bool(region) and digits.isdigit() and phonenumbers.is_valid_number_for_region(number, region)
+    if is_of_region or (is_dialled_in_full and phonenumbers.is_possible_number(number)):
         return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return digits
 

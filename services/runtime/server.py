@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import platform
 import signal
 import sys
@@ -20,6 +19,7 @@ import uvloop
 
 from services.language.data import LanguageDataError
 from services.runtime.current_service import in_service
+from services.runtime.ending import end_in_call, end_now, end_over_threads
 from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
@@ -30,7 +30,7 @@ from services.runtime.metrics import StageMetrics, stage_of, watch_loop_lag
 from services.runtime.monitoring import MonitoringServer, Probes
 from services.runtime.settings import ServiceSettings
 from services.runtime.tracing import configure_tracing
-from services.runtime.watchdog import ENGINE_THREADS, LoopWatch, watch_engines
+from services.runtime.watchdog import LoopWatch, watch_engines
 
 Step = Callable[[], Awaitable[None]]
 
@@ -86,31 +86,24 @@ def run_services(*definitions: ServiceDefinition) -> None:
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=name)
     log_uncaught()
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{name}")
+    ending = end_over_threads()
     try:
-        uvloop.run(_run([_Service(each) for each in definitions]))
+        uvloop.run(_run([_Service(each) for each in definitions], ending.start))
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
         if not isinstance(cause, StartupError):
             raise
         print(cause, file=sys.stderr)
-        _end_in_call(1)
+        end_in_call(1)
         raise SystemExit(1) from None
     finally:
+        ending.cancel()
         tracing.shutdown()
-    _end_in_call(0)
+    end_in_call(0)
 
 
-def _end_in_call(status: int) -> None:
-    """End the process at once where an engine's thread is still in a call, as in loading a model. The interpreter would
-    take itself down under native code that runs on, which ends in a segmentation fault.
-    """
-    if ENGINE_THREADS.is_in_call:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-async def _run(services: Sequence["_Service"]) -> None:
+async def _run(services: Sequence["_Service"], on_stopped: Callable[[], None]) -> None:
+    """Run until all services have stopped as they were told; then call `on_stopped`."""
     signals = _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.arrive)
@@ -130,6 +123,7 @@ async def _run(services: Sequence["_Service"]) -> None:
                 await asyncio.wait(running.values())
                 for task in beside:
                     task.cancel()
+        on_stopped()
     finally:
         loop_watch.close()
 
@@ -262,9 +256,7 @@ async def _end_with_engine(services: Sequence[_Service]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(_LAST_WORDS_S):
             await asyncio.gather(*(server.stop(0) for server in servers))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_ENGINE_LOST)
+    end_now(EXIT_ENGINE_LOST)
 
 
 def _end_with_loop(stalled_s: float) -> None:
@@ -272,9 +264,7 @@ def _end_with_loop(stalled_s: float) -> None:
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
     log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(EXIT_ENGINE_LOST)
+    end_now(EXIT_ENGINE_LOST)
 
 
 async def _drain(server: ServiceServer, drain_s: float, drain: Step) -> None:

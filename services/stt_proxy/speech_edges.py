@@ -57,7 +57,7 @@ class SpeechEdges:
     def on_break(self, *, trigger_ns: int) -> None:
         """The clock jumped: speech stopped before."""
         self._release(trigger_ns)
-        self._turn(self._gate.shut(), trigger_ns)
+        self._tell(self._gate.shut(), trigger_ns)
         self._utterances.skip()
 
     def discard(self, from_sample: int, to_sample: int, *, trigger_ns: int) -> bool:
@@ -94,13 +94,13 @@ class SpeechEdges:
 
     def _pass_on(self, edge: Edge | None, sample: int, trigger_ns: int, score: float) -> None:
         for one in self._longest.pass_on(edge, sample, score, first_sample=self._utterances.first_sample):
-            self._turn(one, trigger_ns)
+            self._tell(one, trigger_ns)
 
     def _release(self, trigger_ns: int) -> None:
         for edge in self._longest.release():
-            self._turn(edge, trigger_ns)
+            self._tell(edge, trigger_ns)
 
-    def _turn(self, edge: Edge | None, trigger_ns: int) -> None:
+    def _tell(self, edge: Edge | None, trigger_ns: int) -> None:
         if edge is None:
             return
         self._engine_call.speech(self._utterances.utterance_id, edge.sample, is_begin=isinstance(edge, SpeechBegan))

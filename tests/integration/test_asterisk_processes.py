@@ -3,6 +3,7 @@
 import signal
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from tests.integration.asterisk import ask, number, running_edge, running_pbx, wait_empty
@@ -106,6 +107,25 @@ async def test_the_name_is_taken_back_when_the_process_that_took_it_is_gone(tmp_
         call = staying if dies_with_a_call else await phones.call(number(pbx))
         assert (await first.wait_for("call"))["is_recovered"] is dies_with_a_call
         await hear_tone(call, RECOVERED_HERTZ if dies_with_a_call else GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+
+
+async def test_the_name_is_taken_back_from_a_stranger_that_is_gone_and_the_caller_goes_on(tmp_path: Path):
+    """It wrote no heartbeat, and what the first process left would keep the application listed for ever."""
+    async with running_pbx(tmp_path) as pbx, running_edge(pbx) as first, running_phones() as phones:
+        staying = await phones.call(number(pbx))
+        await hear_tone(staying, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
+        before_s = staying.heard.length_s
+        who = {"app": "tong-dai", "api_key": f"{pbx.account.user}:{pbx.account.password}"}
+        async with aiohttp.ClientSession() as http, http.ws_connect(f"{pbx.ari_url}/ari/events", params=who):
+            await first.wait_for("app_replaced")
+        first.events[:] = [told for told in first.events if told["event"] != "connected"]
+        await first.wait_for("app_taken_back", limit_s=30)
+        await first.wait_for("connected")
+        assert await staying.wait_over(20)
+        assert staying.heard.last_sound_s(from_s=before_s + 0.2) is not None, "an apology is heard"
+        await wait_empty(pbx)
+        call = await phones.call(number(pbx))
+        await hear_tone(call, GREETING_HERTZ, seconds=MOST_OF_A_BEEP_S)
 
 
 async def test_a_process_that_stops_in_good_order_sends_its_callers_on(tmp_path: Path):

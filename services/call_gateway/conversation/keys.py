@@ -86,7 +86,8 @@ class Keypad:
     def _take_turn(self) -> Iterator[Decision]:
         """Make the keys a turn."""
         digits, self._digits, self._whole_at = self._digits, "", None
-        if self._call.resting_floor is not Floor.LISTENING:
+        # A pause is over too, also one from which the reply has been lost: its sound is not judged any more.
+        if self._call.resting_floor is not Floor.LISTENING or self._call.floor is Floor.PAUSED:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.KEY, is_by_keys=True))
         yield Decision(
             Move.REPLY_DUE, NextTurn(CallerKeyed(digits), TurnNotes(user_text=digits, end_reason=EndReason.KEYS))

@@ -88,13 +88,18 @@ def _run(tokens: tuple[Token, ...], start: int, *, is_plain: bool) -> int:
 
 
 def _standing_alone(reading: Reading, inside: frozenset[int], words: ClaimWords) -> Iterator[Name]:
-    """Pieces between stops that are two to four words in capitals, none a small word and one of them no value."""
+    """Pieces between stops that are two to four words in capitals, none a small word and one of them no value; a turn
+    without any capitals may be one as a whole.
+    """
     start, texts = 0, reading.texts
+    is_plain = not any(token.is_capital or is_sign(token.text[0]) for token in reading.tokens)
+    is_whole = is_plain and all(token.kind == "word" for token in reading.tokens[:-1])
     for end in range(len(texts) + 1):
         if end < len(texts) and reading.tokens[end].kind != "stop":
             continue
         piece = range(start, end)
-        is_capital = 1 < len(piece) <= _LONGEST_NAME and all(reading.tokens[at].is_capital for at in piece)
+        is_capital = is_whole or all(reading.tokens[at].is_capital for at in piece)
+        is_capital = is_capital and 1 < len(piece) <= _LONGEST_NAME
         others = [texts[at] for at in piece if at not in inside]
         if is_capital and others and not any(text in words.common or text in words.listed for text in others):
             yield texts[start:end]

@@ -75,7 +75,7 @@ class Grounds:
         )
         spoken = [text_in(each.spoken, language_code) for each in facts.addresses]
         said = [text_in(each.say, language_code) for each in facts.texts]
-        self._told_times = ToldTimes([read(text, language_code) for text in said if text], self.words)
+        self._told_times = ToldTimes([read(text, language_code) for text in said if text], self.words, language_code)
         self._texts = tuple(texts)
         self.addresses = tuple(text for text in spoken if text)
         self.authored = tuple(_authored(text) for text in (*said, *spoken, *self._texts) if text)

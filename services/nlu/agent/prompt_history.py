@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -10,8 +11,10 @@ from services.nlu.history import Entry
 
 _WHOLE_TURNS = 4  # the newest, which the next answer is about, stay as they are while there is room
 _STEPS = 8  # see `within`
-_QUESTION_MARKS = "?？"
+_QUESTION_MARKS = "?？؟"
+_PARTS = re.compile(r"(?<=[?？؟])|[.!…,;:，、；。！؛،]+(?:\s+|$)|(?<=[，；。！])")  # ends of sentences and clauses
 _LEAST_TOLD_WORDS = 4
+_LEAST_NUMBER_DIGITS = 6  # of a telephone number or a code
 _EACH_CALL_CHARS = 32  # of a tool call's name and marks
 
 
@@ -71,16 +74,24 @@ def _in_order_of_loss(entries: list[Entry]) -> Iterator[tuple[int, Callable[[Ent
 
 
 def _tells(said: str) -> bool:
-    """Return whether the caller tells something: no question, and more than a remark such as "All right, thanks"."""
-    return len(normalise(said)) >= _LEAST_TOLD_WORDS and not any(mark in said for mark in _QUESTION_MARKS)
+    """Return whether the caller tells something, alone or beside a question: more than a remark such as "All right,
+    thanks".
+    """
+    return len(normalise(_told(said))) >= _LEAST_TOLD_WORDS
 
 
 def _is_answer(entries: list[Entry], i: int) -> bool:
     """Return whether the caller here answers a question of the agent's, or gives figures: names, numbers and days are
-    said so, in every language.
+    said so, in every language. A question may stand beside it, and a telephone number inside of one.
     """
     said = entries[i].user_text
-    if any(mark in said for mark in _QUESTION_MARKS):
-        return False
+    told = _told(said)
+    if any(c.isdigit() for c in told) or sum(c.isdigit() for c in said) >= _LEAST_NUMBER_DIGITS:
+        return True
     asked = entries[i - 1].heard_text if i else ""
-    return any(mark in asked for mark in _QUESTION_MARKS) or any(c.isdigit() for c in said)
+    return bool(normalise(told)) and any(mark in asked for mark in _QUESTION_MARKS)
+
+
+def _told(said: str) -> str:
+    """Return what the caller says outside of questions."""
+    return " ".join(part for part in _PARTS.split(said) if not any(mark in part for mark in _QUESTION_MARKS))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from services.language.calendar_words import PARTS
 from services.language.value import Value
 from services.nlu.agent.grounds import BookableTime, Grounds
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK, MINUTES_IN_DAY, Interval
 
+_SEARCHED_DAYS = 15
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
 
 
@@ -121,6 +122,16 @@ class Schedule:
             and (time is None or slot.minute in time.minutes)
             and (time is not None or _is_in(slot.minute, day_parts))
         ]
+
+    def first_free(self, now: datetime) -> BookableTime | None:
+        """The first free time from now on, with its date; None: there is none in two weeks."""
+        for n in range(_SEARCHED_DAYS):
+            day = now.date() + timedelta(days=n)
+            minutes = sorted(slot.minute for slot in self.free(Days(dates=(day,)), None, ()))
+            begins = now.hour * 60 + now.minute if not n else -1
+            if (minute := next((one for one in minutes if one > begins), None)) is not None:
+                return BookableTime(day.weekday(), minute, day)
+        return None
 
     def _is_closed_on(self, days: Days, slot: BookableTime) -> bool:
         """Return whether the free time of a weekday falls, on the dates that are meant, on days that are closed."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from services.language.value import Kind, Reading, Value
+from services.nlu.agent.evidence import Verdict
 from services.nlu.agent.grounds import Grounds
 from services.nlu.agent.schedule import Days, Schedule
-from services.nlu.agent.schedule_claims import Verb, said_times
+from services.nlu.agent.schedule_claims import DayClaim, Verb, said_times
 from services.nlu.agent.value_context import bare_hours
 
 _DAY_BEGINS_MIN = 6 * 60  # an hour without its half of the day is none of the night's
@@ -20,7 +22,7 @@ class TimeVerdicts:
 
     def __init__(self, grounds: Grounds, schedule: Schedule, caller: Sequence[Reading], *, asked: Verb | None) -> None:
         """`asked`: what the caller's question says of the times."""
-        self._grounds, self._schedule, self._asked = grounds, schedule, asked
+        self._grounds, self._schedule, self._caller, self._asked = grounds, schedule, caller, asked
         last = caller[-1].values if caller else ()
         self._said = said_times(caller[-1:]) | frozenset(m for hour in bare_hours(last) for m in hour.minutes)
 
@@ -31,6 +33,25 @@ class TimeVerdicts:
         right = {value.start for value in self._hours_in(reading) if self._is_right(value, reading, days)}
         right |= {value.start for value in reading.values if value.kind is Kind.DURATION and value.number in lengths}
         return replace(reading, values=tuple(value for value in reading.values if value.start not in right))
+
+    def is_told_as_soonest(self, own: DayClaim, asked: DayClaim | None, reading: Reading) -> bool:
+        """Return whether a day is told as the first that is free of all, not behind another, or on a day that was asked
+        about.
+        """
+        lists = self._grounds.words.lists
+        is_of_hours = own.verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE)
+        is_first = own.days is not None and not (own.is_negated or is_of_hours)
+        is_first = is_first and lists["soonest"].are_in(reading.texts)
+        if not is_first or (asked is not None and asked.days is not None):
+            return False
+        return not any(lists["bounded"].are_in(each.texts) for each in (reading, *self._caller[-1:]))
+
+    def is_first_free(self, own: DayClaim, now: datetime) -> bool:
+        """Return whether no time before it is free; where none is known, nothing is held against it."""
+        first = self._schedule.first_free(now)
+        if first is None or own.days is None:
+            return True
+        return own.days.holds(first) and (not own.times or any(first.minute in time.minutes for time in own.times))
 
     def _hours_in(self, reading: Reading) -> Iterator[Value]:
         for value in reading.values:
@@ -74,3 +95,12 @@ class TimeVerdicts:
             if other.kind is Kind.TIME and other.start < value.start:
                 by_day = [minute for minute in other.minutes if minute >= _DAY_BEGINS_MIN]
                 yield max(by_day, default=max(other.minutes))
+
+
+def told_unbroken(reading: Reading, grounds: Grounds) -> Verdict | None:
+    """Hours that are said to have no break, and have one."""
+    found = grounds.words.lists["unbroken"].find(reading.texts)
+    if not found or grounds.has_unbroken_hours:
+        return None
+    start, end, _ = found[0]
+    return Verdict(False, "hours", " ".join(reading.texts[start:end]))

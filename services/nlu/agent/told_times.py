@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from services.language.calendar_words import calendar_words
 from services.language.claims import ClaimWords
 from services.language.value import Kind, Reading, Value
 
@@ -17,29 +18,45 @@ class ToldTime:
     minutes: frozenset[int]  # of the day
     pairs: frozenset[tuple[str, str]]  # of neighbouring words
     way: str = ""  # "arriving" or "leaving", where the text gives it for that
+    is_end: bool | None = None  # of a stretch: its end, or its beginning
 
 
 class ToldTimes:
     """The times of all texts in one language."""
 
-    def __init__(self, texts: Sequence[Reading], words: ClaimWords) -> None:
-        self._words = words
+    def __init__(self, texts: Sequence[Reading], words: ClaimWords, language_code: str) -> None:
+        self._words, self._calendar = words, calendar_words(language_code)
         self._texts = tuple(times for text in texts if (times := tuple(self._times_in(text))))
 
     def give(self, time: Value, reading: Reading) -> bool:
         """Return whether a text gives this time for what the clause speaks of."""
         piece = tuple(reading.texts[at] for at in _piece(time, reading))
-        nearest = (_nearest(times, piece if _is_of(times, piece) else reading.texts) for times in self._texts)
-        return any(minutes is not None and minutes & time.minutes for minutes in nearest)
+        is_end = self._is_until(time, reading) or any(self._joins(one, time, reading) for one in reading.values)
+        for times in self._texts:
+            fitting = [each for each in times if each.is_end in (None, is_end)]
+            minutes = _nearest(fitting, piece if _is_of(fitting, piece) else reading.texts)
+            if minutes is not None and minutes & time.minutes:
+                return True
+        return False
 
     def give_way(self, time: Value, reading: Reading) -> bool:
         """Return whether a text gives this time for arriving, or as the end of leaving, and the clause says so."""
         way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
-        until = self._words.lists["until"]
-        is_until = any(until.length(reading.texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        is_until = self._is_until(time, reading)
         if not way or (way == "leaving") is not is_until:
             return False
-        return any(each.way == way and each.minutes & time.minutes for times in self._texts for each in times)
+        told = (each for times in self._texts for each in times if each.is_end in (None, is_until))
+        return any(each.way == way and each.minutes & time.minutes for each in told)
+
+    def _is_until(self, time: Value, reading: Reading) -> bool:
+        lists, texts = self._words.lists, reading.texts
+        before = any(lists["until"].length(texts, time.start - n) == n for n in (1, 2) if time.start >= n)
+        return before or lists["until_behind"].length(texts, time.end) > 0
+
+    def _joins(self, first: Value, second: Value, reading: Reading) -> bool:
+        """Return whether two times are the ends of one stretch."""
+        length = self._calendar.length("range_words", reading.texts, first.end)
+        return first.kind is Kind.TIME and length > 0 and first.end + length == second.start
 
     def _way_of(self, texts: tuple[str, ...]) -> str:
         """Return whether words are of arriving or of leaving; empty: of neither, or of both."""
@@ -56,16 +73,23 @@ class ToldTimes:
             stops = (n for n in range(at, len(reading.tokens)) if reading.tokens[n].kind == "stop")
             stop = next(stops, len(reading.tokens))
             is_end = any(value.end == at + 1 for value in times.values())
-            has_more = is_end and any(at < place < stop for place in times)
+            has_more = (
+                is_end and any(at < place < stop for place in times) and not self._begins_stretch(at, times, reading)
+            )
             if not (ends or has_more):
                 continue
             piece = range(start, at + 1)
-            minutes = next((times[place].minutes for place in piece if place in times), None)
+            inner = [times[place] for place in piece if place in times]
             words = [reading.texts[n] for n in piece if n not in inside and reading.tokens[n].kind == "word"]
-            if minutes is not None:
-                way = self._way_of(tuple(reading.texts[n] for n in piece))
-                yield ToldTime(minutes, frozenset(pairwise(words)), way)
+            way = self._way_of(tuple(reading.texts[n] for n in piece))
+            is_stretch = len(inner) > 1
+            for n, time in enumerate(inner[:2]):
+                yield ToldTime(time.minutes, frozenset(pairwise(words)), way, n > 0 if is_stretch else None)
             start = at + 1
+
+    def _begins_stretch(self, at: int, times: Mapping[int, Value], reading: Reading) -> bool:
+        ends = (value for value in times.values() if value.end == at + 1)
+        return any(self._joins(first, second, reading) for first in ends for second in times.values())
 
 
 def _nearest(times: Sequence[ToldTime], texts: tuple[str, ...]) -> frozenset[int] | None:

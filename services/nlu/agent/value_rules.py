@@ -23,7 +23,7 @@ from services.nlu.agent.schedule_claims import (
     parts_of,
     said_times,
 )
-from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts
+from services.nlu.agent.time_verdicts import VERDICTS, TimeVerdicts, told_unbroken
 from services.nlu.agent.value_context import bare_hours, filled, resolved_days, same
 
 _EVERY_DAY = Days(weekdays=frozenset(range(DAYS_IN_WEEK)))
@@ -81,32 +81,26 @@ class ValueRules:
     # Days and times
 
     def _check_days(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        if broken := self._broken_always(reading, form) or self._broken_unbroken(reading):
+        if broken := self._broken_always(reading, form) or told_unbroken(reading, self._grounds):
             return broken
         parts = parts_of(reading, self._grounds, self._evidence)
         before = self._context_part(self._evidence.reply) if self._evidence.reply else None
         asked = self._context_part(self._evidence.caller[-1]) if self._evidence.caller else None
+        is_claimed = not form.is_question and not form.is_ignorance
+        verdicts = TimeVerdicts(self._grounds, self._schedule, self._caller, asked=asked.verb if asked else None)
         for part in parts:
             whole = filled(part, before, asked)
-            if self._is_of_the_times_asked(part, reading, form):
-                rule = self._broken_then(whole)
-            else:
-                rule = self._broken_part(part, whole, reading, form)
+            is_then = self._is_of_the_times_asked(part, reading, form)
+            rule = self._broken_then(whole) if is_then else self._broken_part(part, whole, reading, form)
+            is_first = is_claimed and not rule and verdicts.is_told_as_soonest(part, asked, reading)
+            if is_first and self._evidence.now and not verdicts.is_first_free(part, self._evidence.now):
+                rule = "free_time"
             if rule:
                 offending = reading.words(part.words[0]) if part.words else " ".join(reading.texts)
                 if len(part.words) > 1:
                     offending = " ".join(reading.texts[part.words[0].start : part.words[-1].end])
                 return Verdict(False, rule, offending)
         return None
-
-    def _broken_unbroken(self, reading: Reading) -> Verdict | None:
-        """Hours that are said to have no break, and have one."""
-        unbroken = self._grounds.words.lists["unbroken"]
-        found = unbroken.find(reading.texts)
-        if not found or self._grounds.has_unbroken_hours:
-            return None
-        start, end, _ = found[0]
-        return Verdict(False, "hours", " ".join(reading.texts[start:end]))
 
     def _broken_always(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """Of every hour or of every day: "come at any time", "open every morning"."""
@@ -154,7 +148,8 @@ class ValueRules:
         self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm
     ) -> str:
         """The rule that a part breaks; empty: none. `part` is `own` with what the words before it fill in."""
-        if own.days is None and not own.times and not (own.has_own_verb and form.ends_sentence):
+        is_whole = own.has_own_verb and (form.ends_sentence or form.is_claim_of_caller)
+        if own.days is None and not own.times and not is_whole:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
@@ -249,8 +244,8 @@ class ValueRules:
     def _broken_now(self, *, is_open: bool, form: ClauseForm) -> str:
         """Of no day, as in "we are open": said of this moment, where it is a whole sentence."""
         now, hours = self._evidence.now, self._grounds.hours
-        is_whole = form.ends_sentence or form.is_claim_of_caller
-        if not is_whole or form.is_question or now is None or hours is None:
+        is_whole = (form.ends_sentence or form.is_claim_of_caller) and not form.is_question
+        if not is_whole or now is None or hours is None:
             return ""
         return "" if hours.is_open(now) is is_open else "hours"
 
@@ -287,7 +282,7 @@ class ValueRules:
                 return "hours"
         for time in alone:
             is_told = own.days is None and self._grounds.tells_time(time, reading)
-            is_clock = own.days is None and is_now(time, self._evidence)
+            is_clock = self._holds_today(own.days) and is_now(time, self._evidence)
             if is_told or is_clock or schedule.free(part.days, time, ()):
                 continue
             if part.verb in (Verb.COME, None) and part.days is not None and self._is_until(time, reading):
@@ -309,6 +304,12 @@ class ValueRules:
         if part.verb is Verb.COME or is_relative or self._is_said(own):
             return "" if schedule.is_open(own.days, own.day_parts) is True else "day"
         return "day"
+
+    def _holds_today(self, days: Days | None) -> bool:
+        now = self._evidence.now
+        return days is None or (
+            now is not None and days in (Days(dates=(now.date(),)), Days(frozenset({now.weekday()})))
+        )
 
     def _is_today(self, days: Days) -> bool:
         return self._evidence.now is not None and days.dates == (self._evidence.now.date(),)

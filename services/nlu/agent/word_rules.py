@@ -278,7 +278,9 @@ class WordRules:
         words = self._grounds.words
         if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
             return None
-        claims = words.lists["having"].are_in(reading.texts)
+        allows = words.lists["allowing"].are_in(reading.texts) and not words.lists["negations"].are_in(reading.texts)
+        allows = allows and self._evidence.is_written_by_model and not form.is_claim_of_caller
+        claims = allows or words.lists["having"].are_in(reading.texts)
         if words.is_closed_world:
             claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
         if not claims or (form.is_echo and not form.is_claim_of_caller):

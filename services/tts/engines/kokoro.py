@@ -19,9 +19,9 @@ from services.audio.pcm import Samples
 from services.audio.speech_level import SpeechLevelMeter
 from services.language.phonetics import respellings
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import NotServing
+from services.runtime.errors import NotServing, StartupError
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import EngineDescription, Line, Speech, Voice, sound_id
+from services.tts.engine import UNUSABLE_FILE, EngineDescription, Line, Speech, Voice, sound_id
 from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.phonemes import phonemes_of
@@ -103,6 +103,8 @@ class KokoroEngine:
             vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab"]
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises many kinds of errors for a broken file
+            if isinstance(error, MemoryError | OSError) and not isinstance(error, UNUSABLE_FILE):
+                raise StartupError(f"TTS_KOKORO_MODEL: {folder} cannot be loaded now: {error!r}") from error
             raise NotServing(f"TTS_KOKORO_MODEL: {folder} cannot be loaded: {error}") from error
         files = sorted((folder / "voices").glob("*.bin"))
         styles = {file.stem: _styles(file) for file in files if file.stem[:1] in LANGUAGES}

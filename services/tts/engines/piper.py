@@ -16,8 +16,8 @@ from services.language.reading.reading_words import vocabulary
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import NotServing, StartupError
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
-from services.tts.espeak.process import EspeakProcess
+from services.tts.engine import UNUSABLE_FILE, EngineDescription, Line, Speech, Voice, WordEnd, sound_id
+from services.tts.espeak.process import EspeakLost, EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, Utterance, VitsNetwork
 from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
@@ -120,8 +120,9 @@ class PiperEngine:
             raise
         except Exception as error:  # onnxruntime raises many kinds of errors for a file that is not as it must be
             why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            kind = NotServing if self._espeak.pid else StartupError  # without espeak-ng's process another start may do
-            raise kind(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
+            if isinstance(error, EspeakLost | MemoryError | OSError):  # a full disk: another start may find room
+                raise StartupError(f"{path} cannot be loaded now: {why}") from error
+            raise NotServing(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
         if self._level_dbov is None:
             raise NotServing(f"{path} makes no sound: fetch it again or name another voice")
         self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
@@ -197,7 +198,7 @@ def _read_voice(path: Path) -> _VoiceFile:
                 float(inference["noise_scale"]), float(inference["length_scale"]), float(inference["noise_w"])
             ),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (*UNUSABLE_FILE, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotServing(f"{path}.json does not describe a Piper voice: {error}") from error
 
 

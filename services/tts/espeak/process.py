@@ -43,11 +43,15 @@ class SpokenWord:
     sample: int
 
 
+class EspeakLost(EngineFailed):
+    """The process of espeak-ng has ended, or did not answer in time."""
+
+
 class EspeakProcess:
     """One espeak-ng, in a process of its own, which ends with ours.
 
     Blocking, and one request at a time: call it from a worker's thread. A process that died or does not answer in
-    `REPLY_LIMIT_S` is replaced at the next request; the request that saw the process end raises EngineFailed.
+    `REPLY_LIMIT_S` is replaced at the next request; the request that saw the process end raises EspeakLost.
     """
 
     def __init__(self, library: Path | None, data_dir: Path | None) -> None:
@@ -111,7 +115,7 @@ class EspeakProcess:
                 message, sound = _read(child.replies, time.monotonic() + REPLY_LIMIT_S)
             except (OSError, EOFError, TimeoutError) as error:
                 self._end()
-                raise EngineFailed(f"espeak-ng's process failed: {error or type(error).__name__}") from error
+                raise EspeakLost(f"espeak-ng's process failed: {error or type(error).__name__}") from error
         if "error" in message:
             raise EngineFailed(str(message["error"]))
         return message, sound

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
 from services.runtime.errors import NotServing
+from services.tts.engine import UNUSABLE_FILE
 
 INPUTS = ["input", "input_lengths", "scales"]
 ENCODER, FLOW, DECODER = "encoder.onnx", "flow.onnx", "decoder.onnx"
@@ -27,12 +28,22 @@ def cut_voice(path: Path, folder: Path) -> Seams:
     """Read a voice as Piper exports it and cut it where the flow and where the decoder begins.
 
     Writes ENCODER, FLOW and DECODER into `folder`; the three together compute what the one did. Raises NotServing for
-    a file that is no such voice.
+    a file that is no such voice; OSError.
     """
     try:
-        return _cut(onnx.load(path), folder)
-    except (OSError, ValueError, StopIteration, RuntimeError, DecodeError) as error:
-        raise NotServing(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}") from error
+        model = onnx.load(path)
+    except UNUSABLE_FILE as error:
+        raise NotServing(f"{path} cannot be read: {error}") from error
+    except (ValueError, RuntimeError, DecodeError) as error:
+        raise _not_a_voice(path, error) from error
+    try:
+        return _cut(model, folder)
+    except (ValueError, StopIteration, RuntimeError) as error:
+        raise _not_a_voice(path, error) from error
+
+
+def _not_a_voice(path: Path, error: Exception) -> NotServing:
+    return NotServing(f"{path} is not a single-speaker Piper voice: {error or type(error).__name__}")
 
 
 def _cut(model: onnx.ModelProto, folder: Path) -> Seams:

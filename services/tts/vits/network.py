@@ -34,7 +34,7 @@ class VitsNetwork:
     """The three networks of a voice, loaded. Steps of several lines may run at once, each in its own thread."""
 
     def __init__(self, path: Path, *, threads: int) -> None:
-        """`path`: a voice as Piper exports it; `threads`: inside one step. Raises NotServing."""
+        """`path`: a voice as Piper exports it; `threads`: inside one step. Raises NotServing, OSError."""
         with TemporaryDirectory(prefix="voice-") as name:  # from files: from bytes a session keeps them all its life
             folder = Path(name)
             self._seams = cut_voice(path, folder)

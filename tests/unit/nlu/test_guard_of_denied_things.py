@@ -74,3 +74,21 @@ def test_what_stands_behind_i_do_not_know_is_held_to_the_facts(clause: str, aske
 def test_i_have_no_information_about_something_is_said_in_chinese() -> None:
     assert model("抱歉，我没有关于游泳池的信息。", "有游泳池吗？", "zh", "hotel") == ""
     assert model("我们有关于游泳池的信息。", "有游泳池吗？", "zh", "hotel") == "thing"
+
+
+@pytest.mark.parametrize(
+    ("clause", "asked", "code", "broken"),
+    [
+        ("Спортзал у нас на третьем этаже.", "Есть спортзал?", "ru", "thing"),
+        ("Про спортзал я, к сожалению, не знаю.", "Есть спортзал?", "ru", ""),
+        ("Курить можно на балконе.", "Где курить?", "ru", "thing"),
+        ("Заехать можно с 14:00.", "Когда можно заехать?", "ru", ""),
+        ("餐厅就在大堂旁边。", "有餐厅吗？", "zh", "thing"),
+        ("阳台上可以抽烟。", "哪里抽烟？", "zh", "thing"),
+        ("对不起，这个我不清楚。", "有餐厅吗？", "zh", ""),
+    ],
+)
+def test_nothing_is_said_of_a_thing_that_no_fact_has_where_the_world_is_open(
+    clause: str, asked: str, code: str, broken: str
+) -> None:
+    assert model(clause, asked, code, "hotel") == broken

@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from services.nlu.agent.prompt_history import size, within
 from services.nlu.history import Entry, ToolCall
 
@@ -77,3 +79,30 @@ def test_the_beginning_stays_the_same_for_several_turns() -> None:
     beginnings = [within(conversation(n), max_chars=2000)[:4] for n in range(60, 90)]
     n_changes = sum(one != other for one, other in pairwise(beginnings))
     assert n_changes <= 30 * 50 / (2000 / 8) + 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "My name is Annabel Lee and my number is 0912 345 678, can you book me a cleaning?",
+        "My name is Annabel Lee, can you book me a cleaning?",
+        "I am allergic to penicillin. Is that a problem?",
+        "Could you ring me at 0912 345 678?",
+        "Tôi tên là Minh, số 0912 345 678, cho tôi đặt lịch được không?",
+        "我叫王小明，可以预约吗？",
+    ],
+)
+@pytest.mark.parametrize("at", [3, 5], ids=["asked for", "unasked"])
+def test_what_is_told_beside_a_question_outlives_questions(told: str, at: int) -> None:
+    entries = conversation(100)
+    entries[at] = Entry(at + 1, told, "Of course.")
+    said = [entry.user_text for entry in within(entries, max_chars=1000)]
+    assert told in said
+    assert NAME.user_text in said
+
+
+def test_a_question_that_begins_with_a_remark_goes_with_the_questions() -> None:
+    asked = "All right, thanks. And how much is that?"
+    entries = conversation(100)
+    entries[5] = Entry(6, asked, "35 dollars.")
+    assert asked not in [entry.user_text for entry in within(entries, max_chars=1000)]

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 LOADING = """
-import atexit, time
+import asyncio, atexit, time
 from voice.tts.v1 import tts_pb2
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import ServiceDefinition, run_services
@@ -25,7 +25,7 @@ def load_slowly():
     time.sleep({seconds})
 
 async def load():
-    await workers.run(load_slowly, due_s=0.0)
+    await {wait}
 
 async def close():
     workers.close(0.1)
@@ -39,10 +39,14 @@ run_services(definition)
 """
 
 
-def start(seconds: float) -> "subprocess.Popen[str]":
+IN_ENGINE = "workers.run(load_slowly, due_s=0.0)"
+BESIDE_LOOP = "asyncio.to_thread(load_slowly)"  # as the NLU stage waits for its model's thread
+
+
+def start(seconds: float, wait: str = IN_ENGINE) -> "subprocess.Popen[str]":
     """A process whose engine loads for so long; it has begun to."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos/gen'}"}
-    command = [sys.executable, "-c", LOADING.format(seconds=seconds)]
+    command = [sys.executable, "-c", LOADING.format(seconds=seconds, wait=wait)]
     process = subprocess.Popen(
         command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -53,8 +57,9 @@ def start(seconds: float) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.timeout(60)
-def test_a_process_ended_while_loading_leaves_the_interpreter_alone_under_native_code() -> None:
-    process = start(30)
+@pytest.mark.parametrize("wait", [IN_ENGINE, BESIDE_LOOP])
+def test_a_process_ended_while_loading_leaves_the_interpreter_alone_under_native_code(wait: str) -> None:
+    process = start(30, wait)
     process.send_signal(signal.SIGTERM)
     begun = time.monotonic()
     out, _ = process.communicate(timeout=20)

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from services.language.reading.spoken import Stretch
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 from services.tts.engine import Line, Speech
 from services.tts.engines.kokoro import KokoroEngine, cut
 from services.tts.settings import TtsSettings
@@ -96,6 +96,16 @@ async def test_a_broken_folder_ends_the_start_with_its_name(folder: Path, what: 
     engine = KokoroEngine(TtsSettings(kokoro_model=str(folder), _env_file=None))
     with pytest.raises(StartupError, match=str(folder)):
         await engine.load()
+    await engine.close()
+
+
+async def test_a_disk_that_fails_at_the_start_is_read_again_at_the_next(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    engine = KokoroEngine(TtsSettings(kokoro_model=str(folder), _env_file=None))
+    with pytest.raises(StartupError, match=str(folder)) as refused:
+        await engine.load()
+    assert not isinstance(refused.value, NotServing)
     await engine.close()
 
 

@@ -1,6 +1,9 @@
 """The embedded Piper voice itself."""
 
 import json
+import os
+import resource
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest_asyncio
 
 from services.audio.leveller import PAUSE_S, TARGET_DBOV, Leveller
 from services.audio.speech_level import SpeechLevelMeter
-from services.runtime.errors import EngineFailed, NotServing, StartupError
+from services.runtime.errors import NotServing, StartupError
 from services.tts.engine import Line, Speech
 from services.tts.engines.piper import CHUNK_FRAMES, PiperEngine
 from services.tts.espeak.process import EspeakProcess
@@ -123,19 +126,41 @@ async def test_a_voice_that_is_broken_is_one_clear_line_and_no_reason_to_start_a
     await engine.close()
 
 
-class EndingEspeak(EspeakProcess):
-    """Its process ends when it is first asked for phonemes."""
+class FailingEspeak(EspeakProcess):
+    """Its process gets a signal before it is first asked for phonemes, and is there again after the request."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(None, None)
+        self._number = number
 
     def phonemes(self, texts: Sequence[str], *, voice: str) -> list[str]:
-        self.close()
-        raise EngineFailed("espeak-ng's process failed")
+        assert self.pid is not None
+        os.kill(self.pid, self._number)
+        try:
+            return super().phonemes(texts, voice=voice)
+        finally:
+            self.start()
 
 
-async def test_a_start_at_which_the_process_of_espeak_ng_ends_is_tried_again() -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+async def test_a_start_at_which_the_process_of_espeak_ng_fails_is_tried_again(number: signal.Signals) -> None:
     engine = PiperEngine(TtsSettings())
-    engine._espeak = EndingEspeak(None, None)
+    engine._espeak = FailingEspeak(number)
     with pytest.raises(StartupError, match="process failed") as refused:
         await engine.load()
+    assert not isinstance(refused.value, NotServing)
+    await engine.close()
+
+
+async def test_a_start_at_which_the_disk_is_full_is_tried_again() -> None:
+    engine = PiperEngine(TtsSettings())
+    most, ceiling = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, ceiling))
+    try:
+        with pytest.raises(StartupError, match="OSError") as refused:
+            await engine.load()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, ceiling))
     assert not isinstance(refused.value, NotServing)
     await engine.close()
 

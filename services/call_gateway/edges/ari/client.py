@@ -115,12 +115,14 @@ class AriClient:
 
         await authorities.watch(renew)
 
-    async def open_events(self) -> aiohttp.ClientWebSocketResponse:
-        """The socket our application's events come by. Opening it is what subscribes; the caller closes it."""
+    async def open_events(self, app: str = "") -> aiohttp.ClientWebSocketResponse:
+        """The socket an application's events come by, ours where none is named. Opening it is what subscribes; the
+        caller closes it.
+        """
         try:
             return await self._session().ws_connect(
                 f"{self._base}/events",
-                params={"app": self._settings.app},
+                params={"app": app or self._settings.app},
                 headers=self._who(),
                 heartbeat=_HEARTBEAT_S,
                 max_msg_size=_MAX_EVENT_BYTES,

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -13,7 +14,7 @@ from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.events import EVENT_KINDS, AppReplaced, UnreadableEvent, read_channel, read_event
 from services.call_gateway.edges.ari.names import Names
 from services.call_gateway.edges.ari.ownership import Ownership
-from services.call_gateway.edges.ari.recovery import Bridge, Recovery, plan_recovery
+from services.call_gateway.edges.ari.recovery import Bridge, KnownVisit, Recovery, plan_recovery
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.edge import LegFailed, TakeCall
 from services.call_gateway.edges.pacing import Pacer
@@ -86,6 +87,7 @@ class AriEdge:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
+                await self._ownership.announce()
                 events = await self._ari.open_events()
                 try:
                     await self._filter_events()
@@ -118,7 +120,7 @@ class AriEdge:
         """Another process has our application and its calls; we have none of either until it is gone."""
         log.error("ari_app_replaced", app=self._settings.app, remedy="give each process its GATEWAY_ARI_APP")
         calls.abandon_all(f"another process took over the application {self._settings.app}")
-        await self._ownership.until_free()
+        await self._ownership.until_free(partial(self._clear_left, calls))
         if not self._is_taking:  # this process drains: its successor may have the name
             await asyncio.Event().wait()
         log.warning("ari_app_taken_back", app=self._settings.app)
@@ -149,17 +151,11 @@ class AriEdge:
         """Reconcile the visits known here with Asterisk's channels and bridges. A refusal about one channel, which may
         be gone by now, is that channel's affair. Raises LegFailed when there is no list to be had.
         """
-        known = calls.visits  # before the lists: what begins meanwhile is not missed in them
-        channels = _readable(await self._ari.get("channels"), read_channel)
-        bridges = _readable(await self._ari.get("bridges"), _read_bridge)
-        plan = plan_recovery(self._names, channels, bridges, known)
+        plan = await self._plan(calls.visits)
         self._count(plan)
         for visit, loss in plan.lost:
             calls.lose(visit, loss)
-        for channel_id in plan.orphan_channels:
-            await self._remove("channels", channel_id)
-        for bridge_id in plan.orphan_bridges:
-            await self._remove("bridges", bridge_id)
+        await self._remove_orphans(plan)
         for visit in plan.alive:
             await calls.refresh(visit)
         for visit in plan.returned:
@@ -171,6 +167,30 @@ class AriEdge:
                 calls.send_on(call.channel.channel_id, call.bridge_id)
                 continue
             calls.begin(call.channel, bridge_id=call.bridge_id, is_recovered=call.channel.is_up)
+
+    async def _clear_left(self, calls: AriCalls) -> None:
+        """Take out of the application what this process left in it and no other took up: its callers go on in the
+        dialplan. Callers in no bridge of ours may be the other process's. Raises LegFailed.
+        """
+        plan = await self._plan(())
+        await self._remove_orphans(plan)
+        for call in plan.found:
+            if call.bridge_id:
+                calls.send_on(call.channel.channel_id, call.bridge_id)
+
+    async def _plan(self, known: tuple[KnownVisit, ...]) -> Recovery:
+        """Compare `known`, as it was before Asterisk's lists are asked for, with them. What begins meanwhile is not
+        missed in them. Raises LegFailed.
+        """
+        channels = _readable(await self._ari.get("channels"), read_channel)
+        bridges = _readable(await self._ari.get("bridges"), _read_bridge)
+        return plan_recovery(self._names, channels, bridges, known)
+
+    async def _remove_orphans(self, plan: Recovery) -> None:
+        for channel_id in plan.orphan_channels:
+            await self._remove("channels", channel_id)
+        for bridge_id in plan.orphan_bridges:
+            await self._remove("bridges", bridge_id)
 
     async def _remove(self, kind: str, what: str) -> None:
         try:

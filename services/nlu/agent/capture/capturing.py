@@ -273,7 +273,11 @@ class Capture:
         said = self._piece(value) if value else ""
         text = self._words.says[f"no_{self.slot.kind}"].format(value=said) if said else ""
         after = self._failed(replace(state, value="", pending=""))
-        return replace(after, text=f"{text} {after.text}".strip(), read_back=" ".join([said, after.read_back]).strip())
+        return replace(
+            after,
+            text=f"{text} {after.text}".strip(),
+            read_back=". ".join(one for one in (said, after.read_back) if one),
+        )
 
     def _unclear(self, state: CaptureState) -> Captured:
         """Ask the question once more, then in other words: nothing of what was said belongs to the slot."""

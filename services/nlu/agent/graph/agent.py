@@ -34,6 +34,7 @@ from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import StandingBookings
 from services.nlu.agent.graph.stays import Stays
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
@@ -325,6 +326,8 @@ class GraphAgent:
             if not bookings.is_open(work.dialogue):
                 work.parts, later = bookings.in_turn(work.parts)
                 work.dialogue = replace(work.dialogue, later=later)
+            elif added := bookings.added(work.dialogue.wish):
+                work.dialogue = replace(work.dialogue, later=added[:LONGEST_SAID])
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
             heard, bookings = (

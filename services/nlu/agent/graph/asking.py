@@ -56,6 +56,7 @@ class Asking:
     people_counted: Mapping[Words, int]  # words that say by themselves how many: "вдвоём"
     letter_remarks: tuple[Words, ...]  # behind a name, before a letter of it: "with a K"
     slot_names: Mapping[str, tuple[Words, ...]]  # how callers name what was read back
+    several: Mapping[str, tuple[Words, ...]]  # words of more than one booking; see several.py
     titles: tuple[Words, ...]  # before a name, or behind it
     of_staff: tuple[Words, ...]  # titles of people who work there
     wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
@@ -74,6 +75,9 @@ class Asking:
     owners: tuple[Words, ...]  # before the name of the one whose appointment it is
     instead: tuple[Words, ...]  # a time is wanted in place of another
     every: tuple[Words, ...]  # all appointments
+    adds: tuple[Words, ...]  # one more is wanted beside what is open
+    adds_behind: tuple[Words, ...]  # the same, at the end of a clause
+    tells: tuple[Words, ...]  # tell of an appointment that stands
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
@@ -154,6 +158,7 @@ def _read(language: str) -> Asking:
         },
         letter_remarks=listed("names.letter_remarks"),
         slot_names={name: listed(f"slot_names.{name}") for name in data.table(REFERENCE, FILE, "slot_names")},
+        several={name: listed(f"several.{name}") for name in data.table(REFERENCE, FILE, "several")},
         titles=listed("names.titles"),
         of_staff=listed("names.of_staff"),
         wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
@@ -176,6 +181,9 @@ def _read(language: str) -> Asking:
         owners=listed("wishes.owners"),
         instead=listed("wishes.instead"),
         every=listed("wishes.every"),
+        adds=listed("wishes.adds"),
+        adds_behind=listed("wishes.adds_behind"),
+        tells=listed("wishes.tells"),
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         take_backs=listed("wishes.take_backs"),

@@ -274,11 +274,12 @@ class Bookings(StatedWishes):
         for at, clause in enumerate(clauses):
             slots = self._finder.find(clause, now)
             is_objection = dialogue.asked == WHAT_TO_CHANGE or has_any(slots.words, lists.objections)
-            named = [slot for slot, names in lists.slot_names.items() if has_any(slots.words, names)]
+            words = tuple(word.removesuffix("'s") for word in slots.words)  # "the name's wrong"
+            named = [slot for slot, names in lists.slot_names.items() if has_any(words, names)]
             if is_objection and len(named) == 1 and not (slots.when or slots.services or slots.digits):
-                given = (self.name_in(each, is_asked=False) for each in clauses[at + 1 :] if named[0] == "name")
-                cleared = self._cleared(wish, named[0])
-                return replace(cleared, name=next(filter(None, given), cleared.name))
+                cleared, rest = self._cleared(wish, named[0]), ", ".join(clauses[at + 1 :])
+                given = self._given.in_clause(rest, now) if rest and named[0] == "name" else ""
+                return replace(cleared, name=given or cleared.name)
         return wish
 
     def _cleared(self, wish: Wish, slot: str) -> Wish:
@@ -297,7 +298,7 @@ class Bookings(StatedWishes):
 
     def _is_undone(self, wish: Wish, now: datetime) -> bool:
         """Return whether something in the turn takes its yes back, or names another time."""
-        slots = self._finder.find(self._seen.said, now)
+        slots = self._finder.find(self._said_to(wish), now)
         is_other_time = bool(slots.when) and wish.when not in self.fitting(slots.when, now)
         is_taken_back = has_any(slots.words, self.take_backs)
         undoing = (part for part in self._seen.parts if part.kind in _UNDOING and not self._agrees(part, wish))
@@ -318,7 +319,24 @@ class Bookings(StatedWishes):
 
     def _said_to(self, wish: Wish) -> str:
         """The turn without what is no answer to the read-back of a wish."""
-        return self._seen.said
+        return self._turn.without_added(self._seen.said)[0] if self.added(wish) else self._seen.said
+
+    def names_wrong(self, dialogue: Dialogue) -> bool:
+        """Return whether a turn says just that a slot of the read-back is wrong, whatever it sounds like otherwise."""
+        wish, slots = dialogue.wish, self._finder.find(self._seen.said, self._seen.now)
+        is_read_back = wish.kind == "book" and bool(wish.at) and self.asked(dialogue) == "confirm"
+        if not is_read_back or slots.when or slots.services or slots.digits:
+            return False
+        is_corrected = bool(self._given.corrected(self._seen.said, wish.name, self._seen.now))
+        return not is_corrected and self._without_wrong(wish, dialogue) != wish
+
+    def added(self, wish: Wish) -> str:
+        """What a turn wants beside a booking that is read back: "yes, and one for my son on Friday"; empty: nothing."""
+        kept, added = self._turn.without_added(self._seen.said)
+        slots = self._finder.find(added, self._seen.now)
+        is_another = bool(slots.when.has_day or slots.when.times) and wish.kind == "book" and bool(wish.at)
+        agrees = not kept or opens_with_agreement(kept, self._finder.words)
+        return added if added and is_another and agrees and self._question(wish)[1] == "confirm" else ""
 
 
 def _without_time(part: Part) -> Part:

@@ -12,8 +12,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
+from services.nlu.agent.graph.asking import UNKNOWN, refers
 from services.nlu.agent.graph.counting import has_any
-from services.nlu.agent.graph.dialogue import Wish
+from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.when import When
@@ -98,13 +99,13 @@ class HeldBookings(MovedTimes):
         """The wish with the appointment that is meant, where that is clear."""
         when, new = self._old_and_new(wish, now)
         meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
-        if wish.is_each and not meant:
-            meant = list(mine[:1])
+        if wish.is_each:
+            meant = meant[:1] or list(mine[:1])
         if len(meant) != 1:
             return wish
         one = meant[0]
         is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
-        said = "" if is_its_own else wish.said
+        said = "" if is_its_own and not wish.is_each else wish.said  # its day limits "all"
         return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
 
     def _old_and_new(self, wish: Wish, now: datetime) -> tuple[When, When]:
@@ -126,6 +127,20 @@ class HeldBookings(MovedTimes):
         if any(is_at(one.starts, day) for one in mine):
             return ""
         return self._words.say("appointment_not_then", when=self._words.on(self._said(day, now)))
+
+    def _is_about_told(self, part: Part, dialogue: Dialogue) -> bool:
+        """Return whether a question is about the appointment that was told: "is it at three?"."""
+        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
+        is_told = bool(wish.phone) and not wish.kind and bool(self._mine(replace(wish, kind="find")))
+        asks = part.text.rstrip().endswith(("?", "？")) and refers(slots.words, lists)
+        return is_told and asks and bool(slots.when) and not slots.services and part.kind not in ("change", "cancel")
+
+    def _puts_right(self, part: Part, dialogue: Dialogue) -> bool:
+        """Return whether a sentence puts another time in place of the one just booked: "actually, make that four"."""
+        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
+        is_booked = wish.kind == "book" and wish.is_noted and bool(wish.at) and self._seen.own is not None
+        puts = has_any(slots.words, lists.evidence["changes"]) and not has_any(slots.words, lists.adds)
+        return is_booked and puts and bool(slots.when) and not slots.services and part.kind in ("book", "free", UNKNOWN)
 
     def _question_which(self, wish: Wish) -> tuple[str, str]:
         """The question which appointment is meant, or by what it is found."""

@@ -51,6 +51,8 @@ class ReplyNodes:
         work = runtime.context
         if work.finding and not work.parts:
             work.finding = self._bounded(work, work.finding)
+            if beside := self._wishes[work.language_code].beside(work.text, work.finding.dialogue, work.now):
+                work.finding = replace(work.finding, text=f"{beside} {work.finding.text}".strip())
             work.dialogue = work.finding.dialogue
         elif work.finding:
             work.has_effect = work.has_effect or _is_answer(work.finding)

@@ -177,7 +177,11 @@ class SlotFinder:
 
     def names_a_room(self, slots: Slots) -> bool:
         """Return whether a thing is named that is let by the night."""
-        return any(self._per.get(one.id) == _NIGHT for one in slots.services)
+        return any(map(self.is_by_night, slots.services))
+
+    def is_by_night(self, one: Found) -> bool:
+        """Return whether a thing is let by the night."""
+        return self._per.get(one.id) == _NIGHT
 
     @property
     def lets_rooms(self) -> bool:

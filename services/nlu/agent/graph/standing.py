@@ -53,6 +53,10 @@ class StandingBookings(HeldBookings):
         may_check = is_open and self._seen.own is not None and part.kind == "check"
         if self._seen.own is not None:
             part = self._surely(part, is_open=is_open)
+        if not is_open and self._is_about_told(part, dialogue):
+            return self._told_standing(self._mine(replace(dialogue.wish, kind="find")), dialogue)
+        if not is_open and self._puts_right(part, dialogue):
+            part = replace(part, kind="change", doubts=())
         if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
             return another
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
@@ -110,8 +114,9 @@ class StandingBookings(HeldBookings):
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
 
     def _next_of_each(self, wish: Wish) -> Wish | None:
-        """The wish for the next appointment, where all are to be cancelled; None: it was the last."""
+        """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
         left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" != wish.starts]
+        left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
         return replace(wish, starts=f"{left[0].starts:%Y-%m-%dT%H:%M}", name=left[0].name) if left else None
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
@@ -173,7 +178,7 @@ class StandingBookings(HeldBookings):
         if wish.starts and not wish.is_of_other and (of_other := self._of_whom(wish, part.text, now)) != wish:
             return replace(of_other, starts="", at="", when="")
         if kind in ("change", "cancel") and kind != wish.kind and wish.kind in ("change", "cancel"):
-            wish = replace(wish, kind=kind, at="", when="")
+            wish = replace(wish, kind=kind, at="", when="", said="" if wish.starts else wish.said)
         if wish.kind != "cancel" or not wish.starts or not when or is_at(datetime.fromisoformat(wish.starts), when):
             return wish
         others = [one for one in self._mine(wish) if is_at(one.starts, when)]
@@ -188,11 +193,10 @@ class StandingBookings(HeldBookings):
         is_turned = wish != before
         dialogue = replace(dialogue, wish=wish)
         asked = self._question(wish)[1]
-        drops = asked == "confirm_cancel" and self._is_yes_to_drop(part)
-        if self.is_taken_back(part) and not drops:
-            return self._drop(dialogue)
-        if drops:
+        if asked == "confirm_cancel" and self._is_yes_to_drop(part):
             return self._agreed(dialogue, now)
+        if self.is_taken_back(part):
+            return self._drop(dialogue)
         if asked in _CONFIRMS and self._agrees(part, wish) and not part.slots.when and not is_turned:
             return self._agreed(dialogue, now)
         if chosen := self._chosen_in_order(wish, part, asked, now):
@@ -216,7 +220,7 @@ class StandingBookings(HeldBookings):
 
     def _said_to(self, wish: Wish) -> str:
         """To a cancellation: its yes, without what the caller does behind it ("yes, I'll book again on Monday")."""
-        said = self._seen.said
+        said = super()._said_to(wish)
         if wish.kind != "cancel":
             return said
         kept, aside = self._turn.set_aside(said, self._finder.words.refusing["afterwards"])
@@ -238,7 +242,7 @@ class StandingBookings(HeldBookings):
         if asked == "confirm_move" and (free := self._free_at(self._hour_instead(wish.at))):
             return replace(wish, said=free, at="", when="")
         if asked in _WHICH and wish.kind == "cancel" and has_any(part.slots.words, self._finder.words.every):
-            return replace(wish, is_each=True)
+            return replace(wish, is_each=True, said="")
         if asked == "which_appointment":
             return self._pointed_at(wish, part)
         return self._told_in_order(wish, part) if asked == "when_free" and wish.starts else None

@@ -34,6 +34,11 @@ class StatedWishes(NamedWishes):
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
         else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
         """
+        if self.is_open(dialogue) and self.added(dialogue.wish):
+            kept = self._turn.without_added(text)[0]
+            return (Part(kept, "yes" if kept else STATED, self._finder.find(kept, now)),)
+        if self.is_open(dialogue) and self.names_wrong(dialogue):
+            return (Part(text, "no", self._finder.find(text, now)),)
         if self.is_open(dialogue) and (put_off := self._put_off(text, parts, dialogue, now)):
             return put_off
         if self.is_open(dialogue) and dialogue.wish.kind == "book":
@@ -136,9 +141,11 @@ class StatedWishes(NamedWishes):
     def _ordered(self, slots: Slots) -> str:
         """The kind of deed that half a sentence orders; empty: none."""
         orders = self._finder.words.orders
-        kinds = {"cancelled": "cancel", "changed": "change", "booked": "book"}
-        found = next((kind for name, kind in kinds.items() if has_any(slots.words, orders[name])), "")
-        return found or ("book" if slots.services and slots.when else "")
+        if has_any(slots.words, orders["cancelled"]):
+            return "cancel"
+        if has_any(slots.words, orders["changed"]):
+            return "change"
+        return "book" if has_any(slots.words, orders["booked"]) or (slots.services and slots.when) else ""
 
     def _are_two(self, kinds: Sequence[str], halves: Sequence[Slots]) -> bool:
         """Return whether the halves of a sentence are of two appointments. "Cancel Tuesday and book me for Friday" is
@@ -180,11 +187,15 @@ class StatedWishes(NamedWishes):
         """The parts without a booking that is only told before it is cancelled or moved: "I booked a room for Friday,
         but we can't come. Please cancel it."
         """
-        told = next((part for part in parts if part.kind == "book"), None)
+        lists, now = self._finder.words, self._seen.now
         wanted = next((part for part in parts if part.kind in ("cancel", "change") and not part.doubts), None)
-        if told is None or wanted is None or wanted.slots.when or parts.index(told) > parts.index(wanted):
+        told = next((part for part in parts if part.kind == "book"), None)
+        if wanted is None or told is None or parts.index(told) > parts.index(wanted):
             return parts
-        now, phrases = self._seen.now, self._finder.words.refusing["beside"]
+        is_told = has_any(told.slots.words, lists.tells) and not told.text.rstrip().endswith(("?", "？"))
+        if wanted.slots.when:
+            return tuple(part for part in parts if part is not told) if is_told else parts
+        phrases = (*lists.refusing["beside"], *lists.tells) if is_told else lists.refusing["beside"]
         if not has_any(normalise(self._seen.said), phrases):
             return parts
         text = f"{wanted.text}, {told.text}"
@@ -228,6 +239,10 @@ class StatedWishes(NamedWishes):
         name = self.name_in(self._seen.said, is_asked=True)
         if name and not any(names) and all(name not in part.text for part in parts):  # taken for a remark
             return (*parts, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
+        whole = set(normalise(name))
+        if whole not in names and any(one and one < whole for one in names):  # the rest of it was read as nothing
+            others = tuple(part for part, one in zip(parts, names, strict=True) if not one < whole)
+            return (*others, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
         return tuple(
             part
             for at, part in enumerate(parts)

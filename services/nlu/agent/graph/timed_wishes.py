@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, time
+from decimal import Decimal
 
 from services.language.calendar_words import calendar_words
 from services.language.capture_words import capture_words, has_capture
@@ -17,6 +18,7 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
+from services.nlu.agent.graph.several import SeveralWanted
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.when import When
@@ -45,10 +47,23 @@ class TimedWishes(Wishes):
         super().__init__(profile, language_code, finder, templates)
         self._given = GivenNames(language_code, finder, self._names)
         self._turn = WholeTurn(finder, language_code)
+        self._several = SeveralWanted(finder, language_code)
 
     def see(self, seen: Seen) -> None:
         """Set the context of a turn, for the calls that follow; every turn sets its own before them."""
         self._seen = seen
+
+    def names_wrong(self, dialogue: Dialogue) -> bool:
+        """Return whether a turn says that something of what was read back is wrong."""
+        return False
+
+    def added(self, wish: Wish) -> str:
+        """What a turn wants beside what is open; empty: nothing."""
+        return ""
+
+    def beside(self, said: str, dialogue: Dialogue, now: datetime) -> str:
+        wants = dialogue.wish.kind == "book" and self.is_open(dialogue) and self._several.is_in(said, now)
+        return self._words.say("one_at_a_time") if wants else ""
 
     def is_open(self, dialogue: Dialogue) -> bool:
         return super().is_open(dialogue) and not dialogue.wish.is_confirmed
@@ -192,7 +207,11 @@ def place_in(text: str, language_code: str) -> int:
 
 def bare_hours(text: str, language_code: str) -> tuple[time, ...]:
     """The times of day that a number without any word for hours may be, as an answer to a question for a time."""
-    numbers = [value.number for value in read_values(text, language_code).values if value.kind is Kind.NUMBER]
+    reading, calendar = read_values(text, language_code), calendar_words(language_code)
+    found = [value for value in reading.values if value.kind is Kind.NUMBER]
+    numbers = [
+        value.number + Decimal("0.5") * bool(calendar.length("half_hours", reading.texts, value.end)) for value in found
+    ]  # "chín rưỡi"
     if len(numbers) == _HOUR_AND_MINUTES and numbers[1] in _MINUTES:  # "three thirty"
         numbers = [numbers[0] + numbers[1] / 60]
     if len(numbers) != 1 or not 1 <= numbers[0] < _HOURS_IN_DAY or (numbers[0] * 4) % 1:

@@ -84,6 +84,19 @@ class WholeTurn:
                 (aside if has_any(normalise(clause), (*phrases, *self._beside)) else kept).append(clause)
         return ", ".join(kept), ", ".join(aside)
 
+    def without_added(self, text: str) -> tuple[str, str]:
+        """What a turn says before the clause that wants one more beside what is open, and from it on: "yes, and one for
+        my son on Friday"; the latter empty: it wants no more.
+        """
+        lists = self._finder.words
+        clauses = [one for part in clauses_of(text) for one in self._turns.split(part) if normalise(one)]
+        for at, clause in enumerate(clauses):
+            words = normalise(clause)
+            is_added = has_any(words, lists.adds) or any(words[-len(one) :] == one for one in lists.adds_behind)
+            if is_added and not has_any(words, (*lists.instead, *lists.objections)):
+                return ", ".join(clauses[:at]), ", ".join(clauses[at:])
+        return text, ""
+
     def _unopened(self, piece: str) -> str:
         """A piece without the words that refuse it: "any day but Tuesday" refuses no other day."""
         opening = self._openings.match(piece)

@@ -65,6 +65,10 @@ class Wishes(WishTimes):
         """The question that must still be asked; empty where no wish is open."""
         return self._question(dialogue.wish)[0] if self.is_open(dialogue) else ""
 
+    def beside(self, said: str, dialogue: Dialogue, now: datetime) -> str:
+        """A sentence that a turn must be told before the question that follows; empty: none."""
+        return ""
+
     def asked(self, dialogue: Dialogue) -> str:
         """The key of that question."""
         return self._question(dialogue.wish)[1] if self.is_open(dialogue) else ""

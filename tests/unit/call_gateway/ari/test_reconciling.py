@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -10,6 +11,7 @@ from services.call_gateway.edges.ari.calls import AriCalls
 from services.call_gateway.edges.ari.client import AriClient, AriRefused
 from services.call_gateway.edges.ari.edge import AriEdge
 from services.call_gateway.edges.ari.leg import AriLeg
+from services.call_gateway.edges.ari.ownership import Ownership
 from services.call_gateway.edges.ari.settings import AriSettings
 from services.call_gateway.edges.pacing import Pacer
 from services.call_gateway.rtp.codecs import CODECS
@@ -25,6 +27,10 @@ class Asterisk:
         self.bridges: list[dict[str, Any]] = []
         self.refused: dict[str, int] = {}  # status by a part of the request
         self.asked: list[str] = []
+
+    async def open_events(self) -> Any:
+        self.asked.append("events")
+        raise asyncio.CancelledError
 
     async def get(self, *path: str, **query: str) -> Any:
         return {"channels": self.channels, "bridges": self.bridges}.get("/".join(path), {"value": ""})
@@ -76,6 +82,7 @@ class Edge:
             tasks=tasks,
         )
         self._edge._ari = cast("AriClient", self.asterisk)
+        self._edge._ownership = Ownership(self._edge._ari, APP)
 
     async def _take(self, leg: AriLeg) -> None:
         self.taken.append(leg)
@@ -87,6 +94,10 @@ class Edge:
         await self._edge._reconcile(self.calls)
         for _ in range(50):
             await asyncio.sleep(0)
+
+    async def connect_once(self) -> None:
+        with suppress(asyncio.CancelledError):
+            await self._edge._stay_connected(self.calls)
 
     @property
     def sent_on(self) -> list[str]:
@@ -128,3 +139,18 @@ def test_a_channel_that_is_refused_leaves_the_others_alone(status: int) -> None:
         assert [leg.line.caller_id for leg in edge.taken] == ["2.0"]
 
     run(scenario)
+
+
+def test_a_heartbeat_stands_in_asterisk_before_the_name_is_taken() -> None:
+    """Else the owner cannot tell a process that ends as soon as it has the name from a stranger that lives."""
+
+    async def call() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            edge = Edge(tasks)
+            await edge.connect_once()
+            assert [asked.split()[:4] for asked in edge.asterisk.asked] == [
+                ["POST", "asterisk", "variable", f"TONG_DAI_ALIVE_{APP}"],
+                ["events"],
+            ]
+
+    asyncio.run(call())

@@ -178,7 +178,33 @@ def test_a_paused_or_held_call_is_silent_and_every_call_can_be_ended(script: lis
         assert call.conversation.is_over
 
 
+KEYS_ON_A_PAUSE_WHOSE_REPLY_IS_LOST = [
+    (("utterance", "a table for two", False), 0),
+    (("key", "1"), 700),
+    (("settled", "a table for two", True), 500),
+    (("speech_began", 0), 20),
+    (("reply_ended", 0, ev.Outcome.FAILED, False), 0),
+    (("speech_stopped", 0), 1500),
+]
+
+
+@settings(max_examples=200)
+@example(script=KEYS_ON_A_PAUSE_WHOSE_REPLY_IS_LOST)
+@given(script=steps)
+def test_the_floor_is_paused_only_while_a_sound_is_judged(script: list[tuple[tuple[object, ...], int]]):
+    """A pause without a sound to judge has no end."""
+    call = Call().greeted()
+    for event, wait_ms in script:
+        if call.conversation.is_over:
+            break
+        act(call, event)
+        assert call.floor is not Floor.PAUSED or call.conversation._call.overlap is not None, event
+        call.wait(wait_ms)
+        assert call.floor is not Floor.PAUSED or call.conversation._call.overlap is not None, event
+
+
 @settings(max_examples=100)
+@example(script=KEYS_ON_A_PAUSE_WHOSE_REPLY_IS_LOST)
 @example(script=[(("utterance", "", False), 0), (("speech_began", 0), 0), (("stage_failed", ev.Stage.STT, False), 0)])
 @example(
     script=[

@@ -179,3 +179,24 @@ def test_what_was_being_said_while_keys_were_pressed_is_forgotten():
     call.reply(turn_id, "Seven.", ms=200)
     call.wait(2000)
     assert not call.all(cmd.EndUtterance)
+
+
+def test_keys_that_are_whole_while_a_sound_is_judged_and_no_reply_is_left_are_answered_aloud():
+    call = Call().greeted()
+    call.say("I want to book")
+    press(call, "1")
+    call.wait(700)
+    call.settle("I want to book")
+    call.wait(500)
+    call.begin_speech()
+    call.wait(20)
+    call.end_reply(call.conversation.turn_id, ev.Outcome.FAILED, is_retryable=False)
+    assert call.floor is Floor.PAUSED
+    call.stop_speech()
+    call.wait(300)
+    assert call.last(cmd.AskAgent).input == cmd.CallerKeyed("1")
+    assert call.floor is Floor.THINKING
+    turn_id = call.conversation.turn_id
+    call.reply(turn_id, "You pressed one. ", ms=500)
+    call.wait(600)
+    assert turn_id in call.heard_bytes()
