@@ -25,7 +25,7 @@ CODES: Final = frozenset(
         "code", "codec", "date", "deeds", "edge", "end_reason", "engine", "event_name", "expected_from", "failure",
         "field", "file", "foreign_from", "intents", "kind", "language", "listening_on", "nlu_engine", "outcome",
         "path", "peer", "phase", "provider", "reason", "rule", "sentiment", "stage", "state", "stop_reason",
-        "target", "tenant_id", "thread", "to", "tool", "tts_engine", "url", "was", "watched_call_id", "what",
+        "target", "tenant_id", "thread", "threads", "to", "tool", "tts_engine", "url", "was", "watched_call_id", "what",
         "withheld_rules",
     }
 )  # fmt: skip

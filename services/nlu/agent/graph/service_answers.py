@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
+from services.language.value import Kind
+from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import Money, Service, price_in
 from services.nlu.agent.graph.asking import is_text, refers
@@ -53,7 +56,7 @@ class ServiceAnswers:
         lacks_room = self._lacks_the_room(part, services)
         if lacks_room:
             found = self._found(texts, services, dialogue, "price", is_exact=False)
-        can_sum = is_exact and not lacks_room  # no sum where words of the question were not taken into it
+        can_sum = not lacks_room and self._counts_every_number(part)
         total = self._total(services, counts) if can_sum and self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
@@ -92,6 +95,16 @@ class ServiceAnswers:
         has_nights = bool(slots.periods.get("night")) or self._finder.is_one(slots, "night")
         is_beside = has_any(slots.words, self._finder.words.joins)  # "with", "included"
         return has_nights and is_beside and self._finder.lets_rooms and not any(one.per == "night" for one in services)
+
+    def _counts_every_number(self, part: Part) -> bool:
+        """Return whether each number of the question was taken for a count: with one left out a sum would be wrong."""
+        slots = part.slots
+        values = read_values(part.text, self._language).values
+        said = Counter(int(value.number) for value in values if value.kind is Kind.NUMBER and value.number > 1)
+        counted = Counter(
+            [*slots.periods.values(), slots.n_people, slots.n_bare, *(one.count for one in slots.services)]
+        )
+        return not said - counted and not slots.when.times  # "for two" may be read as an hour
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
         """Return whether the price of all that is named may be wanted: not where it is one thing or the other."""
