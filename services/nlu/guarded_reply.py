@@ -82,7 +82,8 @@ class GuardedReply:
         """
         if not said or said in self.evidence.caller:
             return
-        self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller))
+        names = tuple(piece for piece in said.split(". ") if piece and not any(map(str.isdecimal, piece)))
+        self.evidence = replace(self.evidence, caller=(said, *self.evidence.caller), names=names)
         self.reckon(tuple(value.number for value in read_values(said, self.language_code).values))
 
     def look_up(self, results: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ class Evidence:
     """The call up to a clause. Texts are in order, the newest last."""
 
     caller: tuple[str, ...] = ()  # what the caller said; the last is what is being answered
+    names: tuple[str, ...] = ()  # that code took down from what the caller said
     reply: str = ""  # what this turn has said before the clause
     earlier: tuple[str, ...] = ()  # the agent's replies of earlier turns, as heard
     tools: tuple[str, ...] = ()  # results of tools in this call, as JSON

@@ -189,6 +189,18 @@ class Grounds:
     def price(self, service: Service) -> Price | None:
         return price_in(service, self.language_code)
 
+    def staff_in(self, texts: tuple[str, ...], callers: Iterable[str]) -> list[tuple[int, int, Person]]:
+        """The people of the facts that a clause names: not by a word of a caller's own name, "Marcus Lee"."""
+        found = self.people.find(texts)
+        names = [words_of(name) for name in callers] if found else []
+        own = [
+            (at, at + len(name))
+            for name in names
+            for at in range(len(texts))
+            if tuple(texts[at : at + len(name)]) == tuple(name)
+        ]
+        return [hit for hit in found if not any(start <= hit[0] and hit[1] <= end for start, end in own)]
+
     def without_names(self, reading: Reading) -> Reading:
         """The reading without values that are names of people: "Mai" is tomorrow too, in Vietnamese."""
         names = self.people.find(reading.texts)

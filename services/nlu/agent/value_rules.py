@@ -161,7 +161,7 @@ class ValueRules:
             return "" if self._is_said(own) and (form.is_question or form.is_echo) else "date"
         verb = part.verb
         is_claimed = not form.is_question and not form.is_ignorance
-        if is_claimed and (own.days or own.times) and self._grounds.people.find(reading.texts):
+        if is_claimed and (own.days or own.times) and self._grounds.staff_in(reading.texts, self._evidence.names):
             return "person_day"  # nothing is known of who is there when
         if is_claimed and self._is_of_closed_part(own, reading):
             return "hours"

@@ -217,7 +217,7 @@ class WordRules:
     def _check_people(self, reading: Reading, form: ClauseForm) -> Verdict | None:
         """Check a person beside what they do not do, and a person named for what no person in the facts does."""
         texts = reading.texts
-        people = self._grounds.people.find(texts)
+        people = self._grounds.staff_in(texts, self._evidence.names)
         if not people or form.is_question or form.is_ignorance:
             return None
         if self._is_negated(texts) and not form.is_claim_of_caller:

@@ -248,3 +248,20 @@ async def test_who_was_promised_a_message_gets_one_with_how_it_ended(
     )
     assert list(messages.sent.values()) == [{"to": "0912345678", "text": text}]
     assert (ANNAS in booked(tmp_path)) is not is_taken
+
+
+@pytest.mark.parametrize("name", ["Marcus Lee", "Lee Johnson", "Mai"])
+async def test_a_caller_who_shares_a_name_with_the_staff_can_book(tmp_path: Path, name: str) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.say("I'd like a filling on Friday at nine")
+        await caller.say(f"{name}.")
+        assert f"{name}, 0912 345 678. Shall I book it?" in await caller.say("0912 345 678")
+        await caller.say("Yes")
+    assert [row[0] for row in booked(tmp_path)] == ["2026-12-04T09:00"]
+
+
+async def test_of_many_free_times_those_near_the_one_asked_for_are_told(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        reply = await Caller(rig).say("I'd like a filling on Friday at noon")
+        assert "I have no such free time. I have Friday, December 4 at" in reply

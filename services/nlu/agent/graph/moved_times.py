@@ -70,7 +70,7 @@ class MovedTimes(Bookings):
             fitting = [moment for moment in fitting if moment < old] or fitting
         if not fitting:
             on_day = [moment for moment in self._seen.free if is_at(moment, replace(when, times=(), part=""))]
-            times = self._words.all_of(self._told(on_day or self._seen.free))
+            times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
             day = self._said(replace(when, times=(), part=""), now) if on_day else ""
             return self._words.say("free_no", times=times), replace(wish, said=day)
         same_hour = [] if when.times or when.part else [moment for moment in fitting if moment.time() == old.time()]

@@ -108,7 +108,7 @@ class TimedWishes(Wishes):
             return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
         day = replace(when, times=(), part="")
         on_day = [moment for moment in self._seen.free if when.has_day and fits(as_free_time(moment), day)]
-        times = self._words.all_of(self._told(on_day or self._seen.free))
+        times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
         text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
         said = self._said(day, now) if on_day else ""
         return text, "when_free", replace(dialogue, wish=replace(wish, when="", at="", said=said))
@@ -125,8 +125,10 @@ class TimedWishes(Wishes):
         when = self._turn.read(wish.said, now).slots.when if wish.said else When()
         return [one for one in self._seen.free if when and fits(as_free_time(one), when)] or list(self._seen.free)
 
-    def _told(self, moments: Sequence[datetime]) -> list[str]:
-        """Free times in words, no more than can be listened to: of many the first of each day."""
+    def _told(self, moments: Sequence[datetime], *, near: Sequence[time] = ()) -> list[str]:
+        """Free times in words, no more than can be listened to: of many the first of each day, or of one day those
+        nearest to the times that were asked for.
+        """
         free = _first_of_each(_as_free(moments))
         days = {one.date for one in free}
         if len(free) > _MOST_TOLD and len(days) > 1:
@@ -134,6 +136,9 @@ class TimedWishes(Wishes):
             for one in free:
                 first.setdefault(one.date, one)
             free = list(first.values())
+        elif near:
+            nearest = sorted(free, key=lambda one: min(abs(_minutes(one.time) - _minutes(each)) for each in near))
+            free = [one for one in free if one in nearest[:_MOST_TOLD]]
         return [self._free_text(one) for one in free[:_MOST_TOLD]]
 
     def _picked(self, part: Part, moments: Sequence[datetime]) -> str:
@@ -174,6 +179,10 @@ class TimedWishes(Wishes):
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
+
+
+def _minutes(one: time) -> int:
+    return 60 * one.hour + one.minute
 
 
 def as_free_time(moment: datetime) -> FreeTime:
