@@ -15,9 +15,11 @@ log = get_logger(__name__)
 
 def end_now(status: int) -> None:
     """End the process without a word to its threads."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)  # also where the log has no reader any more
 
 
 def end_in_call(status: int) -> None:
@@ -34,8 +36,10 @@ def end_over_threads() -> threading.Timer:
     """
 
     def end() -> None:
-        log.info("ended_over_threads", threads=[thread.name for thread in threading.enumerate()])
-        end_now(0)
+        try:
+            log.info("ended_over_threads", threads=[thread.name for thread in threading.enumerate()])
+        finally:
+            end_now(0)
 
     timer = threading.Timer(LAST_WORK_S, end)
     timer.daemon = True

@@ -38,6 +38,9 @@ _DRAWN_OUT = re.compile(
 )
 
 
+_STRETCHED = re.compile(r"(\w)\1{2,}")
+
+
 def is_invented(text: str, language: str, confidence: float, no_speech: float) -> bool:
     """Return whether the text is a hallucination. `confidence`: the tokens' geometric mean; `no_speech`: Whisper's
     probability of no speech; both 0 to 1. In doubt the words stay.
@@ -48,7 +51,7 @@ def is_invented(text: str, language: str, confidence: float, no_speech: float) -
         or is_guess(said, language, confidence, no_speech)
         or is_listed(said, language, confidence, no_speech)
         or is_repetition(said, confidence)
-        or (confidence < DRAWN_OUT_SURE and is_drawn_out(text))
+        or (confidence < DRAWN_OUT_SURE and is_drawn_out(text) and not is_answer(text, language))
     )
 
 
@@ -91,6 +94,14 @@ def is_drawn_out(text: str) -> bool:
     return any(words) and all(_DRAWN_OUT.fullmatch(word) for word in words if word)
 
 
+def is_answer(text: str, language: str) -> bool:
+    """Return whether the text, its letters not drawn out, says yes or no, asks back, or consists of digits."""
+    book = phrasebook_of(language)
+    kept = (r"\1", r"\1\1")  # letters of one that is drawn out: "алло" has two
+    said = (tuple(_STRETCHED.sub(letters, word) for word in normalise(text)) for letters in kept)
+    return any(book.is_yes_or_no(words) or book.is_asking_back(words) or all(map(book.digits, words)) for words in said)
+
+
 def is_repetition(said: str, confidence: float) -> bool:
     """Return whether the text repeats itself and the score speaks against it. Digits are left alone: numbers repeat."""
     is_number = any(sign.isdecimal() for sign in said)
@@ -120,7 +131,7 @@ def _loop_of(words: list[str]) -> tuple[str, int]:
 
 def _is_cut_off(words: list[str], phrases: frozenset[str]) -> bool:
     """Return whether a phrase begins so; the last word may be a part of one."""
-    said = " ".join(words[:-1]) + " "
+    said = " ".join(words)
     return any(phrase.startswith(said) for phrase in phrases)
 
 

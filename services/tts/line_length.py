@@ -64,14 +64,21 @@ def _middle(text: str) -> int | None:
         ends = [found.end() for found in joint.finditer(text) if abs(found.end() - half) <= half / 2]
         if ends and (cut := min(ends, key=lambda end: abs(end - half))) and _parts_well(text, cut):
             return cut
-    cut = round(half)
-    while 0 < cut < len(text) and _is_inside_character(text, cut):
-        cut += 1
-    return cut if _parts_well(text, cut) else None
+    inner = [at for at in range(1, len(text)) if abs(at - half) <= half / 2 and not _is_inside_character(text, at)]
+    apart = [at for at in inner if not _is_inside_run(text, at)]
+    nearest = min(apart or inner, key=lambda at: abs(at - half), default=None)
+    return nearest if nearest is not None and _parts_well(text, nearest) else None
 
 
 def _parts_well(text: str, cut: int) -> bool:
     return is_speakable(text[:cut]) and is_speakable(text[cut:])
+
+
+def _is_inside_run(text: str, at: int) -> bool:
+    """Return whether a number goes on there, or a mark stands on either side: "12|500", "anna|@"."""
+    before, behind = text[at - 1], text[at]
+    has_mark = not all(one.isalnum() or one.isspace() for one in (before, behind))
+    return has_mark or (before.isdigit() and behind.isdigit())
 
 
 def _is_inside_character(text: str, cut: int) -> bool:

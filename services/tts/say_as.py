@@ -17,6 +17,7 @@ LONGEST_GROUP = 4  # digits of a telephone number said in one breath
 
 _RUN = re.compile(r"[^\W_]+(?:(?:[^\w\s]|_)*[^\W_]+)*")
 _INITIALS = re.compile(r"[^\W\d_](?:\.[^\W\d_])+")  # "U.S.A": the dots are no signs of it
+LONGEST_CODE = 40  # characters of a code whose groups are parted by hyphens
 _GROUPS = re.compile(r"[^\W_]+(?:-[^\W_]+)*")  # "AB-12": what parts the groups of a code is not said
 _DIGITS = re.compile(r"\d+")
 _PARTED = re.compile(r"\d+(?:[.,]\d+)*")  # "4.000": a mark with a word on either side would be read as "dot"
@@ -80,7 +81,8 @@ def _apart(found: re.Match[str], said: str) -> Rewrite:
 
 def _letters(numbers: Numbers, signs: Mapping[str, str]) -> Callable[[str], str]:
     def say(run: str) -> str:  # commas between all: letters without them may be read as a word
-        said_signs = {} if _INITIALS.fullmatch(run) or _GROUPS.fullmatch(run) else signs
+        is_code = _INITIALS.fullmatch(run) or (len(run) <= LONGEST_CODE and _GROUPS.fullmatch(run))
+        said_signs = {} if is_code else signs
         said = (characters(one, numbers) if one.isalnum() else said_signs.get(one, "") for one in run)
         return ", ".join(filter(None, said))
 

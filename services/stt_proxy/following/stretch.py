@@ -24,6 +24,7 @@ class Stretch:
     settled: list[Segment] = field(default_factory=list)  # in the order they were said
     open_text: str = ""
     open_end: int | None = None
+    unplaced: tuple[str, int] | None = None  # the last settled words without offsets, and the sound fed then
     open_since: int | None = None  # the sound fed when the open words came up as they are
     open_stability: float | None = None
     open_confidence: float | None = None
@@ -83,6 +84,9 @@ class Stretch:
         """
         end = self._place(words.end_offset)
         if end is None:
+            if self.unplaced == (words.text, self.fed_to):
+                return False  # told twice
+            self.unplaced = (words.text, self.fed_to)
             end = self.open_end if self.open_end is not None else self._likely_end(speech_ends, per_ms)
         start = self._place(words.start_offset)
         start = min(end, start if start is not None else max(self.stream_start, self._end_before(end)))

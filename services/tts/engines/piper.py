@@ -109,10 +109,10 @@ class PiperEngine:
         path = next(iter(sorted(folder.glob("*.onnx"))), None)
         if path is None:
             raise NotServing(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
-        voice = _read_voice(path)
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
         try:
+            voice = _read_voice(path)
             self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
             self._sounds = self._own_sounds(voice)
             self._level_dbov = self._warm_up(voice)

@@ -118,6 +118,21 @@ def test_words_that_are_repeated_stay(language, text):
     assert not is_invented(text, language, LOW, SPOKEN)
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("ru", "Да-да-да-да."),
+        ("en", "No-no-no-no-no!"),
+        ("en", "Nooooo!"),
+        ("vi", "Dạạạạ"),
+        ("en", "I'll see you in the morning."),
+        ("vi", "Cảm ơn các bạn đã giúp"),
+    ],
+)
+def test_answers_that_are_drawn_out_and_sentences_that_begin_as_a_phrase_stay(language, text):
+    assert not is_invented(text, language, 0.52, 0.05)
+
+
 def test_the_score_alone_takes_any_words():
     assert is_invented("I'm not sure if I can get it", "en", 0.3, SILENT)
     assert not is_invented("I'm not sure if I can get it", "en", LOW, SILENT)

@@ -92,3 +92,11 @@ def test_the_parts_of_any_clause_are_the_clause(text: str) -> None:
     clause = Clause(text, 0, SpeechParameters("en-US", "", 1.0))
     lines = lines_of(clause, lambda one: Normalizer().speak(one.text, "en-US"))
     assert "".join(part.text for part, _ in lines) == text
+
+
+@pytest.mark.parametrize("before", range(44, 66))
+async def test_a_number_in_a_text_without_blanks_is_not_cut(before: int) -> None:
+    text = "\u60a8" * before + "12500000" + "\u8bf7" * (109 - before)
+    lines, _ = await spoken_lines(text, "zh-CN")
+    assert len(lines) > 1
+    assert any("\u4e00\u5343\u4e8c\u767e\u4e94\u5341\u4e07" in line for line in lines)

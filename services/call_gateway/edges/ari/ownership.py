@@ -30,7 +30,7 @@ class Ownership:
         self._ari = ari
         self._app = app
         self._variable = f"TONG_DAI_ALIVE_{app}"
-        self._own = ""  # the last sign of our own
+        self._process = secrets.token_hex(8)  # begins every sign of our own
 
     async def announce(self) -> None:
         """Give the first sign of life, before the name is taken: the process that has it then knows whose turn it is,
@@ -49,8 +49,8 @@ class Ownership:
             await asyncio.sleep(BEAT_S)
 
     async def _beat(self) -> None:
-        self._own = secrets.token_hex(8)
-        await self._ari.post("asterisk", "variable", variable=self._variable, value=self._own)
+        value = f"{self._process}-{secrets.token_hex(4)}"
+        await self._ari.post("asterisk", "variable", variable=self._variable, value=value)
 
     async def until_free(self, clear_left: Callable[[], Awaitable[None]]) -> None:
         """Return when the process that took the name is gone: its application is gone, or no heartbeat has come for ten
@@ -60,7 +60,7 @@ class Ownership:
         there. What this process left in the application keeps it there too, and nobody takes that up: after ten seconds
         `clear_left` removes it. It may raise LegFailed.
         """
-        seen, since = self._own, time.monotonic()
+        seen, since, heard_at = "", time.monotonic(), time.monotonic()
         while True:
             await asyncio.sleep(LOOK_S)
             try:
@@ -68,19 +68,22 @@ class Ownership:
                 if sign != seen:
                     seen, since = sign, time.monotonic()
                 if time.monotonic() - since > GONE_AFTER_S:
-                    if sign != self._own:
+                    if not sign.startswith(self._process):
                         return
+                    since = time.monotonic()
                     await clear_left()
                     await asyncio.sleep(LOOK_S)
                     await self._drop_unused_applications()
-                    since = time.monotonic()
                 await self._ari.get("applications", self._app)
+                heard_at = time.monotonic()
             except AriRefused as refusal:
                 if refusal.is_gone:
                     return
                 log.info("application_unknown", error=str(refusal))
-            except LegFailed:
-                return  # Asterisk itself is gone: connect again once it is back
+            except LegFailed as error:  # one late answer tells nothing of the other process
+                log.info("ownership_unknown", error=str(error))
+                if time.monotonic() - heard_at > GONE_AFTER_S:
+                    return  # Asterisk itself is gone: connect again once it is back
 
     async def _drop_unused_applications(self) -> None:
         """Have Asterisk drop the applications that have neither a connection nor channels and bridges. It looks for
