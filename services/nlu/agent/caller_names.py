@@ -63,6 +63,9 @@ def _introduced(reading: Reading, inside: frozenset[int], words: ClaimWords) -> 
         start = _behind_title(texts, at, words)
         end = start + _run(reading.tokens, start, is_plain=is_plain)
         is_told = start > at or length >= _WHOLE_INTRODUCTION
+        has_value = not inside.isdisjoint(range(start, end))
+        if is_plain and length < _WHOLE_INTRODUCTION and has_value and not is_sign(texts[start][0]):
+            continue  # "i'm free sunday": without capitals a day is a day
         if end > start and (is_told or not inside.issuperset(range(start, end))):
             yield texts[start:end]
 

@@ -1,10 +1,15 @@
 """Whose appointment is meant, and which: nobody else's is moved or cancelled, nor one on another day unsaid."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.unit.nlu.desk import Caller, booked, call, stands
+from services.nlu.inputs import Config
+from services.nlu.settings import NluSettings
+from tests.unit.nlu.desk import Caller, booked, call, make, stands
+from tests.unit.nlu.rig import opened
 
 TUESDAY, WEDNESDAY, FRIDAY = "2026-12-01T10:00", "2026-12-02T15:00", "2026-12-04T09:00"
 PAUL = {"name": "Paul Doyle", "phone": "0977889900"}
@@ -104,3 +109,62 @@ async def test_a_second_request_is_taken_up_when_the_first_is_dropped(tmp_path: 
             "All right, I'll leave it. Let's find a time. May I have your name, please?"
         )
     assert starts(tmp_path) == [TUESDAY]
+
+
+@pytest.mark.parametrize("said", ["Cancel Karen Doyle's appointment", "cancel the appointment of Karen Doyle, please"])
+async def test_the_owners_name_is_found_behind_the_verb(tmp_path: Path, said: str) -> None:
+    stands(tmp_path, TUESDAY, **PAUL)
+    async with call(tmp_path, caller="0977889900") as rig:
+        caller = Caller(rig)
+        assert "Shall I cancel it?" not in await caller.say(said)
+        await caller.say("yes")
+    assert starts(tmp_path) == [TUESDAY]
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "Yes, and one for my son on Friday. Oh, but don't book mine yet.",
+        "Yes, and one more for my son on Friday, and make mine Wednesday at three",
+    ],
+)
+async def test_a_yes_with_something_else_about_it_behind_books_nothing(tmp_path: Path, added: str) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say(added)
+    assert booked(tmp_path) == []
+
+
+async def test_calls_of_one_agent_at_once_are_kept_apart(tmp_path: Path) -> None:
+    """Each hears what it would hear alone, though their turns lie between one another's."""
+    days = {
+        "0912345671": ("2026-12-02T10:00", "2026-12-03T11:00"),
+        "0912345672": ("2026-12-07T14:00", "2026-12-08T16:00"),
+        "0912345673": ("2026-12-09T09:00", "2026-12-10T13:30"),
+    }
+    for phone, own in days.items():
+        for at in own:
+            stands(tmp_path, at, name="Ann Bell", phone=phone)
+    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000})
+    turns = ("Please cancel my appointment", "how much is a filling", "Hmm")
+    shared: list[object] = []
+
+    def one(profile, engine, settings):  # type: ignore[no-untyped-def]
+        if not shared:
+            shared.append(make(profile, engine, settings))
+        return shared[0]
+
+    async def heard(caller: Caller) -> list[str]:
+        return [await caller.say(turn) for turn in turns]
+
+    async with AsyncExitStack() as stack:
+        callers = []
+        for visit in ("1", "2"):
+            for phone in days:
+                config = Config(call_id=visit + phone, visit_id=visit + phone, tenant_id="tenant", caller=phone)
+                callers.append(Caller(await stack.enter_async_context(opened(settings, config, factory=one))))
+        alone = [await heard(caller) for caller in callers[:3]]
+        together = await asyncio.gather(*(heard(caller) for caller in callers[3:]))
+    assert together == alone
+    assert len({first for first, *_ in alone}) == 3

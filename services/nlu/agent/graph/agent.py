@@ -256,11 +256,13 @@ class GraphAgent:
         state = outcome_of(call.result)
         if reference := reference_of(call.result):
             state = "promised" if await self._is_promised(work, reference) else "noted"
+            work.show()
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         if work.dialogue.later and not bookings.is_open(work.dialogue):
             question = await self._later(work)
+        looked_up = (*bookings.shown, *bookings.shown_of(work.dialogue.wish))
         yield Say(text + " ")
-        yield Say(question + " ", looked_up=(*bookings.shown, *bookings.shown_of(work.dialogue.wish)))
+        yield Say(question + " ", looked_up=looked_up)
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
 
@@ -350,9 +352,14 @@ class GraphAgent:
             seen = seen_by(
                 work.free, work.history, work.text, parts, own=work.own, found=found, now=work.now, phone=phone
             )
-            bookings.see(seen)
-            if self._house:
-                self._stays[work.language_code].stays = stays
+
+            def show() -> None:
+                bookings.see(seen)
+                if self._house:
+                    self._stays[work.language_code].stays = stays
+
+            work.show = show
+            show()
 
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context

@@ -30,7 +30,7 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
     """
     words = normalise(text)
     own = [phrase for deed in deeds for phrase in lists.orders.get(deed, ())]
-    is_order = any(words[: len(phrase)] == phrase for phrase in own) and not _holds_back(text, lists)  # "book it"
+    is_order = any(_is_order(words, phrase, lists) for phrase in own) and not _holds_back(text, lists)  # "book it"
     if not (is_order or opens_with_agreement(text, lists)) or has_phrase(words, lists.take_backs):
         return False
     others = [phrase for phrases in lists.orders.values() for phrase in phrases if phrase not in own]
@@ -43,6 +43,12 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
             return False
         words = words[len(known) or 1 :]
     return True
+
+
+def _is_order(words: Words, phrase: Words, lists: Asking) -> bool:
+    """Return whether words begin with an order; with "already" behind it, it tells of what is done: "đặt rồi"."""
+    rest = words[len(phrase) :]
+    return words[: len(phrase)] == phrase and not any(rest[: len(one)] == one for one in lists.done_already)
 
 
 def own_deeds(tool: str, language_code: str) -> set[str]:

@@ -80,6 +80,7 @@ class Asking:
     tells: tuple[Words, ...]  # tell of an appointment that stands
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
+    done_already: tuple[Words, ...]  # behind an order, which then tells of what is done: "already"
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
@@ -186,6 +187,7 @@ def _read(language: str) -> Asking:
         tells=listed("wishes.tells"),
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
+        done_already=listed("wishes.done_already"),
         take_backs=listed("wishes.take_backs"),
         objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),

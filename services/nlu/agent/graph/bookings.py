@@ -336,7 +336,19 @@ class Bookings(StatedWishes):
         slots = self._finder.find(added, self._seen.now)
         is_another = bool(slots.when.has_day or slots.when.times) and wish.kind == "book" and bool(wish.at)
         agrees = not kept or opens_with_agreement(kept, self._finder.words)
-        return added if added and is_another and agrees and self._question(wish)[1] == "confirm" else ""
+        is_alone = is_another and not self._touches_open(added)
+        return added if added and is_alone and agrees and self._question(wish)[1] == "confirm" else ""
+
+    def _touches_open(self, added: str) -> bool:
+        """Return whether what stands behind a yes may be said of the open booking too: it refuses, puts right, or names
+        two days or two times, of which one may be for this booking ("one more on Friday, and make mine Wednesday").
+        """
+        lists = self._finder.words
+        words = normalise(added)
+        phrases = (*self.take_backs, *lists.objections, *lists.reserves, *lists.evidence["changes"])
+        whens = [self._finder.find(clause, self._seen.now).when for clause in clauses_of(added)]
+        is_twice = sum(when.has_day for when in whens) > 1 or sum(bool(when.times) for when in whens) > 1
+        return is_twice or has_any(words, phrases)
 
 
 def _without_time(part: Part) -> Part:

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from services.language.words import normalise
 from services.nlu.agent.graph.asking import UNKNOWN, refers
-from services.nlu.agent.graph.counting import has_any
+from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
@@ -59,7 +59,9 @@ class HeldBookings(MovedTimes):
         lists, words = self._finder.words, normalise(said)
         if name := self._owner_named(said, now):
             return replace(wish, is_of_other=True, name=name, phone="")
-        if has_any(words, lists.belongings) and not has_any(words, lists.own):
+        theirs = {at for start, end in spans_of(words, lists.belongings) for at in range(start, end)}
+        says_own = any(theirs.isdisjoint(range(start, end)) for start, end in spans_of(words, lists.own))
+        if theirs and not says_own:  # "моей" of "моей жены" is not the caller's own
             return replace(wish, is_of_other=True, name="", phone="")
         return wish
 
@@ -79,7 +81,8 @@ class HeldBookings(MovedTimes):
             else:
                 lead = next((one for one in self._finder.words.owners if tuple(plain[at : at + len(one)]) == one), ())
                 named = words[at + len(lead) :] if lead else []
-            if name := self._capitals(named, now):
+            starts = range(len(named)) if bare.endswith(_POSSESSIVES) else range(1)  # "Cancel Ann Bell's"
+            if name := next((name for start in starts if (name := self._capitals(named[start:], now))), ""):
                 return name
         return ""
 

@@ -72,7 +72,8 @@ class MovedTimes(Bookings):
             on_day = [moment for moment in self._seen.free if is_at(moment, replace(when, times=(), part=""))]
             times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
             day = self._said(replace(when, times=(), part=""), now) if on_day else ""
-            return self._words.say("free_no", times=times), replace(wish, said=day)
+            text = self._words.say("free_no", times=times) if times else self._words.say("free_unknown")
+            return text, replace(wish, said=day)
         same_hour = [] if when.times or when.part else [moment for moment in fitting if moment.time() == old.time()]
         fitting = same_hour or fitting
         if len({(moment.weekday(), moment.time()) for moment in fitting}) > 1 and not wish.is_sooner:
@@ -103,7 +104,8 @@ class MovedTimes(Bookings):
 
     def _day_beside(self, said: str, old: datetime, when: When) -> When | None:
         """The day beside that of an appointment, at its hour or the one that is said; None: it is not wanted."""
-        lists, words = self._finder.words, normalise(said)
+        lists, slots = self._finder.words, self._finder.find(said, self._seen.now)
+        words = tuple("" if at in slots.value_words else word for at, word in enumerate(slots.words))
         step = has_any(words, lists.day_after) - has_any(words, lists.day_before)
         if not step or (when.has_day and not is_at(old, replace(when, times=(), part=""))):
             return None
@@ -117,7 +119,9 @@ class MovedTimes(Bookings):
     def _told_at(self, wish: Wish, when: When) -> Wish | None:
         """The wish with the one of the told times at an hour, whatever its day; None: none is, or several."""
         told = [at for at in self._free_for(wish) if at.time() in when.times]
-        return replace(wish, at=f"{told[0]:%Y-%m-%dT%H:%M}", when=self._text_of(told[0])) if len(told) == 1 else None
+        if len(told) != 1:
+            return None
+        return replace(wish, at=f"{told[0]:%Y-%m-%dT%H:%M}", when=self._text_of(told[0]), said="")
 
     def _free_at(self, when: When) -> str:
         """The one free time at a moment, in words; empty: none, or several."""

@@ -49,6 +49,7 @@ class ReplyNodes:
     async def say(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         """Word the finding. Answer, ask, confirm and hand over differ in what was looked up, and in what comes next."""
         work = runtime.context
+        work.show()
         if work.finding and not work.parts:
             work.finding = self._bounded(work, work.finding)
             if beside := self._wishes[work.language_code].beside(work.text, work.finding.dialogue, work.now):
@@ -77,6 +78,7 @@ class ReplyNodes:
 
     async def act(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
+        work.show()
         command = self._go_on(work, "")
         if work.finding and work.finding.act:
             command = replace(command, update={**dict(command.update or {}), "act": _written(work.finding.act)})

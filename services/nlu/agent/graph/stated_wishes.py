@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
 from services.language.words import normalise
 from services.nlu.agent.graph.agreement import opens_with_agreement
@@ -25,6 +26,8 @@ _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "hando
 _DEEDS = frozenset({"book", "change", "cancel", "check"})
 _OF_THINGS = frozenset({"price", "offered", "duration", "hours", "free", UNKNOWN})  # kinds that a bare thing may seem
 _FACTS = frozenset({"price", "duration", "address", "who", "offered", "today", "language", "about", "robot", "advice"})
+
+_MOST_CUTS = 12  # of a turn that are looked at: each half is read
 
 
 class StatedWishes(NamedWishes):
@@ -122,7 +125,7 @@ class StatedWishes(NamedWishes):
         lists = self._finder.words
         sentences = sentences_of(text)
         cuts = [(". ".join(sentences[:at]), ". ".join(sentences[at:])) for at in range(1, len(sentences))]
-        for left, right in (*splits(text, lists, self._language), *cuts):
+        for left, right in islice((*splits(text, lists, self._language), *cuts), _MOST_CUTS):
             behind = self._finder.find(right, now)
             is_wanted = bool(behind.when) and not behind.services and has_any(behind.words, lists.instead)
             if is_wanted and has_any(normalise(left), lists.orders["cancelled"]):
@@ -131,7 +134,7 @@ class StatedWishes(NamedWishes):
 
     def _in_two(self, part: Part, now: datetime) -> tuple[Part, ...]:
         """A sentence that wants two deeds as two: "move Thursday's to Wednesday and cancel Friday's"."""
-        for left, right in splits(part.text, self._finder.words, self._language):
+        for left, right in splits(part.text, self._finder.words, self._language)[:_MOST_CUTS]:
             halves = [self._finder.find(text, now) for text in (left, right)]
             kinds = [self._ordered(slots) for slots in halves]
             if all(kinds) and self._are_two(kinds, halves):

@@ -5,7 +5,7 @@ or cancels what the caller says yes to once they have heard that question to its
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -30,6 +30,7 @@ from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
 _OWN_QUESTIONS = frozenset({"which_room", "arrival", "nights"})
 _MAY_WANT = frozenset({"free", "hours", "offered", "book", UNKNOWN})
 _NIGHT = "night"  # a period of asking.toml
+_MOST_ENDS = 4  # words for "until" of a turn that are looked around
 _SHORTEST_SPAN = 3  # tokens of "Friday till Sunday"; fewer are a word for two days, "weekend"
 
 
@@ -198,6 +199,11 @@ class Stays(StandingBookings):
             phone=slots.digits or wish.phone,
         )
 
+    def _look(self, part: Part, dialogue: Dialogue, now: datetime, *, is_sooner: bool = False) -> Taken:
+        if part.kind == "change":  # no tool moves a stay
+            return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
+        return super()._look(part, dialogue, now, is_sooner=is_sooner)
+
     def _room(self, part: Part) -> str:
         return next((one.id for one in reversed(part.slots.services) if one.id in self._rooms.counts), "")
 
@@ -207,12 +213,9 @@ class Stays(StandingBookings):
 
     def _leaving_day(self, text: str, wish: Wish, now: datetime) -> date | None:
         """The day until which a stay lasts whose first day is known: "till Sunday instead"; None: no such is said."""
-        words = text.split()
-        plain = [" ".join(normalise(word)) for word in words]
-        for at in range(len(words) if wish.at else 0):
-            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
-            when = self._finder.find(" ".join(words[at + len(until) :]), now).when if until else When()
-            if not when.has_day or self._finder.find(" ".join(words[:at]), now).when.has_day:
+        for before, behind in self._around_until(text) if wish.at else ():
+            when = self._finder.find(behind, now).when
+            if not when.has_day or self._finder.find(before, now).when.has_day:
                 continue
             arrives = date.fromisoformat(wish.at)
             if when.date:
@@ -222,17 +225,25 @@ class Stays(StandingBookings):
 
     def _until(self, text: str, now: datetime) -> tuple[date, int] | None:
         """The first day and the nights where the last day is said apart: "coming on Friday, a single until Monday"."""
-        words = text.split()
-        plain = [" ".join(normalise(word)) for word in words]
-        for at in range(1, len(words)):
-            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
-            last = self._finder.find(" ".join(words[at + len(until) :]), now).when if until else When()
-            first = self._arrival(self._finder.find(" ".join(words[:at]), now).when, now) if last.has_day else None
+        for before, behind in self._around_until(text):
+            last = self._finder.find(behind, now).when
+            first = self._arrival(self._finder.find(before, now).when, now) if before and last.has_day else None
             if first and not last.trouble:
                 n_days = (last.weekdays[0] - first.weekday()) % DAYS_IN_WEEK or DAYS_IN_WEEK if last.weekdays else 0
                 nights = (last.date - first).days if last.date else n_days
                 return (first, nights) if nights > 0 else None
         return None
+
+    def _around_until(self, text: str) -> Iterator[tuple[str, str]]:
+        """What stands before and behind each word for "until", of the first few: both sides are read."""
+        words = text.split()
+        plain = [" ".join(normalise(word)) for word in words]
+        found = 0
+        for at in range(len(words)):
+            until = next((one for one in self._finder.words.stays_until if tuple(plain[at : at + len(one)]) == one), ())
+            if until and found < _MOST_ENDS:
+                found += 1
+                yield " ".join(words[:at]), " ".join(words[at + len(until) :])
 
     def _from_day(self, text: str, now: datetime) -> When | None:
         """The day that is said to be the first: "this weekend, from Friday"; None: none is."""

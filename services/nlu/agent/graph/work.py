@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -43,6 +43,8 @@ class Work:
     heard: Heard = field(default_factory=lambda: Heard(""))
     taken: SlotTaken | None = None  # of a turn about a slot that is captured by the letter
     read_back: str = ""  # what is said again of it
+    show: Callable[[], None] = lambda: None
+    """Shows the bookings what this turn sees: another call's turn may lie between two nodes."""
 
 
 def heard_of(turn: AgentTurn) -> Heard:
