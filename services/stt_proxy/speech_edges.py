@@ -61,7 +61,7 @@ class SpeechEdges:
         self._utterances.skip()
 
     def discard(self, from_sample: int, to_sample: int, *, trigger_ns: int) -> bool:
-        """What was heard there was no speech. Returns whether the utterance under way is gone with it."""
+        """Take back speech that was none. Returns whether the utterance under way is gone with it."""
         self._release(trigger_ns)
         if not self._utterances.discard(from_sample, to_sample):
             return False

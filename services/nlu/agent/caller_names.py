@@ -110,7 +110,7 @@ def _standing_alone(reading: Reading, inside: frozenset[int], words: ClaimWords)
 
 
 def name_spans(reading: Reading, texts: Iterable[str], language_code: str) -> list[NameSpan]:
-    """Where a clause says names that the texts of the caller give: two words of one together, one beside a title, or
+    """Spans of a clause with names that texts of the caller give: two words of one together, one beside a title, or
     one by which the caller is called.
     """
     names = {name for text in texts for name in names_in_text(text, language_code)}
@@ -138,7 +138,7 @@ def without_names(reading: Reading, spans: Iterable[NameSpan]) -> Reading:
 
 
 def text_without_names(text: str, language_code: str) -> str:
-    """What a caller said, without the names it gives."""
+    """Text of a caller, without the names that it gives."""
     for name in names_in_text(text, language_code):
         words = r"\W*".join(map(re.escape, name))
         text = re.sub(words if is_sign(name[0][0]) else rf"\b{words}\b", "", fold(text), flags=re.IGNORECASE)

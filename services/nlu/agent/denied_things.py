@@ -32,7 +32,7 @@ def allowed_though_denied(reading: Reading, form: ClauseForm, grounds: Grounds, 
 
 
 def _allowed(reading: Reading, grounds: Grounds, evidence: Evidence) -> Verdict | None:
-    """What is said to be fine, in whatever words, where the caller asked about a denied thing."""
+    """Statement that allows a denied thing, in whatever words, where the caller asked about it."""
     found = grounds.words.lists["suits"].find(reading.texts)
     if not found or reading.values or _denies(reading.texts, grounds) or grounds.doable.find(reading.texts):
         return None

@@ -125,7 +125,7 @@ class Guard:
 
 
 def _said(text: str, grounds: Grounds) -> Reading:
-    """What a caller said, without the names and ages that the caller gave."""
+    """Text of a caller, without the names and ages that it gives."""
     reading = read(text_without_names(text, grounds.language_code), grounds.language_code)
     return without_ages(grounds.without_names(reading), grounds)
 

@@ -24,7 +24,7 @@ def is_space(char: str) -> bool:
 
 
 def is_no_line_end(char: str) -> bool:
-    """What the dot matches."""
+    """Characters that the dot matches."""
     return char not in _LINEENDS
 
 

@@ -57,7 +57,7 @@ class Ownership:
         seconds.
 
         A process that never wrote a heartbeat is no gateway of ours, and is taken to live as long as the application is
-        there. What this process left in the application keeps it there too, and nobody takes that up: after ten seconds
+        there. What this process left in the application keeps it there too, and no one takes that up: after ten seconds
         `clear_left` removes it. It may raise LegFailed.
         """
         seen, since, heard_at = "", time.monotonic(), time.monotonic()

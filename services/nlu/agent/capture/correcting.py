@@ -84,7 +84,7 @@ class Corrections:
                     yield from self.aligned(new, value)
 
     def _run_start(self, signs: Sequence[Sign], start: int, end: int) -> int:
-        """Where the signs begin that stand together before a token: in "one digit's wrong, it's 765" those of 765."""
+        """Start of the signs that stand together before a token: in "one digit's wrong, it's 765" those of 765."""
         run = end
         for sign in reversed([sign for sign in signs if start <= sign.start and sign.end <= end]):
             if self._is_wanted(sign):

@@ -331,7 +331,7 @@ class Bookings(StatedWishes):
         return not is_corrected and self._without_wrong(wish, dialogue) != wish
 
     def added(self, wish: Wish) -> str:
-        """What a turn wants beside a booking that is read back: "yes, and one for my son on Friday"; empty: nothing."""
+        """Wish of a turn beside a booking that is read back: "yes, and one for my son on Friday"; empty: none."""
         kept, added = self._turn.without_added(self._seen.said)
         slots = self._finder.find(added, self._seen.now)
         is_another = bool(slots.when.has_day or slots.when.times) and wish.kind == "book" and bool(wish.at)

@@ -112,7 +112,7 @@ class HeldBookings(MovedTimes):
         return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
 
     def _old_and_new(self, wish: Wish, now: datetime) -> tuple[When, When]:
-        """What was said of the time of an appointment, and of a new one; of a wish that moves none both are one."""
+        """Texts about the time of an appointment, and about a new one; of a wish that moves none both are one."""
         if not wish.said:
             return When(), When()
         if wish.kind == "change":

@@ -195,7 +195,7 @@ class Reader:
     def _with_introduction(
         self, parts: list[Part], dialogue: Dialogue, language_code: str, now: datetime
     ) -> list[Part]:
-        """The parts with a name or number that nobody asked for joined to the request behind it: "my number is 0909 888
+        """The parts with a name or number not asked for joined to the request behind it: "my number is 0909 888
         111. When is my appointment?".
         """
         at = next((at for at, part in enumerate(parts) if part.kind in _DEEDS), 0)

@@ -66,7 +66,7 @@ class Reprompts:
         return self._easier(finding, question) if n > before.n_reprompts else finding
 
     def to_person(self, text: str, dialogue: Dialogue) -> Finding:
-        """Drop the wish: a person has to take it down. Where nobody can be put through to, a call back is offered."""
+        """Drop the wish: a person has to take it down. Where callers cannot be put through, a call back is offered."""
         words = self._words
         dropped = replace(dialogue, wish=Wish(), capture={}, later="", n_reprompts=0, asked="more")
         if self._handover:

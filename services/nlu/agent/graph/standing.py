@@ -1,7 +1,7 @@
 """Deeds on an appointment that stands, of an agent with a diary: the agent finds the caller's own, reads back what is
 wanted of it, and does that on a yes to the whole question. Sans-IO.
 
-Of nobody else's is anything told, not even that it is there; whose it is, see held.py.
+Nothing is told of other people's, not even that there is one; whose it is, see held.py.
 """
 
 from __future__ import annotations

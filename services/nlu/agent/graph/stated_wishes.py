@@ -95,7 +95,7 @@ class StatedWishes(NamedWishes):
         return (*questions, self._beside_refusal(kept, dialogue, now, wants=wants))
 
     def _beside_refusal(self, kept: str, dialogue: Dialogue, now: datetime, *, wants: bool) -> Part:
-        """What a turn says beside a clause that refuses or remarks."""
+        """Text of a turn beside a clause that refuses or remarks."""
         if dialogue.wish.kind == "book":
             stated = self._turn.read(kept, now)
             return Part(stated.text, STATED, stated.slots)

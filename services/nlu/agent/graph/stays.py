@@ -235,7 +235,7 @@ class Stays(StandingBookings):
         return None
 
     def _around_until(self, text: str) -> Iterator[tuple[str, str]]:
-        """What stands before and behind each word for "until", of the first few: both sides are read."""
+        """Text before and behind each word for "until", of the first few: both sides are read."""
         words = text.split()
         plain = [" ".join(normalise(word)) for word in words]
         found = 0

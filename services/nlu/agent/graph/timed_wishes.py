@@ -58,7 +58,7 @@ class TimedWishes(Wishes):
         return False
 
     def added(self, wish: Wish) -> str:
-        """What a turn wants beside what is open; empty: nothing."""
+        """Wish of a turn beside the one that is open; empty: none."""
         return ""
 
     def beside(self, said: str, dialogue: Dialogue, now: datetime) -> str:

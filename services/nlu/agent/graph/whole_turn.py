@@ -70,7 +70,7 @@ class WholeTurn:
         return Stated(". ".join(kept), slots)
 
     def set_aside(self, text: str, phrases: Sequence[Words]) -> tuple[str, str]:
-        """What a turn says without the clauses that hold one of the phrases, and these clauses: "I'll ring you on
+        """Text of a turn without the clauses that hold one of the phrases, and these clauses: "I'll ring you on
         Monday" says no day of a booking.
         """
         kept: list[str] = []
@@ -85,7 +85,7 @@ class WholeTurn:
         return ", ".join(kept), ", ".join(aside)
 
     def without_added(self, text: str) -> tuple[str, str]:
-        """What a turn says before the clause that wants one more beside what is open, and from it on: "yes, and one for
+        """Text of a turn before the clause that wants one more beside what is open, and from it on: "yes, and one for
         my son on Friday"; the latter empty: it wants no more.
         """
         lists = self._finder.words
