@@ -270,7 +270,8 @@ class Comparing:
         price = price_in(service, self._language)
         if price is None:
             return self._words.say("price_unknown", a_service=self._thing(service))
-        return self._words.say("price", a_service=self._thing(service), price=self._words.money(price))
+        key = "price_each" if service.per == "person" else "price"
+        return self._words.say(key, a_service=self._thing(service), price=self._words.money(price))
 
     def _length(self, service: Service) -> str:
         key = "duration_unknown" if service.minutes is None else "duration"

@@ -24,7 +24,7 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     """Return the kind of a sentence that only names something else for the question before: "and on Saturday?".
     Empty: it says more than that.
     """
-    words, lead = slots.words, lead_of(slots.words, finder.words.follow_ups)
+    words, lead = slots.words, _lead_behind_preambles(slots.words, finder)
     named = (*slots.services, *slots.people, *slots.topics)
     is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
     if is_counted and len(words) <= len(lead) + SHORT and not (named or slots.when):
@@ -56,6 +56,27 @@ def names_another(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> bool:
     rest = slots.words[len(lead) :]
     is_short = bool(lead) and 0 < len(rest) <= SHORT - 1 and not has_any(rest, finder.words.question_words)
     return is_short and dialogue.kind in ("price", "duration", "offered")
+
+
+def kind_of_another(text: str, slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
+    """Return the kind of the question before, where what sounds like a courtesy asks it of another service: "great, and
+    a cleaning on top of that?". Empty: it does not.
+    """
+    goes_on = text.rstrip().endswith(("?", "？")) or has_any(slots.words, finder.words.follow_ups)
+    is_open = bool(dialogue.wish.kind) and not dialogue.wish.is_noted
+    same, _ = FOLLOWS["services"]
+    if not slots.services or not goes_on or is_open or dialogue.kind not in same or dialogue.kind == "book":
+        return ""
+    return dialogue.kind
+
+
+def _lead_behind_preambles(words: Words, finder: SlotFinder) -> Words:
+    """Return the words that lead to what goes on, with the small words before them: "okay, and a cleaning"."""
+    at = 0
+    while lead := lead_of(words[at:], finder.words.preambles):
+        at += len(lead)
+    whole = lead_of(words[at:], finder.words.follow_ups)
+    return words[: at + len(whole)] if whole else lead_of(words, finder.words.follow_ups)
 
 
 def lead_of(words: Words, phrases: Sequence[Words]) -> Words:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text
+from services.nlu.agent.graph.asking import UNKNOWN, is_text
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
-from services.nlu.agent.graph.strangers import names_a_stranger, names_anything
+from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
+from services.nlu.agent.graph.terms import asks_for_terms, is_question
 from services.nlu.agent.understanding import Guess
 
 _CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of it
@@ -92,8 +93,9 @@ def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return ("hours", ()) if has_any(words, finder.words.compares["staff"]) else decided
     if spoken_for := _spoken_for(decided, guesses, slots, finder):
         return spoken_for, ()
-    is_needed = _asks_whether_needed(kind, slots, finder) and _is_question(text, finder, words)
-    if is_needed or (kind == "who" and _counts_guests(slots, finder)):
+    is_needed = _asks_whether_needed(kind, slots, finder) and is_question(text, finder, words)
+    is_of_no_hours = kind == "hours" and finder.has_hours_of_a_part and _asks_for_a_thing(slots, finder)
+    if is_needed or is_of_no_hours or (kind == "who" and _counts_guests(slots, finder)):
         return UNKNOWN, ()  # "do I need to book", "do I have to fast before a cleaning", "how many does a suite take"
     is_of_nothing = kind in _OF_A_THING and _is_of_nothing(slots, finder)
     if is_weak and (is_of_nothing or (kind == "hours" and _is_of_no_time(slots, finder))):
@@ -112,7 +114,26 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return kind  # "text me your address" is told, whatever may be sent
     if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
-    return "free" if _asks_whether_left(kind, guesses, slots, finder) else ""
+    if _asks_whether_left(kind, guesses, slots, finder):
+        return "free"
+    is_of_person = "who" in doubts[:2] and names_anything(slots)  # "my husband needs a crown, who would do that"
+    return "who" if is_of_person and has_any(slots.words, finder.words.evidence["asks_who"]) else ""
+
+
+def of_deeds(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder, text: str) -> Decided:
+    """The kind of what sounds like a request for a deed, or another: the terms of one are asked for, and answered by a
+    text of the file's where one is likely; or words say that a booking is to be cancelled.
+    """
+    kind, doubts = decided
+    if any(asks_for_terms(one, slots, finder, text) for one in (kind, *doubts[:2])):
+        return next((one.kind for one in guesses if is_text(one.kind) and one.score >= _WEAK_SCORE), UNKNOWN), ()
+    lists, words = finder.words, slots.words
+    is_no = kind == "no" and has_any(words, lists.wants)  # "no, I want to cancel the booking", and not to make one
+    is_told = kind in _OF_TIMES and not is_question(text, finder, words)
+    is_taken_for_another = is_no or is_told or (kind == "book" and not has_any(words, lists.orders["booked"]))
+    if is_taken_for_another and has_any(words, lists.evidence["cancels_it"]):
+        return "cancel", ()  # "снять бронь", though "снять номер" is to book one
+    return decided
 
 
 def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: Slots, finder: SlotFinder) -> Decided:
@@ -159,10 +180,14 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
     """Return whether it is asked if a thing, or any place, is still to be had: "明天还有单人间吗", "any left?"."""
     lists, words = finder.words, slots.words
     unfit = (*lists.price_words, *lists.compares["opening"], *lists.compares["closing"])
+    is_of_any = not names_anything(slots) and finder.names_any_room(words)
+    is_of_room = is_of_any or finder.names_a_room(slots)
+    asks_for_one = is_of_room and slots.when.has_day and has_any(words, lists.exists) and kind in _OF_TIMES
+    if asks_for_one and not has_any(words, (*unfit, *lists.clock_questions)):
+        return True  # "do you have a room for tonight"
     if not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
         return False
-    is_of_any = not names_anything(slots) and finder.names_any_room(words)
-    if kind in (*_OF_TIMES, "offered", UNKNOWN) and (is_of_any or finder.names_a_room(slots)):
+    if kind in (*_OF_TIMES, "offered", UNKNOWN) and is_of_room:
         return True
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
@@ -184,6 +209,15 @@ def _counts_guests(slots: Slots, finder: SlotFinder) -> bool:
     """Return whether it is asked how many people a thing is for that is not known, where rooms are let."""
     is_counted = finder.lets_rooms and has_any(slots.words, finder.words.compares["how_many"])
     return is_counted and not names_anything(slots) and bool(unexplained(slots, (), finder.words.common))
+
+
+def _asks_for_a_thing(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked if there is a thing that is not known, and nothing of its hours: "have you a triple
+    for Saturday".
+    """
+    lists = finder.words
+    times = (*lists.clock_questions, *lists.compares["opening"], *lists.compares["closing"])
+    return not has_any(slots.words, times) and asks_whether_there_is(slots, finder)
 
 
 def _is_asked_for(slots: Slots) -> bool:
@@ -235,10 +269,6 @@ def _is_of_no_time(slots: Slots, finder: SlotFinder) -> bool:
     return not (slots.when or slots.is_of_hours or has_any(slots.words, (*lists.clock_questions, *openings)))
 
 
-def _is_question(text: str, finder: SlotFinder, words: Words) -> bool:
-    return text.rstrip().endswith(("?", "？")) or has_any(words, finder.words.question_words)
-
-
 def _second(guesses: Sequence[Guess], kind: str) -> Decided:
     """The next kind, where it is likely by itself."""
     other = next(one for one in guesses if one.kind != kind)
@@ -263,8 +293,7 @@ def of_what_is_named(
         return "hours", ()
     if is_weak_text and _is_asked_for(slots):  # "can you pick us up at the airport?"
         return ("duration" if has_any(words, lists.evidence["lengths"]) else "offered"), ()
-    is_question = text.rstrip().endswith(("?", "？"))
-    others = {"price"} | ({"book"} if is_question else set())
+    others = {"price"} | ({"book"} if text.rstrip().endswith(("?", "？")) else set())
     if "offered" in doubts[:2] and (is_text(kind) or not others.isdisjoint(doubts[:2])):
         return "offered", ()
     return kind, doubts

@@ -56,7 +56,7 @@ class ServiceAnswers:
         lacks_room = self._lacks_the_room(part, services)
         if lacks_room:
             found = self._found(texts, services, dialogue, "price", is_exact=False)
-        can_sum = not lacks_room and self._counts_every_number(part)
+        can_sum = not lacks_room and self._counts_every_number(part) and self._knows_people(part, services)
         total = self._total(services, counts) if can_sum and self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
@@ -92,9 +92,19 @@ class ServiceAnswers:
     def _lacks_the_room(self, part: Part, services: Sequence[Service]) -> bool:
         """Return whether nights are asked for with something else, and no room is named: "one night with breakfast"."""
         slots = part.slots
-        has_nights = bool(slots.periods.get("night")) or self._finder.is_one(slots, "night")
+        has_nights = has_any(slots.words, self._finder.words.periods["night"])
         is_beside = has_any(slots.words, self._finder.words.joins)  # "with", "included"
         return has_nights and is_beside and self._finder.lets_rooms and not any(one.per == "night" for one in services)
+
+    def _knows_people(self, part: Part, services: Sequence[Service]) -> bool:
+        """Return whether it is known how many of what is for one person each are meant beside other things: not where a
+        double room is asked for "with breakfast".
+        """
+        slots = part.slots
+        each = [one.id for one in services if one.per == "person"]
+        if len(each) in (0, len(services)) or slots.n_people or slots.periods.get("person"):
+            return True
+        return all(one.count > 1 for one in slots.services if one.id in each)
 
     def _counts_every_number(self, part: Part) -> bool:
         """Return whether each number of the question was taken for a count: with one left out a sum would be wrong."""
@@ -125,7 +135,8 @@ class ServiceAnswers:
         price, name = price_in(service, self._language), self._words.thing(self._findings.name(service.id))
         if price is None:
             return self._words.say("price_unknown", a_service=name)
-        return self._words.say("price", a_service=name, price=self._words.money(price))
+        key = "price_each" if service.per == "person" else "price"
+        return self._words.say(key, a_service=name, price=self._words.money(price))
 
     def duration(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Return how long services take."""

@@ -17,6 +17,7 @@ from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.sentences import sentences_of, splits
 from services.nlu.agent.graph.slots import Slots
+from services.nlu.agent.graph.terms import asks_for_terms
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
@@ -116,6 +117,7 @@ class StatedWishes(NamedWishes):
             return part
         is_order = has_any(words, lists.orders["cancelled"]) and not has_any(words, lists.take_backs)
         asks = has_any(words, (*lists.question_words, *lists.price_words))
+        asks = asks or asks_for_terms("cancel", part.slots, self._finder, part.text)  # "is there a fee to cancel"
         return replace(part, kind="cancel", doubts=(), is_follow_up=False) if is_order and not asks else part
 
     def _wants_instead(self, text: str, now: datetime) -> bool:
