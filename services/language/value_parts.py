@@ -21,7 +21,7 @@ _YEARS = range(1900, 2101)
 class PartedText:
     """A text with the parts of values in it."""
 
-    tokens: Sequence[Token]
+    tokens: tuple[Token, ...]
     texts: tuple[str, ...]
     parts: Mapping[int, Value]  # by first token
     words: CalendarWords

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.language.capture_words import Words
+from services.language.capture_words import CaptureWords
 from services.nlu.agent.capture.form import Form
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step
 from services.nlu.outputs import ExpectedKind
@@ -37,7 +37,7 @@ class Captured:
 class Questions:
     """Words the questions of one slot in one language."""
 
-    def __init__(self, slot: Slot, form: Form, words: Words, language_code: str) -> None:
+    def __init__(self, slot: Slot, form: Form, words: CaptureWords, language_code: str) -> None:
         self._slot, self._form, self._words, self._language = slot, form, words, language_code
 
     def again(self, state: CaptureState) -> Captured:
