@@ -23,7 +23,7 @@ from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.several_days import days_apart
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.stranger_answers import StrangerAnswers
-from services.nlu.agent.graph.strangers import asks_whether_there_is
+from services.nlu.agent.graph.strangers import asks_whether_there_is, wants_unknown_room
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.text_answers import TextAnswers
 from services.nlu.agent.graph.wishes import Wishes
@@ -189,7 +189,8 @@ class Answers:
         """Return how many words of a part no question of the kind has."""
         slots = part.slots
         known = self._known[kind] | self._name_words
-        return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
+        n_strange = len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
+        return n_strange + FEW_STRANGE * wants_unknown_room(slots, self._finder, known)
 
     def _is_strange(self, part: Part) -> bool:
         """Return whether a part names nothing known, and more words than one that no question of its kind has."""

@@ -26,9 +26,10 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     """
     words, lead = slots.words, _lead_behind_preambles(slots.words, finder)
     named = (*slots.services, *slots.people, *slots.topics)
-    is_counted = bool((slots.periods or slots.n_bare) and dialogue.service) and dialogue.kind == "price"
+    counts = slots.periods or slots.n_bare or slots.n_people
+    is_counted = bool(counts and dialogue.service) and dialogue.kind in ("price", "duration")
     if is_counted and len(words) <= len(lead) + SHORT and not (named or slots.when):
-        return "price"  # "and for three nights?"
+        return dialogue.kind  # "and for three nights?"
     if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
         return "hello"  # "evening!"
     n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)

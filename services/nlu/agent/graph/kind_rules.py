@@ -56,6 +56,8 @@ def weigh(guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> list[Gu
     if slots.services:  # "a double from Friday till Sunday" is no change
         evidence = finder.words.evidence
         fitting -= {kind for kind, name in SAID_BY.items() if not has_any(slots.words, evidence[name])}
+    if slots.topics and slots.services and not has_any(slots.words, finder.words.evidence["asks_who"]):
+        fitting.discard("who")  # "all three kids for a check-up, what am I looking at"
     weighed = [replace(one, score=one.score + _FITTING * (one.kind in fitting)) for one in guesses]
     if slots.people and (slots.topics or slots.services) and not slots.when:
         weighed = [replace(one, score=one.score + _OF_PERSON * (one.kind == "who")) for one in weighed]
@@ -171,7 +173,8 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
     if asks_which_there_are(slots, finder):
         return "offered", ()
     n_strange = len(unexplained(slots, slots.services, finder.words.common))
-    if kind != UNKNOWN or not _is_asked_for(slots) or n_strange > 1:
+    is_asked_for = _is_asked_for(slots) or _is_there(slots, finder)
+    if kind != UNKNOWN or not is_asked_for or n_strange > 1:
         return decided
     return ("duration" if has_any(slots.words, finder.words.evidence["lengths"]) else "offered"), ()
 
@@ -180,7 +183,7 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
     """Return whether it is asked if a thing, or any place, is still to be had: "明天还有单人间吗", "any left?"."""
     lists, words = finder.words, slots.words
     unfit = (*lists.price_words, *lists.compares["opening"], *lists.compares["closing"])
-    is_of_any = not names_anything(slots) and finder.names_any_room(words)
+    is_of_any = not names_anything(slots) and _speaks_of_any_room(slots, finder)
     is_of_room = is_of_any or finder.names_a_room(slots)
     asks_for_one = is_of_room and slots.when.has_day and has_any(words, lists.exists) and kind in _OF_TIMES
     if asks_for_one and not has_any(words, (*unfit, *lists.clock_questions)):
@@ -192,6 +195,13 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
     return slots.when.has_day and (is_near or (kind in ("offered", *_OF_TIMES) and bool(slots.services)))
+
+
+def _speaks_of_any_room(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a room is spoken of, and nothing that is done with one: "còn phòng", not "còn nhận phòng"."""
+    strange = unexplained(slots, (), finder.words.common)
+    rooms = [at for at, word in enumerate(slots.words) if finder.is_shared(word)]
+    return finder.lets_rooms and any(at - 1 not in strange for at in rooms)
 
 
 def _is_a_stay(slots: Slots, finder: SlotFinder) -> bool:
@@ -220,6 +230,13 @@ def _asks_for_a_thing(slots: Slots, finder: SlotFinder) -> bool:
     return not has_any(slots.words, times) and asks_whether_there_is(slots, finder)
 
 
+def _is_there(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether it is asked if a service that is named is there: "do you have a shuttle"."""
+    ends = {end for _, end in spans_of(slots.words, finder.words.exists)}
+    ends |= {end + 1 for end in ends if slots.words[end : end + 1] and slots.words[end] in finder.words.articles}
+    return any(one.start in ends for one in slots.services)
+
+
 def _is_asked_for(slots: Slots) -> bool:
     """Return whether a service is named by what somebody does: "pick us up from the airport"."""
     return any(one.end - one.start >= _DEED_WORDS for one in slots.services)
@@ -240,8 +257,12 @@ def asks_which_there_are(slots: Slots, finder: SlotFinder) -> bool:
     """
     if slots.services or slots.people or slots.topics or slots.when:
         return False
-    ends = [end for _, end in spans_of(slots.words, finder.words.evidence["kinds_of"])]
-    return any(finder.is_shared(word) for end in ends for word in slots.words[end : end + _NEAR])
+    spans = spans_of(slots.words, finder.words.evidence["kinds_of"])
+    beside = {place for start, end in spans for place in range(start, end)}
+    strange = [at for at in unexplained(slots, (), finder.words.common) if not finder.is_shared(slots.words[at])]
+    if not beside.issuperset(strange) and not has_any(slots.words, finder.words.exists):
+        return False  # "which of your rooms has the best view" asks for one of them
+    return any(finder.is_shared(word) for _, end in spans for word in slots.words[end : end + _NEAR])
 
 
 def _is_of_nobody_else(slots: Slots, finder: SlotFinder, text: str) -> bool:

@@ -117,7 +117,8 @@ class Reader:
                 is_of_need = bool(parts) and (bool(parts[-1].doubts) or parts[-1].kind == UNKNOWN)
                 if part.kind in _OF_A_THING and not names_anything(part.slots) and is_of_need:
                     part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
-                context = replace(context, kind=part.kind)
+                services = part.slots.services
+                context = replace(context, kind=part.kind, service=services[-1].id if services else context.service)
                 parts.append(part)
         parts = self._with_introduction(parts, context, language_code, now)
         parts = [part for part in parts if not self._tells_of_own(part, parts, language_code)]
@@ -272,8 +273,10 @@ class Reader:
         if kind == "hours" and is_of_a_part and not meant.services:
             least = SURE_SCORE if slots.when.times else _OWN_SCORE
             kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
-        if kind == UNKNOWN and slots.services and slots.amount:
-            kind = "price"  # "your website says a cleaning is 25"
+        is_meant = bool(meant.services) and not slots.services
+        asks_price = is_meant and has_any(slots.words, finder.words.price_words)
+        if kind == UNKNOWN and ((slots.services and slots.amount) or asks_price):
+            kind = "price"  # "your website says a cleaning is 25", "what does it cost for four of us"
         if kind in _GIVEN and (slots.when.has_day or slots.services) and not (dialogue.asked or dialogue.wish.kind):
             deed = next((one.kind for one in guesses if one.kind in _DEEDS), "book")  # "I'm Tom, I need a filling"
             said_by = finder.words.evidence.get(SAID_BY.get(deed, ""), ())

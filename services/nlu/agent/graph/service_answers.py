@@ -21,6 +21,7 @@ from services.nlu.agent.graph.mentions import are_joined
 from services.nlu.agent.graph.people_answers import PeopleAnswers
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import wants_unknown_room
 
 _LONGEST_LIST = 6
 
@@ -135,8 +136,7 @@ class ServiceAnswers:
         price, name = price_in(service, self._language), self._words.thing(self._findings.name(service.id))
         if price is None:
             return self._words.say("price_unknown", a_service=name)
-        key = "price_each" if service.per == "person" else "price"
-        return self._words.say(key, a_service=name, price=self._words.money(price))
+        return self._words.say("price", a_service=name, price=self._words.rate(price, service.per))
 
     def duration(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Return how long services take."""
@@ -144,7 +144,9 @@ class ServiceAnswers:
         if is_foreign or not services:
             return self._findings.not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
-        is_exact = is_exact and all(one.count == 1 for one in part.slots.services)  # "three fillings, how long is that"
+        slots = part.slots
+        is_exact = is_exact and all(one.count == 1 for one in slots.services)  # "three fillings, how long is that"
+        is_exact = is_exact and not (slots.n_bare or slots.n_people)
         is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 
@@ -206,7 +208,8 @@ class ServiceAnswers:
     def _services(self, part: Part, dialogue: Dialogue, kind: str) -> tuple[list[Service], bool, bool]:
         """The services a question is about; whether it is about just these; and whether it is about another thing."""
         found = part.slots.services
-        strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
+        strange = bool(unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind]))
+        strange = strange or wants_unknown_room(part.slots, self._finder, self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
         is_of_another = is_text(dialogue.kind) or (bool(dialogue.n_unknown) and not dialogue.service)

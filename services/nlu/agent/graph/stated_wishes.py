@@ -105,7 +105,8 @@ class StatedWishes(NamedWishes):
     def _as_request(self, part: Part) -> Part:
         """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
         lists, words = self._finder.words, part.slots.words
-        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, (*lists.question_words, *lists.price_words))
+        asked = (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"])
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, asked)
         if (part.kind not in _OF_THINGS and not part.doubts) or asks or not self._names_booking(part):
             return part
         return replace(part, kind="book", doubts=(), is_follow_up=False)
