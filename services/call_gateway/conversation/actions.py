@@ -6,18 +6,16 @@ failed, or whose turn had no words, would leave the caller waiting: its outcome 
 the line is silent, unless the caller takes a turn first.
 """
 
-from collections.abc import Iterator
-
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import DoAction, ReportAction, UpdateStt
 from services.call_gateway.conversation.ending import close, hang_up_soon
 from services.call_gateway.conversation.events import ActionAsked, ActionEnded, HangUpCall, SwitchLanguage
-from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.floor import Decisions, Floor
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
 
 
-def on_action_asked(call: Call, asked: ActionAsked) -> Iterator[Decision]:
+def on_action_asked(call: Call, asked: ActionAsked) -> Decisions:
     """The agent asks for an action."""
     reply = call.find_reply(asked.turn_id)
     if reply is None:
@@ -29,7 +27,7 @@ def on_action_asked(call: Call, asked: ActionAsked) -> Iterator[Decision]:
         yield from do_action(call, asked)
 
 
-def do_action(call: Call, asked: ActionAsked) -> Iterator[Decision]:
+def do_action(call: Call, asked: ActionAsked) -> Decisions:
     """Do the action now, if the agent's file allows it."""
     call.actions[asked.action_id] = asked
     if not call.allows(asked.action):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.call_clock import CallClock
 from services.call_gateway.conversation.commands import Command, HangUp, ReopenStage, SendOn
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
@@ -17,21 +16,21 @@ from services.call_gateway.conversation.events import (
     HangUpCall,
     InputExpected,
     PressKeys,
-    PromptKind,
     Stage,
     SwitchLanguage,
     TransferCall,
 )
 from services.call_gateway.conversation.floor import Floor, FloorTable
 from services.call_gateway.conversation.playout import Playout
-from services.call_gateway.conversation.profile import ALL_ACTS, AgentProfile
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import History
 from services.call_gateway.conversation.reply import Reply, Speculation
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, UserTurn
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.line import EndCause
+from services.call_gateway.media_clock import MediaClock
+from services.call_gateway.profile import ALL_ACTS, AgentProfile
+from services.call_gateway.prompts.book import PromptBook, PromptKind
 
 MAX_OUTCOMES = 16  # that wait to be told; of more the oldest is forgotten
 
@@ -41,6 +40,46 @@ _KINDS: dict[type[Action], str] = {
     PressKeys: "send_dtmf",
     SwitchLanguage: "switch_language",
 }
+
+
+class CallClock(MediaClock):
+    """The clock of one call: wall time, time without holds, time without holds and pauses, and the media clock.
+
+    Times are in seconds. A deadline is kept on the reading that stands still while the caller cannot act, so that no
+    deadline is ever shifted.
+    """
+
+    def __init__(self, sample_rate_hertz: int) -> None:
+        super().__init__(sample_rate_hertz)
+        self.wall = 0.0  # monotonic
+        self.now = 0.0  # stands still on hold
+        self.waiting = 0.0  # stands still on hold, and while the caller makes a sound over the agent
+        self._floor = Floor.LISTENING
+        self._held_s = 0.0  # the sum of all holds
+        self._stopped_s = 0.0  # the sum of all holds and pauses
+
+    def set(self, wall: float) -> None:
+        """Let time go on to `wall`, in seconds, monotonic."""
+        passed, self.wall = wall - self.wall, wall
+        if self._floor is Floor.HELD:
+            self._held_s += passed
+        if self._floor in (Floor.HELD, Floor.PAUSED):
+            self._stopped_s += passed
+        self.now, self.waiting = wall - self._held_s, wall - self._stopped_s
+
+    def follow(self, floor: Floor) -> None:
+        """The floor has changed."""
+        self._floor = floor
+
+    def wall_of(self, deadline: float) -> float:
+        """Return the `wall` time at which `now` reaches `deadline`, in seconds. The call must not be on hold."""
+        return deadline + self._held_s
+
+    def wall_of_waiting(self, deadline: float) -> float:
+        """Return the `wall` time at which `waiting` reaches `deadline`, in seconds. The call must not be on hold or
+        paused.
+        """
+        return deadline + self._stopped_s
 
 
 class StagePhase(Enum):

@@ -8,7 +8,7 @@ move. The table in `floor` says whether the move is possible now, to which floor
 Nothing here waits, sleeps or reads a clock: `now` is in seconds, monotonic, and never goes back.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway import line
@@ -19,15 +19,11 @@ from services.call_gateway.conversation.barge_in import BargeIn
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.effects import EFFECTS
 from services.call_gateway.conversation.ending import HangUpWatch, close, close_after_word, end_call, watch_closing
-from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Move, NextTurn
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
-from services.call_gateway.conversation.move_details import NextTurn
 from services.call_gateway.conversation.news import EndReason, FloorMoved
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.prompt_playout import say
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.replying import on_reply_event
 from services.call_gateway.conversation.settings import ConversationSettings
@@ -35,6 +31,9 @@ from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.stage_health import StageHealth
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.user_turn import Verdict
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptBook, PromptKind
+from services.call_gateway.stage_pace import StagePace
 
 NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
@@ -150,7 +149,7 @@ class Conversation:
             self._apply(EFFECTS[moved.effect](call, decision.detail))
         return is_changed
 
-    def _on_event(self, event: ev.Event) -> Iterator[Decision]:
+    def _on_event(self, event: ev.Event) -> Decisions:
         call = self._call
         match event:
             case line.MediaIdle(_, to_sample, reason):
@@ -171,7 +170,7 @@ class Conversation:
             case _:
                 yield from self._on_call_event(event)
 
-    def _on_call_event(self, event: ev.Event) -> Iterator[Decision]:
+    def _on_call_event(self, event: ev.Event) -> Decisions:
         call = self._call
         match event:
             case line.EnergyRose() | line.EnergyFell():
@@ -196,7 +195,7 @@ class Conversation:
             case line.LegEnded():
                 end_call(call)
 
-    def _on_reply_event(self, event: ev.ReplyEvent) -> Iterator[Decision]:
+    def _on_reply_event(self, event: ev.ReplyEvent) -> Decisions:
         reply = on_reply_event(self._call, event)
         if reply is None:
             return
@@ -284,16 +283,16 @@ class Conversation:
         self._is_deadline_known = False
         return call.take_commands()
 
-    def _on_time(self) -> Iterator[Decision]:
+    def _on_time(self) -> Decisions:
         call = self._call
         if call.answered_at is not None and call.clock.wall >= call.answered_at + call.settings.max_call_s:
-            yield close(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
+            yield close(line.EndCause.MAX_DURATION, PromptKind.GOODBYE)
         elif call.floor is not Floor.HELD:
             for part in self._timed:
                 if call.floor is not Floor.CLOSING:
                     yield from part.on_timer()
 
-    def _on_advanced(self, to_sample: int, *, is_silence: bool = True) -> Iterator[Decision]:
+    def _on_advanced(self, to_sample: int, *, is_silence: bool = True) -> Decisions:
         """The caller's media clock went on."""
         call = self._call
         before = call.clock.sample
@@ -322,18 +321,18 @@ class Conversation:
 
     # -- the beginning, and holds --------------------------------------------------------------------------------------
 
-    def _open(self, *, is_recovered: bool) -> Iterator[Decision]:
+    def _open(self, *, is_recovered: bool) -> Decisions:
         """Media flow: the agent greets, or the gateway apologises for the interruption of a recovered call."""
         call = self._call
         if call.answered_at is not None:
             return
         call.answered_at = call.clock.wall
         if is_recovered:
-            say(call, ev.PromptKind.RECOVERED)
+            say(call, PromptKind.RECOVERED)
         else:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
-    def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
+    def _hold(self, *, is_held: bool, was_missed: bool) -> Decisions:
         """The call is put on hold or taken back. On hold nothing is played, and no limit runs but that of the longest
         call. A sound that is still being judged counts as a false alarm, since it cannot be judged on hold.
         """

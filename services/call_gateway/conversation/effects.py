@@ -3,7 +3,7 @@
 An effect may decide on a further move, which it yields as a policy does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 from services.call_gateway.conversation.actions import do_action
@@ -17,12 +17,15 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.ending import watch_closing
 from services.call_gateway.conversation.endpointing import TurnEnd
-from services.call_gateway.conversation.events import PromptKind, Stage
-from services.call_gateway.conversation.floor import Decision, Effect, Move
-from services.call_gateway.conversation.move_details import (
+from services.call_gateway.conversation.events import Stage
+from services.call_gateway.conversation.floor import (
+    Decision,
+    Decisions,
+    Effect,
     Interruption,
     LateWords,
     Loss,
+    Move,
     NextTurn,
     NoPerson,
     Pause,
@@ -48,10 +51,8 @@ from services.call_gateway.conversation.replying import (
 )
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict, Wait
 from services.call_gateway.line import EndCause
+from services.call_gateway.prompts.book import PromptKind
 from services.language.words import joined, word_ends
-
-Decisions = Iterator[Decision]
-
 
 # -- the caller's turn -------------------------------------------------------------------------------------------------
 

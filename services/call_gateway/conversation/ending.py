@@ -8,17 +8,16 @@ Two goodbyes make an exception. At MAX_DURATION a caller who goes on talking wou
 stage could hear or answer. Both end within `closing_limit_ms` and the tail.
 """
 
-from collections.abc import Iterator
-
 from services.call_gateway.conversation.call import Call, Closing, PendingHangUp
 from services.call_gateway.conversation.commands import HangUp, ReportAction, SendOn
-from services.call_gateway.conversation.events import ActionAsked, PromptKind
-from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.events import ActionAsked
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Move
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.news import StopReason, TurnOutcome
 from services.call_gateway.conversation.replying import abandon_user_turn, give_up_reply
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
+from services.call_gateway.prompts.book import PromptKind
 
 CALLER_SPOKE = "CALLER_SPOKE"
 
@@ -102,7 +101,7 @@ class HangUpWatch:
         elif pending.at is None:
             pending.at = call.clock.now + call.settings.tail_ms / 1000
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """The tail may have passed, or a sound without words may have lasted too long to be waited for."""
         call, pending = self._call, self._call.hang_up
         if pending is None:

@@ -11,13 +11,13 @@ from enum import Enum
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.call_clock import MediaClock
 from services.call_gateway.conversation.ending import hang_up_soon
-from services.call_gateway.conversation.events import PromptKind
 from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing
+from services.call_gateway.media_clock import MediaClock
+from services.call_gateway.prompts.book import PromptKind
 from services.language.words import normalise
 
 GAP_MS: Final = 4000  # a calling fax beeps for half a second in 3.5 (ITU-T T.30 section 4.1.1); music has pauses

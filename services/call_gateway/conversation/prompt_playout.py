@@ -2,10 +2,11 @@
 
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import ReportPlayout
-from services.call_gateway.conversation.events import PromptKind, VoiceAudio
+from services.call_gateway.conversation.events import VoiceAudio
 from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
 from services.call_gateway.conversation.record import HeardTurn, TurnNotes
 from services.call_gateway.conversation.voice import Voice
+from services.call_gateway.prompts.book import PromptKind
 
 
 def say(call: Call, kind: PromptKind) -> float:

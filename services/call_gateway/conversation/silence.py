@@ -1,16 +1,14 @@
 """Silence policy: a caller who says nothing is asked twice whether they are there, then wished goodbye."""
 
-from collections.abc import Iterator
-
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.ending import close, hang_up_soon
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.floor import Decision, Floor
+from services.call_gateway.conversation.floor import Decisions, Floor
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import Recordings
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause
+from services.call_gateway.prompts.book import PromptKind
 
 
 class SilenceWatch:
@@ -28,7 +26,7 @@ class SilenceWatch:
         """A program caller closed its half: it will say nothing more, and hears the reply to what it said."""
         self._left_at_sample = self._call.clock.sample
 
-    def review(self) -> Iterator[Decision]:
+    def review(self) -> Decisions:
         """After every event: does the caller or the agent still do something?"""
         call = self._call
         if call.reply is not None and not call.reply.is_greeting:
@@ -50,7 +48,7 @@ class SilenceWatch:
             or self._recordings.is_wordless  # music or a fax: there is no person to ask
         )
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """The silence may have lasted long enough."""
         call = self._call
         if self.deadline is None or call.clock.wall < self.deadline:

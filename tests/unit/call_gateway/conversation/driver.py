@@ -15,10 +15,10 @@ from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.prompts.book import PromptBook, PromptKind, RenderedPrompt
 from services.call_gateway.sound.call_sound import CallSound
+from services.call_gateway.stage_pace import StagePace
 
 FRAME_MS = 20
 START_S = 1000.0  # the wall's clock begins somewhere else than the call's
@@ -31,7 +31,7 @@ Kind = TypeVar("Kind")
 def prompt_book(prompt_ms: int = PROMPT_MS) -> PromptBook:
     """Every prompt in English, told apart by its words."""
     book = PromptBook()
-    for kind in ev.PromptKind:
+    for kind in PromptKind:
         book.add(kind, "en", RenderedPrompt(f"prompt {kind.value}", bytes([PROMPT_BYTE]) * prompt_ms * 8))
     return book
 

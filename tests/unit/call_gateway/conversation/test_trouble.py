@@ -6,9 +6,9 @@ from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.line import EndCause
+from services.call_gateway.prompts.book import PromptBook
+from services.call_gateway.stage_pace import StagePace
 from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, START_S, Call
 from tests.unit.call_gateway.conversation.trouble_story import (
     MAX_DEAD_AIR_MS,
