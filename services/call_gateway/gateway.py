@@ -12,8 +12,9 @@ from services.call_gateway.agents import AgentBook
 from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.commands import News, TurnFinished
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import News, TurnFinished, TurnOutcome
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer

@@ -16,6 +16,7 @@ from services.call_gateway.conversation.commands import (
     DiscardSent,
     DoAction,
     HangUp,
+    News,
     ProbeStage,
     SendOn,
 )
@@ -32,7 +33,6 @@ from services.call_gateway.conversation.events import (
     StageReady,
     TurnPredicted,
 )
-from services.call_gateway.conversation.news import News
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
 from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.audio.pcm import TELEPHONE, AudioFormat, encode
-from services.call_gateway.conversation.news import News, StageTroubled, TurnFinished, TurnRecord
+from services.call_gateway.conversation.commands import News, StageTroubled, TurnFinished
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.line import EndCause, LegEnded

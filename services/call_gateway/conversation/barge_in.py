@@ -9,10 +9,10 @@ was broken off.
 from collections.abc import Callable
 
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.effects import forget_sound
 from services.call_gateway.conversation.events import TranscriptHeard
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, Pause
-from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.user_turn import Overlap, Verdict
 from services.language import data
 from services.language.words import normalise

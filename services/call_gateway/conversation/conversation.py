@@ -17,14 +17,14 @@ from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.actions import on_action_asked, on_action_ended, outcome_due
 from services.call_gateway.conversation.barge_in import BargeIn
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import FloorMoved
 from services.call_gateway.conversation.effects import EFFECTS
 from services.call_gateway.conversation.ending import HangUpWatch, close, close_after_word, end_call, watch_closing
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Move, NextTurn
 from services.call_gateway.conversation.keys import Keypad
 from services.call_gateway.conversation.line_watch import LineWatch
-from services.call_gateway.conversation.news import EndReason, FloorMoved
 from services.call_gateway.conversation.prompt_playout import say
-from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.record import EndReason, HeardTurn, TurnNotes
 from services.call_gateway.conversation.replying import on_reply_event
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.silence import SilenceWatch

@@ -31,9 +31,8 @@ from services.call_gateway.conversation.floor import (
     Pause,
     Revision,
 )
-from services.call_gateway.conversation.news import EndReason, StageReason, StopReason, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import say, stop_prompts
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.record import EndReason, StageReason, StopReason, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.reply import Advice
 from services.call_gateway.conversation.replying import (
     abandon_user_turn,

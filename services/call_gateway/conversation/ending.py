@@ -13,7 +13,7 @@ from services.call_gateway.conversation.commands import HangUp, ReportAction, Se
 from services.call_gateway.conversation.events import ActionAsked
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Move
 from services.call_gateway.conversation.keys import Keypad
-from services.call_gateway.conversation.news import StopReason, TurnOutcome
+from services.call_gateway.conversation.record import StopReason, TurnOutcome
 from services.call_gateway.conversation.replying import abandon_user_turn, give_up_reply
 from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause

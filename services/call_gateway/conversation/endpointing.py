@@ -9,7 +9,7 @@ not waited for long.
 from dataclasses import dataclass, replace
 
 from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
-from services.call_gateway.conversation.news import EndReason, StageReason
+from services.call_gateway.conversation.record import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.media_clock import MediaClock
 

@@ -10,8 +10,7 @@ from typing import Final
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CallerKeyed
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, NextTurn
-from services.call_gateway.conversation.news import EndReason
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.record import EndReason, TurnNotes
 from services.call_gateway.conversation.user_turn import Verdict
 
 TERMINATOR: Final = "#"

@@ -11,9 +11,9 @@ from enum import Enum
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.ending import hang_up_soon
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing
 from services.call_gateway.media_clock import MediaClock

@@ -1,10 +1,9 @@
 """Playout of prompts: the gateway's own words, each a turn with an id of its own, reported with its text."""
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import ReportPlayout
+from services.call_gateway.conversation.commands import ReportPlayout, TurnFinished
 from services.call_gateway.conversation.events import VoiceAudio
-from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
-from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.record import HeardTurn, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.prompts.book import PromptKind
 

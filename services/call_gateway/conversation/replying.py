@@ -11,6 +11,7 @@ from services.call_gateway.conversation.commands import (
     ReportAction,
     ReportPlayout,
     StopSpeech,
+    TurnFinished,
     TurnInput,
     UpdateStt,
 )
@@ -27,9 +28,8 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
     VoiceMark,
 )
-from services.call_gateway.conversation.news import StageReason, StopReason, TurnFinished, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import stop_prompts
-from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.record import HeardTurn, StageReason, StopReason, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
 
 # -- asked and committed -----------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
         outcome=outcome,
         heard_text=heard,
         continues_turn_id=reply.continues_turn_id,
-        tools=call.history.uses_of(reply.turn_id),
+        tools=call.history.tools_of(reply.turn_id),
     )
     call.command(TurnFinished(record))
     call.counters["dropped_audio_chunks"] += reply.voice.dropped_chunks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import ProbeStage
+from services.call_gateway.conversation.commands import ProbeStage, Remedy, StageTroubled
 from services.call_gateway.conversation.ending import close_for_failure
 from services.call_gateway.conversation.events import (
     ActionEnded,
@@ -23,8 +23,8 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
 )
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Loss, Move
-from services.call_gateway.conversation.news import Remedy, StageTroubled, TurnOutcome
 from services.call_gateway.conversation.prompt_playout import finish_prompt, say
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
 from services.call_gateway.conversation.replying import drop_speculation, finish_reply
 from services.call_gateway.conversation.voice import Voice
