@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.commands import Command, HangUp, ReopenStage, SendOn
+from services.call_gateway.conversation.commands import (
+    Command,
+    HangUp,
+    ReopenStage,
+    ReportPlayout,
+    SendOn,
+    TurnFinished,
+)
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
     Action,
@@ -19,10 +26,11 @@ from services.call_gateway.conversation.events import (
     Stage,
     SwitchLanguage,
     TransferCall,
+    VoiceAudio,
 )
 from services.call_gateway.conversation.floor import Floor, FloorTable
 from services.call_gateway.conversation.playout import Playout
-from services.call_gateway.conversation.record import History
+from services.call_gateway.conversation.record import HeardTurn, History, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.reply import Reply, Speculation
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, UserTurn
@@ -127,10 +135,6 @@ class PendingHangUp:
     at: float | None = None  # when the line is hung up; None: the caller or the agent speaks
     unheard: EndedTurn | None = None  # the last turn whose words were given up, when the hang-up was decided
     message: str = ""  # for readers of the log
-
-    def closing(self, last_command: HangUp) -> Closing:
-        """Return how the call ends: nothing more is to be heard, and the tail has passed."""
-        return Closing(self.cause, last_command, is_all_heard=True)
 
 
 class Call:
@@ -237,6 +241,51 @@ class Call:
     def refuse(self, event: Event) -> None:
         """Count an event that came too late, twice or out of place. Such an event has no effect."""
         self.counters[f"late_{type(event).__name__}"] += 1
+
+
+# -- the gateway's own words, each a turn with an id of its own --------------------------------------------------------
+
+
+def say(call: Call, kind: PromptKind) -> float:
+    """Say a prompt before anything else. Returns how long it takes, in seconds; 0 when there is no such prompt."""
+    prompt = call.prompts.find(kind, call.language_code)
+    if prompt is None:
+        call.counters["missing_prompts"] += 1
+        return 0.0
+    audio_format = call.audio_format
+    n_samples = len(prompt.content) // audio_format.bytes_per_sample
+    duration_ms = n_samples * 1000 // audio_format.sample_rate_hertz
+    voice = Voice(call.new_turn_id(), audio_format, max_held_ms=duration_ms + 1)
+    voice.write(prompt.text)
+    voice.add_audio(VoiceAudio(voice.turn_id, 0, prompt.content[: n_samples * audio_format.bytes_per_sample]))
+    voice.complete()
+    call.prompt_voices.append(voice)
+    call.playout.enqueue(voice, first=True)
+    return duration_ms / 1000
+
+
+def finish_prompt(call: Call, voice: Voice, *, outcome: TurnOutcome = TurnOutcome.COMPLETED) -> bool:
+    """Finish a prompt: no more of it will be heard. Returns False when the voice is not a prompt's."""
+    if voice not in call.prompt_voices:
+        return False
+    call.prompt_voices.remove(voice)
+    call.playout.remove(voice)
+    heard = voice.text[: voice.offset_at(call.playout.played(voice))]
+    if heard:
+        call.command(ReportPlayout(voice.turn_id, len(heard), is_final=True, gateway_text=heard))
+        call.history.add(HeardTurn(voice.turn_id, "", heard, is_gateway=True))
+    record = TurnNotes().finished(voice.turn_id, outcome=outcome, heard_text=heard, is_gateway=True)
+    call.command(TurnFinished(record))
+    return True
+
+
+def stop_prompts(call: Call) -> None:
+    """Stop the gateway's own words in mid-word."""
+    for voice in tuple(call.prompt_voices):
+        finish_prompt(call, voice, outcome=TurnOutcome.INTERRUPTED)
+
+
+# -- the streams to the stages ----------------------------------------------------------------------------------------
 
 
 def reopen(call: Call, stage: Stage) -> None:

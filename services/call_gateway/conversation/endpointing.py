@@ -233,10 +233,6 @@ class Endpointing:
         if self._on_hold is not None:
             self._on_hold.utterance = Utterance()
 
-    def forget(self, to_sample: int) -> None:
-        """Forget what was heard up to that sample: it was no speech."""
-        self.end(to_sample)
-
 
 def _reason_of(prediction: TurnPredicted | None, *, is_text_late: bool = False) -> EndReason | StageReason:
     """The reason of the STT stage in lower case, or silence, each with "_late_text" where the text did not come in

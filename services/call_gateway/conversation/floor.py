@@ -5,7 +5,8 @@ and carries out the effect, which is a function of `effects.py`. A move that has
 and has no effect. On PAUSED and HELD the rows of the floor they cover apply too, as `FloorTable` says.
 
 What changes neither the floor nor the committed reply is no move, and the policies do it themselves: they say a prompt,
-open a stage's stream again, and drop a speculative reply whose words are outdated.
+open a stage's stream again, and drop a speculative reply whose words are outdated. Nor is the loss of the line a move:
+after it there is no floor.
 """
 
 from collections.abc import Iterator, Mapping
@@ -144,6 +145,8 @@ RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
     # The call is on hold, and nothing is played.
     (Floor.HELD, Move.TAKEN_BACK): Rule(Covered.FLOOR, Effect.NOTHING),
     (Floor.HELD, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The last words are being heard.
+    (Floor.CLOSING, Move.REPLY_HEARD): Rule(Floor.CLOSING, Effect.FINISH_REPLY),
 }
 
 

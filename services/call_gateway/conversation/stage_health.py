@@ -4,9 +4,9 @@ A stage that fails while it is not needed is opened again without a prompt. The 
 once the caller says something.
 """
 
-from services.call_gateway.conversation.call import Call, StagePhase, open_stream, reopen, reopen_later
+from services.call_gateway.conversation.actions import close_for_failure
+from services.call_gateway.conversation.call import Call, StagePhase, open_stream, reopen, reopen_later, say
 from services.call_gateway.conversation.commands import Remedy
-from services.call_gateway.conversation.ending import close_for_failure
 from services.call_gateway.conversation.events import (
     ReplyClause,
     ReplyEnded,
@@ -20,7 +20,6 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
 )
 from services.call_gateway.conversation.floor import Decisions, Floor
-from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.reply import Reply
 from services.call_gateway.conversation.replying import drop_speculation, resend
 from services.call_gateway.conversation.turn_taking import TurnTaking

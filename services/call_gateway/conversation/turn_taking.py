@@ -7,7 +7,7 @@ the turn is taken. A turn that was taken too early is opened again: its words go
 from dataclasses import replace
 
 from services.call_gateway.conversation.barge_in import BargeIn
-from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.call import Call, say
 from services.call_gateway.conversation.commands import CallerHeard, CorrectTurn, DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.endpointing import WINDOW_MS
 from services.call_gateway.conversation.events import (
@@ -32,7 +32,6 @@ from services.call_gateway.conversation.floor import (
     Revision,
 )
 from services.call_gateway.conversation.line_watch import Origin, Recordings
-from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.replying import drop_speculation, heard_text
 from services.call_gateway.conversation.user_turn import EndedTurn, TakenTurn, TurnPhase, Wait
 from services.call_gateway.line import EnergyFell, EnergyRose

@@ -9,9 +9,9 @@ of a turn. All times are on CallClock.waiting unless said otherwise.
 from dataclasses import dataclass
 from typing import Final
 
-from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.actions import close_for_failure
+from services.call_gateway.conversation.call import Call, finish_prompt, say
 from services.call_gateway.conversation.commands import ProbeStage, Remedy, StageTroubled
-from services.call_gateway.conversation.ending import close_for_failure
 from services.call_gateway.conversation.events import (
     ActionEnded,
     Outcome,
@@ -23,10 +23,9 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
 )
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Loss, Move
-from services.call_gateway.conversation.prompt_playout import finish_prompt, say
 from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
-from services.call_gateway.conversation.replying import drop_speculation, finish_reply
+from services.call_gateway.conversation.replying import drop_speculation
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.prompts.book import PromptKind
 from services.call_gateway.stage_pace import StagePace
@@ -95,13 +94,11 @@ class Waiting:
         if finish_prompt(call, voice):
             if call.reply is None and call.floor is Floor.SPEAKING and not call.is_gateway_speaking:
                 yield Decision(Move.PROMPT_HEARD)
-        elif call.reply is None or call.reply.voice is not voice:
-            return
-        elif call.floor is Floor.CLOSING:
-            finish_reply(call, TurnOutcome.INTERRUPTED)
-        else:
+        elif call.reply is not None and call.reply.voice is voice and call.floor is Floor.CLOSING:
+            yield Decision(Move.REPLY_HEARD, TurnOutcome.INTERRUPTED)  # its last word was cut off from the rest
+        elif call.reply is not None and call.reply.voice is voice:
             self._lost_turns, self._waited_s = 0, 0.0  # a turn went well
-            yield Decision(Move.REPLY_HEARD)
+            yield Decision(Move.REPLY_HEARD, TurnOutcome.COMPLETED)
 
     def on_turn_failed(self, reply: Reply, event: ReplyEnded | VoiceEnded) -> Decisions:
         """A stage could not make its part of a turn."""
