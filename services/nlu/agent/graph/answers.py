@@ -31,6 +31,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
 _MOST_TOLD = 4  # free times in one sentence
+_MANY_STRANGE = FEW_STRANGE + 1  # that make another question of whatever is compared
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
 _OF_REQUESTS = ("book", "free", "hours", "change", "cancel", "check", "who", "handover", "name", "number")
@@ -190,7 +191,7 @@ class Answers:
         slots = part.slots
         known = self._known[kind] | self._name_words
         n_strange = len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
-        return n_strange + FEW_STRANGE * wants_unknown_room(slots, self._finder, known)
+        return n_strange + _MANY_STRANGE * wants_unknown_room(slots, self._finder, known)
 
     def _is_strange(self, part: Part) -> bool:
         """Return whether a part names nothing known, and more words than one that no question of its kind has."""

@@ -12,6 +12,7 @@ from services.nlu.agent.graph.strangers import names_anything
 
 SHORT = 4  # words that may be no more than what was left out of the question before
 _GREETING = 2  # words
+_LONGEST_COUNT = 7  # words of "for the four of us", signs of "我们四个人呢"
 FOLLOWS = {  # by what is named: the kinds that go on with it, and the kind where the one before does not
     "services": (("price", "duration", "offered", "who", "book"), "price"),
     "people": (("who", "book"), "who"),
@@ -28,8 +29,8 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     named = (*slots.services, *slots.people, *slots.topics)
     counts = slots.periods or slots.n_bare or slots.n_people
     is_counted = bool(counts and dialogue.service) and dialogue.kind in ("price", "duration")
-    if is_counted and len(words) <= len(lead) + SHORT and not (named or slots.when):
-        return dialogue.kind  # "and for three nights?"
+    if is_counted and not (named or slots.when) and _only_counts(slots, len(lead), finder):
+        return dialogue.kind  # "and for three nights?", "for the four of us"
     if not dialogue.kind and len(words) <= _GREETING and _is_part_of_day(slots):
         return "hello"  # "evening!"
     n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
@@ -44,6 +45,16 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     if can_book and not dialogue.kind and has_any(words, finder.words.wants):
         return "book"  # "a cleaning, please"
     return dialogue.kind if dialogue.kind in same else usual
+
+
+def _only_counts(slots: Slots, n_leading: int, finder: SlotFinder) -> bool:
+    """Return whether a sentence says no more than a number of what was spoken of, or for how many people."""
+    if len(slots.words) <= n_leading + SHORT and not slots.n_people:
+        return True
+    lists = finder.words
+    people = (*lists.people["groups"], *lists.people_counted, *lists.follow_ups)
+    known = lists.common | {word for phrase in people for word in phrase}
+    return len(slots.words) <= n_leading + _LONGEST_COUNT and not unexplained(slots, (), known)
 
 
 def _is_part_of_day(slots: Slots) -> bool:

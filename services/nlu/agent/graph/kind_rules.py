@@ -116,8 +116,12 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return kind  # "text me your address" is told, whatever may be sent
     if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
-    if _asks_whether_left(kind, guesses, slots, finder):
-        return "free"
+    for other, is_asked in (
+        ("price", _asks_what_it_comes_to(kind, slots, finder)),
+        ("free", _asks_whether_left(kind, guesses, slots, finder)),
+    ):
+        if is_asked:
+            return other
     is_of_person = "who" in doubts[:2] and names_anything(slots)  # "my husband needs a crown, who would do that"
     return "who" if is_of_person and has_any(slots.words, finder.words.evidence["asks_who"]) else ""
 
@@ -179,6 +183,19 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
     return ("duration" if has_any(slots.words, finder.words.evidence["lengths"]) else "offered"), ()
 
 
+def _asks_what_it_comes_to(kind: str, slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a price is asked for without its word, by a number of people or of nights: "if I bring all three
+    kids for a check-up, what am I looking at", "what's a double from Monday to Thursday".
+    """
+    evidence = finder.words.evidence
+    if slots.people or not slots.services or not has_any(slots.words, evidence["asks_what"]):
+        return False
+    nights = slots.when.last_date or slots.periods.get(_NIGHT)
+    is_of_stay = kind == UNKNOWN and bool(nights) and finder.names_a_room(slots)
+    is_of_people = kind == "who" and slots.n_people > 1 and not has_any(slots.words, evidence["asks_who"])
+    return is_of_stay or is_of_people
+
+
 def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
     """Return whether it is asked if a thing, or any place, is still to be had: "明天还有单人间吗", "any left?"."""
     lists, words = finder.words, slots.words
@@ -227,7 +244,7 @@ def _asks_for_a_thing(slots: Slots, finder: SlotFinder) -> bool:
     """
     lists = finder.words
     times = (*lists.clock_questions, *lists.compares["opening"], *lists.compares["closing"])
-    return not has_any(slots.words, times) and asks_whether_there_is(slots, finder)
+    return not (slots.is_of_hours or has_any(slots.words, times)) and asks_whether_there_is(slots, finder)
 
 
 def _is_there(slots: Slots, finder: SlotFinder) -> bool:

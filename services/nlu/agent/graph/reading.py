@@ -44,7 +44,7 @@ from services.nlu.agent.graph.sentences import (
 )
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
-from services.nlu.agent.graph.terms import asks_for_terms
+from services.nlu.agent.graph.terms import speaks_of_terms
 from services.nlu.agent.understanding import Guess, Understanding
 
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
@@ -141,7 +141,7 @@ class Reader:
         of_several = (*finder.words.sums, *(words for name in _HELD_AGAINST for words in compares[name]))
         if has_any(normalise(sentence), of_several) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
-        if any(asks_for_terms(kind, finder.find(sentence, now), finder, sentence) for kind in ("cancel", "book")):
+        if speaks_of_terms(sentence, finder, now):
             return (sentence,)  # "if I book today and have to cancel, do I pay": one question
         joined, bare = (
             splits(sentence, finder.words, language_code),

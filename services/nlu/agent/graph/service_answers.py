@@ -115,6 +115,8 @@ class ServiceAnswers:
         counted = Counter(
             [*slots.periods.values(), slots.n_people, slots.n_bare, *(one.count for one in slots.services)]
         )
+        nights = slots.periods.get("night", 1)
+        counted += Counter(one.count // nights for one in slots.services if one.count > nights > 1)  # "two rooms"
         return not said - counted and not slots.when.times  # "for two" may be read as an hour
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:

@@ -4,6 +4,8 @@ begin no booking, and cancel none. Sans-IO.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.slots import SlotFinder, Slots
@@ -20,7 +22,7 @@ def asks_for_terms(kind: str, slots: Slots, finder: SlotFinder, text: str) -> bo
     Monday" wants something done.
     """
     terms, words = finder.words.terms, slots.words
-    if kind not in _MAY_BE or not (is_question(text, finder, words) or has_any(words, terms["asks"])):
+    if kind not in _MAY_BE or not (text.rstrip().endswith(("?", "？")) or has_any(words, terms["asks"])):
         return False
     if has_any(words, terms["unbooked"]) and kind not in ("price", "hours"):
         return True
@@ -31,6 +33,14 @@ def asks_for_terms(kind: str, slots: Slots, finder: SlotFinder, text: str) -> bo
     if slots.when.has_day or slots.when.times or (names_deed and asks_cost):
         return names_deed and asks_cost
     return _puts_a_case(kind, slots, finder, is_of_deed=names_deed)
+
+
+def speaks_of_terms(text: str, finder: SlotFinder, now: datetime) -> bool:
+    """Return whether a sentence speaks of changing or cancelling, and asks on which terms that is done: it is one
+    question, whatever joins its halves.
+    """
+    slots = finder.find(text, now)
+    return _speaks_of_a_deed(slots.words, finder) and asks_for_terms("cancel", slots, finder, text)
 
 
 def _puts_a_case(kind: str, slots: Slots, finder: SlotFinder, *, is_of_deed: bool) -> bool:
