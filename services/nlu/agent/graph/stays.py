@@ -21,6 +21,7 @@ from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
 from services.nlu.agent.graph.templates import StayTemplates
+from services.nlu.agent.graph.terms import asks
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
@@ -69,6 +70,7 @@ class Stays(StandingBookings):
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
         lists = self._finder.words
         asks_price = has_any(part.slots.words, (*lists.price_words, *lists.evidence["asks_what"]))
+        asks_price = asks_price or (part.kind == "price" and asks(part.text, part.slots.words, self._finder))
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
         may_want = may_want or (part.kind == "price" and not asks_price)
         slots = part.slots
