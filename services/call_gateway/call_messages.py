@@ -6,7 +6,7 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.calls import LiveCall
-from services.call_gateway.conversation.events import ToolState
+from services.call_gateway.conversation.events import Keyword, ToolState
 from services.call_gateway.conversation.news import (
     CallerHeard,
     FloorMoved,
@@ -118,6 +118,9 @@ def event_of(call_news: CallNews) -> record_pb2.CallEvent:
         case CallerHeard(utterance_id, text, is_settled):
             heard = record_pb2.CallerText(utterance_id=utterance_id, text=text, is_settled=is_settled)
             event.caller_text.CopyFrom(heard)
+        case Keyword(utterance_id, phrase, _):
+            keyword = record_pb2.CallerKeyword(utterance_id=utterance_id, phrase=phrase)
+            event.caller_keyword.CopyFrom(keyword)
         case StageTroubled(stage, reason, remedy):
             event.stage_trouble.CopyFrom(record_pb2.StageTrouble(stage=stage.value, reason=reason, remedy=remedy))
         case LineTroubled(cause, lasted_ms):

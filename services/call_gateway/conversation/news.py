@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import NewType
 
-from services.call_gateway.conversation.events import NO_TRACE, Stage, ToolState, Trace
+from services.call_gateway.conversation.events import NO_TRACE, Keyword, Stage, ToolState, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ class StopReason(StrEnum):
     NONE = ""  # nothing happened
     SUSTAINED_SPEECH = "sustained_speech"
     WORDS = "words"
+    STOP_COMMAND = "stop_command"  # words that tell the agent to stop, before any pause
     KEY = "key"
     BACKCHANNEL = "backchannel"
     NO_WORDS = "no_words"
@@ -176,4 +177,4 @@ class TurnFinished:
     record: TurnRecord
 
 
-News = FloorMoved | CallerHeard | StageTroubled | LineTroubled | TurnFinished
+News = FloorMoved | CallerHeard | Keyword | StageTroubled | LineTroubled | TurnFinished

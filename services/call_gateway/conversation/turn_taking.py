@@ -12,6 +12,7 @@ from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.endpointing import WINDOW_MS
 from services.call_gateway.conversation.events import (
+    Keyword,
     PromptKind,
     SpeechBegan,
     SpeechStopped,
@@ -71,6 +72,10 @@ class TurnTaking:
                 yield from self._on_settled_text(event)
             case TranscriptHeard():
                 yield from self._on_text(event)
+            case Keyword(end_sample=at) if self._turn.evidence.is_on_hold(at) or self._barge_in.is_over_echo:
+                self._call.refuse(event)
+            case Keyword():
+                self._call.command(event)
             case TurnPredicted():
                 if not self._turn.evidence.on_prediction(event):
                     self._call.refuse(event)
@@ -108,6 +113,8 @@ class TurnTaking:
             yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
         elif is_at_pause:
             yield from self._barge_in.on_words(event)
+        else:
+            yield from self._barge_in.on_partial_words(event)
 
     def _spans_awaited_end(self, event: TranscriptHeard) -> bool:
         """Return whether the text spans the end of a turn whose words are awaited."""
