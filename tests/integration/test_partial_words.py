@@ -13,7 +13,7 @@ from tests.load.clips import load_clips
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-SAYS = "Stop, say long about a root canal, please."  # a word for each 200 ms of loud sound
+SAYS = "Stop, stop, root canal, say long, please."  # a word for each 200 ms of loud sound, from its beginning on
 SUSTAINED_S = 0.6  # sound that lasts so long is an interruption whatever it says
 
 
