@@ -6,14 +6,13 @@ next turn, or continue the last turn when that turn was taken too early. A cough
 the agent goes on at the start of the word that was broken off.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.effects import forget_sound
-from services.call_gateway.conversation.events import TranscriptHeard
-from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.move_details import Interruption, Pause
-from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.events import TextStage, TranscriptHeard
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, Pause
 from services.call_gateway.conversation.user_turn import Overlap, Verdict
 from services.language import data
 from services.language.words import normalise
@@ -97,14 +96,14 @@ class BargeIn:
         call.counters["echoes"] += 1
         return True
 
-    def on_sound(self) -> Iterator[Decision]:
+    def on_sound(self) -> Decisions:
         """The caller makes a sound over the agent."""
         if self._call.user_turn.evidence.is_open and not self.is_agent_protected:
             yield Decision(Move.CALLER_SPOKE)
 
     # -- the evidence --------------------------------------------------------------------------------------------------
 
-    def on_time(self) -> Iterator[Decision]:
+    def on_time(self) -> Decisions:
         """The caller's media clock went on: sound that lasts is an interruption; protection may have ended."""
         call = self._call
         if call.overlap is not None:
@@ -112,7 +111,7 @@ class BargeIn:
         elif call.floor in (Floor.THINKING, Floor.SPEAKING) and call.user_turn.evidence.is_sounding:
             yield from self.on_sound()
 
-    def _judge_sound(self, overlap: Overlap) -> Iterator[Decision]:
+    def _judge_sound(self, overlap: Overlap) -> Decisions:
         clock, settings = self._call.clock, self._call.settings
         lasted = clock.sample - overlap.began_sample
         looks_due = sum(lasted >= clock.samples(ms) for ms in ECHO_LOOKS_MS)
@@ -124,8 +123,11 @@ class BargeIn:
         if overlap.speech_samples(clock.sample) >= clock.samples(settings.barge_in_min_speech_ms):
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.SUSTAINED_SPEECH))
 
-    def on_words(self, event: TranscriptHeard) -> Iterator[Decision]:
-        """Words said over the agent, at a pause."""
+    def on_words(self, event: TranscriptHeard) -> Decisions:
+        """Words said over the agent: at a pause they are judged, before it only a command to stop is looked for."""
+        if event.stage is TextStage.PARTIAL:
+            yield from self._on_partial_words(event)
+            return
         call, overlap = self._call, self._call.overlap
         verdict = self._verdict_on_words(event)
         if overlap is None:  # the words began while the agent was protected, or come late
@@ -166,7 +168,7 @@ class BargeIn:
         is_ending = voice.is_complete and rest <= self._call.clock.samples(self._call.settings.question_tail_ms)
         return is_ending and voice.text.rstrip().endswith(QUESTION_MARKS)
 
-    def on_partial_words(self, event: TranscriptHeard) -> Iterator[Decision]:
+    def _on_partial_words(self, event: TranscriptHeard) -> Decisions:
         """Words of speech over the agent that goes on. Those that tell the agent to stop are an interruption before any
         pause; what others mean is seen at the pause.
         """
@@ -199,7 +201,7 @@ class BargeIn:
             return None
         return self._call.clock.wall_of(overlap.deadline(self._call.settings.pause_limit_ms / 1000))
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """The time for a verdict may be up."""
         call, overlap = self._call, self._call.overlap
         if overlap is not None and call.clock.now >= overlap.deadline(call.settings.pause_limit_ms / 1000):
