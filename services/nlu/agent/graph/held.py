@@ -18,6 +18,7 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.whose import is_same_name
 
@@ -35,7 +36,10 @@ class HeldBookings(MovedTimes):
 
     def _mine(self, wish: Wish) -> list[Appointment]:
         """The appointments that the caller may hear of."""
-        own, found = list(self._seen.own or ()), list(self._seen.found)
+        is_asked = wish.kind == "find"  # one whose cancellation is noted is told, and neither moved nor cancelled
+        own, found = (
+            [one for one in held if one.is_booked or is_asked] for held in (self._seen.own or (), self._seen.found)
+        )
         if wish.is_of_other:
             held = [*own, *(one for one in found if one not in own)]
             if not wish.name and not wish.starts:
@@ -130,6 +134,18 @@ class HeldBookings(MovedTimes):
         if any(is_at(one.starts, day) for one in mine):
             return ""
         return self._words.say("appointment_not_then", when=self._words.on(self._said(day, now)))
+
+    def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
+        """The appointments of a caller; of a deed that is noted and not done, that it is so."""
+        words, fixed = self._words, [self._text_of(one.starts) for one in mine if not one.is_noted]
+        texts = [words.say("appointment_is", when=fixed[0])] if len(fixed) == 1 else []
+        if len(fixed) > 1:
+            texts.append(words.say("appointments_are", times=words.all_of(fixed)))
+        for key, is_booked in (("appointment_noted", True), ("cancellation_noted", False)):
+            noted = [self._text_of(one.starts) for one in mine if one.is_noted and one.is_booked is is_booked]
+            texts += [words.say(key, times=words.all_of(noted))] if noted else []
+        known = Wish(name=mine[0].name, phone=mine[0].phone)
+        return " ".join([*texts, words.ask("more")]), "more", replace(dialogue, wish=known)
 
     def _is_about_told(self, part: Part, dialogue: Dialogue) -> bool:
         """Return whether a question is about the appointment that was told: "is it at three?"."""

@@ -6,7 +6,6 @@ Nothing is told of other people's, not even that there is one; whose it is, see 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -22,7 +21,6 @@ from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wishes import Taken
-from services.nlu.tools.clinic.diary import Appointment
 
 _KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
 STANDING = frozenset(_KINDS.values())
@@ -51,6 +49,9 @@ class StandingBookings(HeldBookings):
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
+        is_noted = dialogue.wish.is_noted and bool(self.deed_of(dialogue.wish)[0])
+        if part.kind == "check" and self._seen.own is None and is_noted:
+            return f"{self._words.say('deed_noted')} {self.asks_more}", "more", dialogue  # it cannot be looked up
         if self._seen.own is not None:
             part = self._surely(part, is_open=is_open)
         if not is_open and self._is_about_told(part, dialogue):
@@ -277,6 +278,8 @@ class StandingBookings(HeldBookings):
         if wish.kind not in STANDING or now is None:
             return super()._next(texts, wish, dialogue)
         mine = self._mine(wish)
+        if not wish.starts and not mine and (gone := self._mine(replace(wish, kind="find"))):
+            return self._told_standing(gone, dialogue)  # its cancellation is noted
         if not wish.starts and not mine and wish.phone and wish.name:
             self.wanted_phone = wish.phone if wish.phone != self._seen.phone else ""
             return self._missed(wish, dialogue)
@@ -303,15 +306,6 @@ class StandingBookings(HeldBookings):
             return text, "more", replace(dialogue, wish=Wish())
         again = replace(wish, name="", phone="", n_missed=wish.n_missed + 1)
         return f"{said} {self._words.ask('phone')}", "phone", replace(dialogue, wish=again)
-
-    def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
-        times = [self._text_of(one.starts) for one in mine]
-        if len(times) == 1:
-            said = self._words.say("appointment_is", when=times[0])
-        else:
-            said = self._words.say("appointments_are", times=self._words.all_of(times))
-        known = Wish(name=mine[0].name, phone=mine[0].phone)
-        return f"{said} {self._words.ask('more')}", "more", replace(dialogue, wish=known)
 
     # Which one, and when
 
