@@ -81,6 +81,9 @@ class Asking:
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     done_already: tuple[Words, ...]  # behind an order, which then tells of what is done: "already"
+    waits: tuple[Words, ...]  # ask for a moment
+    whys: tuple[Words, ...]  # ask why something is asked for
+    withholds: tuple[Words, ...]  # would rather not say what is asked for
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
@@ -188,6 +191,9 @@ def _read(language: str) -> Asking:
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         done_already=listed("wishes.done_already"),
+        waits=listed("wishes.waits"),
+        whys=listed("wishes.whys"),
+        withholds=listed("wishes.withholds"),
         take_backs=listed("wishes.take_backs"),
         objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),

@@ -18,6 +18,7 @@ from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.unanswered import MOST_HUMS, is_hum
 from services.nlu.agent.graph.wishes import PUT_OFF, SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
@@ -69,6 +70,9 @@ class Captures:
         if not self._wishes.is_open(dialogue) or any(part.kind == PUT_OFF for part in heard.parts):
             return None
         asked = self._wishes.asked(dialogue)
+        is_pause = is_hum(heard.parts) and dialogue.n_hums < MOST_HUMS
+        if not heard.is_keys and (is_pause or self._wishes.asks_why(heard.parts, asked)):
+            return None
         says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too
         if asked == "confirm":
             gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)

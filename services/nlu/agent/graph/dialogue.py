@@ -48,6 +48,8 @@ class Dialogue:
     capture: dict[str, object] = field(default_factory=dict)  # of a slot that is asked for; empty: none is under way
     later: str = ""  # a second request of the same turn, which comes behind the first
     n_reprompts: int = 0  # how often the open question was asked again without effect
+    n_hums: int = 0  # turns without meaning in a row
+    n_reasons: int = 0  # how often it was told why the open question is asked
     is_caller_refused: bool = False  # the number they call from is not the one they leave
 
     def with_wish(self, **changes: object) -> Dialogue:
