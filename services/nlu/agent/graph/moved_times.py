@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from services.language.value import Kind
 from services.language.values import read_values
@@ -127,6 +127,12 @@ class MovedTimes(Bookings):
         """The one free time at a moment, in words; empty: none, or several."""
         free = [moment for moment in self._seen.free if when and is_at(moment, when)]
         return self._text_of(free[0]) if len(free) == 1 else ""
+
+    def _likeliest(self, when: When) -> str:
+        """A day and its hour in words; of two halves of the day the one that is nearer to noon."""
+        noon = time(12).hour
+        hour = min(when.times, key=lambda one: abs(one.hour - noon))
+        return self._said(replace(when, times=(hour,)), self._seen.now)
 
     def _other_part(self, said: str, when: When, old: datetime) -> tuple[When, str]:
         """The day of an appointment with the part of it that is named beside the one which it is in, and the words for

@@ -47,7 +47,7 @@ class StandingBookings(HeldBookings):
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
-            return self._go_on(part, dialogue, now)
+            return self._with_reason(part, dialogue) or self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
         is_noted = dialogue.wish.is_noted and bool(self.deed_of(dialogue.wish)[0])
         if part.kind == "check" and self._seen.own is None and is_noted:
@@ -240,8 +240,8 @@ class StandingBookings(HeldBookings):
         if part.slots.when or part.slots.digits:
             is_hour = bool(part.slots.when.times) and not part.slots.when.has_day
             return self._told_at(wish, part.slots.when) if asked == "when_free" and wish.starts and is_hour else None
-        if asked == "confirm_move" and (free := self._free_at(self._hour_instead(wish.at))):
-            return replace(wish, said=free, at="", when="")
+        if asked == "confirm_move" and (hour := self._hour_instead(wish.at)):
+            return replace(wish, said=self._free_at(hour) or self._likeliest(hour), at="", when="")
         if asked in _WHICH and wish.kind == "cancel" and has_any(part.slots.words, self._finder.words.every):
             return replace(wish, is_each=True, said="")
         if asked == "which_appointment":

@@ -18,6 +18,7 @@ from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.sentences import sentences_of, splits
 from services.nlu.agent.graph.slots import Slots
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.unanswered import HUM
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wishes import PUT_OFF, Taken
@@ -37,6 +38,8 @@ class StatedWishes(NamedWishes):
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
         else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
         """
+        if self.is_open(dialogue) and self.waits(text, parts):
+            return (Part("", HUM, self._finder.find("", now)),)
         if self.is_open(dialogue) and self.added(dialogue.wish):
             kept = self._turn.without_added(text)[0]
             return (Part(kept, "yes" if kept else STATED, self._finder.find(kept, now)),)
@@ -258,7 +261,9 @@ class StatedWishes(NamedWishes):
         """
         if any(part.kind in _OTHERS and not part.doubts and part.kind != "change" for part in parts):
             return parts
-        questions = [part for part in parts if self._asks_a_fact(part)]
+        if self._is_read_back(dialogue) and (hour := self._hour_instead(dialogue.wish.at)):
+            return (Part(text, STATED, replace(self._finder.find(text, now), when=hour)),)
+        questions = [part for part in parts if self._asks_a_fact(part) and not self._puts_service(part, dialogue)]
         for question in questions:
             text = text.replace(question.text, " ")
         if self.asked(dialogue) == "name" and (name := self.name_in(text, is_asked=True)):
@@ -270,6 +275,19 @@ class StatedWishes(NamedWishes):
         if has_any(stated.slots.words, self._finder.words.soonest) or self._is_as_wished(part, dialogue, now):
             return parts
         return (*questions, part)
+
+    def _is_read_back(self, dialogue: Dialogue) -> bool:
+        """Return whether a booking with a time of the diary's was read back."""
+        return bool(dialogue.wish.at) and bool(self._seen.free) and self.asked(dialogue) == "confirm"
+
+    def _puts_service(self, part: Part, dialogue: Dialogue) -> bool:
+        """Return whether a question puts another service in place of the one that was read back: "can you make it a
+        filling?".
+        """
+        lists, slots = self._finder.words, part.slots
+        is_other = any(one.id != dialogue.wish.service for one in slots.services)
+        puts = has_any(slots.words, (*lists.evidence["changes"], *lists.instead))
+        return part.kind == "offered" and is_other and puts and self._is_read_back(dialogue)
 
     def _asks_a_fact(self, part: Part) -> bool:
         """Return whether a sentence asks for a fact: a day with a question mark only proposes it."""

@@ -19,7 +19,7 @@ from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.several import SeveralWanted
-from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import WholeTurn, clauses_of
@@ -155,17 +155,30 @@ class TimedWishes(Wishes):
         return self._free_text(fitting[0]) if len(fitting) == 1 else ""
 
     def _hour_instead(self, at: str) -> When:
-        """The time on the day of a chosen one that a turn names by its bare hour in place of it: "no, nine"; empty:
-        none.
+        """The time on the day of a chosen one that a turn names by its bare hour in place of it: "no, nine", "could we
+        make it five?"; empty: none.
         """
-        lists, (*_, clause) = self._finder.words, ("", *clauses_of(self._seen.said))
-        words = normalise(clause)
+        lists = self._finder.words
         slots = self._finder.find(self._seen.said, self._seen.now)
         refuses = has_any(slots.words, (*lists.objections, *lists.reserves)) or len(slots.words) <= _SHORTEST_HOUR
-        if not refuses or slots.when or slots.digits or not 0 < len(words) <= _LONGEST_PLACE:
+        clauses = [one for one in reversed(clauses_of(self._seen.said)) if bare_hours(one, self._language)]
+        if slots.when or slots.digits or not clauses or not (refuses or self._puts_hour(slots)):
             return When()
-        hours = () if words[-1] in lists.stand_ins else bare_hours(clause, self._language)  # "not that one"
-        return When(date=datetime.fromisoformat(at).date(), times=hours) if hours else When()
+        words = normalise(clauses[0])
+        is_hour = len(words) <= _LONGEST_PLACE and words[-1] not in lists.stand_ins  # "not that one"
+        hours = bare_hours(clauses[0], self._language)
+        return When(date=datetime.fromisoformat(at).date(), times=hours) if is_hour else When()
+
+    def _puts_hour(self, slots: Slots) -> bool:
+        """Return whether a sentence with a number asks for another time, or whether one is free, and speaks of nothing
+        else: its number is an hour.
+        """
+        lists, changes = self._finder.words, self._finder.words.evidence
+        phrases = (*changes["changes"], *changes["left"], *lists.instead, *lists.preambles, *lists.adds_behind)
+        small = lists.common | {word for phrase in phrases for word in phrase}
+        is_of_time = has_any(slots.words, (*changes["changes"], *changes["left"], *lists.instead))
+        names_more = slots.services or slots.people or slots.n_people or slots.periods
+        return is_of_time and not names_more and not unexplained(slots, (), small)
 
     def _in_order(self, text: str, offered: Sequence[str]) -> str:
         """The one of several that its place names: "the first one", "the last"; empty: none."""
