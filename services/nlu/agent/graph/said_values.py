@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime, time
 
 from services.language.capture_words import has_capture
-from services.language.dates import Moment, moment_in
+from services.language.dates import moment_in
+from services.language.moment import Moment
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values

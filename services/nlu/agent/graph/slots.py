@@ -14,7 +14,7 @@ from datetime import date as Date  # noqa: N812 - a field is called date
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from services.language.dates import Trouble
+from services.language.moment import Trouble
 from services.language.phrases import PhraseSet
 from services.language.words import is_sign, normalise
 from services.nlu.agent.facts import Facts, Money, names_in
