@@ -105,8 +105,9 @@ class Corrections:
             count = self._count(signs, place, until=copula[0])
         elif new := self._text(signs, self._after_copula(tokens, place.start), place.start):
             count = 0
-        else:
-            new, count = self._text(signs, place.end, len(tokens)), 0
+        else:  # "the last two digits four two"
+            count, start = self._counted(signs, tokens, place.end)
+            new = self._text(signs, start, len(tokens))
         if not new:
             return
         if place.is_group:
@@ -162,6 +163,14 @@ class Corrections:
             start = at + length if length and at + length < end else start
             at += length or 1
         return start
+
+    def _counted(self, signs: Sequence[Sign], tokens: Words, at: int) -> tuple[int, int]:
+        """The number of signs that stands right behind a place, with a word for them, and where that ends; 0: none."""
+        lists = self._dictation.words.lists
+        sign = next((sign for sign in signs if sign.start == at and sign.kind is Kind.DIGIT), None)
+        n_units = starts_with(tokens, sign.end, lists["units"]) if sign else 0
+        is_count = sign is not None and sign.text.isdecimal() and 1 <= int(sign.text) <= _MOST_COUNTED
+        return (int(sign.text), sign.end + n_units) if sign and is_count and n_units else (0, at)
 
     def _count(self, signs: Sequence[Sign], place: _Place, *, until: int) -> int:
         """Return how many are meant: "the last two digits", "hai số cuối"."""

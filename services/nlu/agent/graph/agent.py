@@ -240,9 +240,9 @@ class GraphAgent:
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
             if not bookings.is_open(work.dialogue):
                 work.parts, later = bookings.in_turn(work.parts)
-                work.dialogue = replace(work.dialogue, later=later)
+                work.dialogue = replace(work.dialogue, later="").with_later(*later)
             elif added := bookings.added(work.dialogue.wish):
-                work.dialogue = replace(work.dialogue, later=added[:LONGEST_SAID])
+                work.dialogue = work.dialogue.with_later(added[:LONGEST_SAID])
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
             heard, bookings = (

@@ -17,6 +17,7 @@ from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
@@ -113,7 +114,7 @@ class HeldBookings(MovedTimes):
         one = meant[0]
         is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own and not wish.is_each else wish.said  # its day limits "all"
-        return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
+        return of_appointment(replace(wish, said=said), one)
 
     def _old_and_new(self, wish: Wish, now: datetime) -> tuple[When, When]:
         """Texts about the time of an appointment, and about a new one; of a wish that moves none both are one."""
@@ -161,6 +162,17 @@ class HeldBookings(MovedTimes):
         puts = has_any(slots.words, lists.evidence["changes"]) and not has_any(slots.words, lists.adds)
         return is_booked and puts and bool(slots.when) and not slots.services and part.kind in ("book", "free", UNKNOWN)
 
+    def _moving(self, booked: Wish, part: Part) -> Wish:
+        """A wish to move what was just booked to the time that a sentence says."""
+        said = part.text[:LONGEST_SAID]
+        return Wish("change", starts=booked.at, name=booked.name, phone=booked.phone, said=said)
+
+    def _next_of_each(self, wish: Wish) -> Wish | None:
+        """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
+        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" > wish.starts]
+        left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
+        return of_appointment(wish, left[0]) if left else None
+
     def _question_which(self, wish: Wish) -> tuple[str, str]:
         """The question which appointment is meant, or by what it is found."""
         words, mine = self._words, self._mine(wish)
@@ -177,8 +189,7 @@ class HeldBookings(MovedTimes):
         if one is None:
             mine = {self._text_of(one.starts): one for one in self._mine(wish)}
             one = mine.get(self._in_order(part.text, list(mine)))
-        starts = f"{one.starts:%Y-%m-%dT%H:%M}" if one else ""
-        return replace(wish, starts=starts, name=one.name, phone=one.phone) if one else None
+        return of_appointment(wish, one) if one else None
 
     def _of_service(self, wish: Wish, part: Part) -> Appointment | None:
         """The appointment for what an answer names: "the cleaning"; None: it names nothing, or several are for it."""
@@ -193,3 +204,8 @@ class HeldBookings(MovedTimes):
         most = max((n for n, _ in named), default=0)
         found = [one for n, one in named if n == most]
         return found[0] if most and len(found) == 1 else None
+
+
+def of_appointment(wish: Wish, one: Appointment) -> Wish:
+    """The wish, as one for an appointment."""
+    return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone)

@@ -72,6 +72,8 @@ class Reprompts:
         finding = replace(finding, dialogue=counts)
         if n > _MOST:
             return self.to_person(self._words.say("not_taken_down"), finding.dialogue)
+        if is_hum and n > before.n_reprompts:
+            finding = replace(finding, text=question or finding.text)  # no more time, but an easier question
         return self._easier(finding, question) if n > before.n_reprompts else finding
 
     def to_person(self, text: str, dialogue: Dialogue) -> Finding:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, time
 
-from services.language.capture_words import has_capture
 from services.language.dates import moment_in
 from services.language.moment import Moment
 from services.language.phrases import PhraseSet
@@ -85,7 +84,7 @@ class SaidValues:
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight
                     if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
                         times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
-        digits = digits or ("" if has_capture(self._language) else _dictated(reading))  # else the captures read it
+        digits = digits or _dictated(reading)
         if moment.at is not None and (moment.part or not times):
             times = [moment.at]
         when = When(

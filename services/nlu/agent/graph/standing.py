@@ -14,7 +14,7 @@ from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.held import HeldBookings
+from services.nlu.agent.graph.held import HeldBookings, of_appointment
 from services.nlu.agent.graph.kind_rules import SAID_BY
 from services.nlu.agent.graph.moved_times import is_at
 from services.nlu.agent.graph.reading import Part
@@ -49,17 +49,10 @@ class StandingBookings(HeldBookings):
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
             return self._with_reason(part, dialogue) or self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
-        is_noted = dialogue.wish.is_noted and bool(self.deed_of(dialogue.wish)[0])
-        if part.kind == "check" and self._seen.own is None and is_noted:
-            return f"{self._words.say('deed_noted')} {self.asks_more}", "more", dialogue  # it cannot be looked up
         if self._seen.own is not None:
             part = self._surely(part, is_open=is_open)
-        if not is_open and self._is_about_told(part, dialogue):
-            return self._told_standing(self._mine(replace(dialogue.wish, kind="find")), dialogue)
-        if not is_open and self._puts_right(part, dialogue):
-            part = replace(part, kind="change", doubts=())
-        if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
-            return another
+        if not is_open and (taken := self._of_done(part, dialogue, now)):
+            return taken
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
         if is_sooner:
             part = replace(part, kind="change", doubts=())
@@ -74,6 +67,17 @@ class StandingBookings(HeldBookings):
                 return taken
         taken = super().take(part, dialogue, now)
         return self._next([], dialogue.wish, dialogue, now) if taken is None and may_check else taken
+
+    def _of_done(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
+        """A sentence about what was told or done last; None: it is about something else."""
+        wish = dialogue.wish
+        if part.kind == "check" and self._seen.own is None and wish.is_noted and self.deed_of(wish)[0]:
+            return f"{self._words.say('check_wish')} {self.asks_more}", "more", dialogue  # it cannot be looked up
+        if self._is_about_told(part, dialogue):
+            return self._told_standing(self._mine(replace(wish, kind="find")), dialogue)
+        if self._puts_right(part, dialogue):
+            return self._next([], self._moving(wish, part), dialogue, now)
+        return self._another(part, dialogue, now) if part.kind == "change" else None
 
     def _surely(self, part: Part, *, is_open: bool) -> Part:
         """A sentence that seems to be of a standing appointment. An open booking is left only by words that say so;
@@ -113,12 +117,6 @@ class StandingBookings(HeldBookings):
             return text, question, replace(dialogue, wish=following, asked=asked, kind="book")
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
-
-    def _next_of_each(self, wish: Wish) -> Wish | None:
-        """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
-        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" != wish.starts]
-        left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
-        return replace(wish, starts=f"{left[0].starts:%Y-%m-%dT%H:%M}", name=left[0].name) if left else None
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
         return self._next([], wish, dialogue, now)
@@ -184,7 +182,7 @@ class StandingBookings(HeldBookings):
             return wish
         others = [one for one in self._mine(wish) if is_at(one.starts, when)]
         if len(others) == 1:
-            return replace(wish, starts=f"{others[0].starts:%Y-%m-%dT%H:%M}", name=others[0].name)
+            return of_appointment(wish, others[0])
         return wish if kind == "cancel" else replace(wish, kind="change", at="", when="")
 
     def _go_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
@@ -208,7 +206,10 @@ class StandingBookings(HeldBookings):
         if self._names_time(part) and (wish.kind == "change" or not wish.starts):
             changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
-            return self._drop(dialogue)
+            following = self._next_of_each(wish)  # "no, not that one"
+            return (
+                self._next([self._words.say("fine")], following, dialogue, now) if following else self._drop(dialogue)
+            )
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
 

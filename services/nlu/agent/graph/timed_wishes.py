@@ -13,10 +13,12 @@ from services.language.value import Kind
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.agreement import is_all_agreement
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.requests import Requests
 from services.nlu.agent.graph.seen import Seen
 from services.nlu.agent.graph.several import SeveralWanted
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
@@ -48,6 +50,7 @@ class TimedWishes(Wishes):
         self._given = GivenNames(language_code, finder, self._names)
         self._turn = WholeTurn(finder, language_code)
         self._several = SeveralWanted(finder, language_code)
+        self._requests = Requests(finder, self._said)
 
     def see(self, seen: Seen) -> None:
         """Set the context of a turn, for the calls that follow; every turn sets its own before them."""
@@ -148,6 +151,9 @@ class TimedWishes(Wishes):
         told = self._told(moments)
         if part.slots.when or not told:
             return ""
+        lists = self._finder.words
+        if len(told) == 1 and is_all_agreement(part.text, lists, asked=normalise(told[0]), deeds=()):
+            return told[0]  # a yes to the only one
         if chosen := self._in_order(part.text, told):
             return chosen
         hours = bare_hours(part.text, self._language)

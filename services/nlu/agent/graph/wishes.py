@@ -14,6 +14,7 @@ from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import is_only_a_name
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
@@ -112,7 +113,8 @@ class Wishes(WishTimes):
         """Return whether a sentence gives just what was asked for, whatever it sounds like."""
         if asked in ("name", "phone") and part.slots.digits:
             return True
-        return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
+        is_name = part.score < _CLEAR_SCORE or is_only_a_name(part.text, part.slots, self._finder.words)
+        return asked == "name" and is_name and bool(self.name_in(part.text, is_asked=True))
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """Return what a sentence adds to an open wish unasked: that it is dropped, another time, what it is for."""

@@ -23,10 +23,12 @@ def with_noted(held: Sequence[Appointment], noted: Sequence[Decided]) -> list[Ap
     for decided in noted:
         arguments: Mapping[str, str] = json.loads(decided.arguments_json)
         starts = datetime.fromisoformat(arguments.get("starts") or arguments["arrives"])
-        at = next((at for at, one in enumerate(left) if _is_meant(one, starts, arguments["name"])), None)
+        meant = [at for at, one in enumerate(left) if _is_meant(one, starts, arguments["name"])]
+        at = next((at for at in meant if left[at].is_booked), None)
         match decided.tool.rpartition("_")[2]:
-            case "book" if at is None or not left[at].is_booked:
+            case "book" if at is None:
                 service = arguments.get("service") or arguments.get("room", "")
+                left = [one for each, one in enumerate(left) if each not in meant]  # cancelled before
                 left.append(Appointment(0, starts, service, arguments["name"], arguments["phone"], is_noted=True))
             case "move" if at is not None:
                 moved = datetime.fromisoformat(arguments["new_starts"])
