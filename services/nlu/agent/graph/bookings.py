@@ -132,7 +132,9 @@ class Bookings(ReadBackAnswers):
         name = self.name_in(part.text, is_asked=False) or self._given.beside_person(part.text, now)
         if part.kind == "change" and not name:
             return None
-        is_for_other = has_any(slots.words, self._finder.words.people["one"])
+        lists = self._finder.words
+        goes_on = any(slots.words[: len(lead)] == lead for lead in lists.follow_ups) or has_any(slots.words, lists.adds)
+        is_for_other = goes_on and has_any(slots.words, lists.people["one"])
         if part.kind not in _ANOTHER or not (name or slots.services or is_for_other):
             return None
         if not slots.when.has_day and not slots.when.trouble:  # "and my wife at four"

@@ -97,7 +97,8 @@ class DeedSteps:
         work.finding = replace(finding, text=finding.text.removesuffix(bookings.asks_more).strip())
 
     async def _part_of(self, later: str, work: Work) -> Part:
-        return (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
+        part = (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
+        return self._records.bookings[work.language_code].as_requested(part)
 
     async def _is_promised(self, work: Work, reference: str) -> bool:
         """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""

@@ -35,6 +35,13 @@ class StatedWishes(NamedWishes):
         """The parts of a turn with the first of several requests, and the texts of those that come behind it."""
         return self._requests.in_order(parts, self._seen.said, self._seen.now)
 
+    def as_requested(self, part: Part) -> Part:
+        """A request that waited: it wants what it orders, whatever it sounds like by itself."""
+        ordered = self._requests.ordered(part.slots)
+        if not ordered or (part.kind in DEEDS and not part.doubts):
+            return part
+        return replace(part, kind=ordered, doubts=(), is_follow_up=False)
+
     def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
         else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.

@@ -68,11 +68,13 @@ class Stays(StandingBookings):
         if is_change and not self.is_open(dialogue):
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
-        lists = self._finder.words
-        asks_price = has_any(part.slots.words, (*lists.price_words, *lists.evidence["asks_what"]))
+        slots, lists = part.slots, self._finder.words
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(
+            slots.words, (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"])
+        )
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
-        may_want = may_want or (part.kind == "price" and not asks_price)
-        slots = part.slots
+        if part.kind == "price":  # one that is sure, or asks, wants no room, whatever its words are
+            may_want = bool(part.doubts) and not asks
         is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
         asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
         if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"

@@ -20,6 +20,7 @@ from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.requests import Requests
 from services.nlu.agent.graph.seen import Seen
+from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.graph.several import SeveralWanted
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.templates import Templates
@@ -49,6 +50,7 @@ class TimedWishes(Wishes):
         super().__init__(profile, language_code, finder, templates)
         self._given = GivenNames(language_code, finder, self._names)
         self._turn = WholeTurn(finder, language_code)
+        self._choices = phrase_pattern(finder.words.choices, language_code)
         self._several = SeveralWanted(finder, language_code)
         self._requests = Requests(finder, self._said)
 
@@ -99,7 +101,8 @@ class TimedWishes(Wishes):
         where none is free, they hear of those on the same day, else of all.
         """
         when = self._on_day_said(part.slots.when, wish, now)
-        free = [moment for moment in self._seen.free if fits(as_free_time(moment), when)]
+        whens = self._each_of(part.text, when, now)
+        free = [moment for moment in self._seen.free if any(fits(as_free_time(moment), one) for one in whens)]
         free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
         if wish.at and when.has_day and not (when.times or when.part):  # another day keeps the hour
             hour = datetime.fromisoformat(wish.at).time()
@@ -126,7 +129,17 @@ class TimedWishes(Wishes):
     def _open_times(self, wish: Wish, now: datetime) -> list[datetime]:
         """The free times that a caller chooses from: those of the day that they said."""
         when = self._turn.read(wish.said, now).slots.when if wish.said else When()
-        return [one for one in self._seen.free if when and fits(as_free_time(one), when)] or list(self._seen.free)
+        whens = self._each_of(wish.said, when, now) if when else ()
+        open_times = [one for one in self._seen.free if any(fits(as_free_time(one), each) for each in whens)]
+        return open_times or list(self._seen.free)
+
+    def _each_of(self, text: str, when: When, now: datetime) -> tuple[When, ...]:
+        """The times that a text chooses between, each day with its own hour: "Wednesday at three or Thursday at ten";
+        where it does not, `when` alone, which is the whole text's.
+        """
+        pieces = self._choices.split(text)
+        whens = [self._finder.find(piece, now).when for piece in pieces] if len(pieces) > 1 else []
+        return tuple(whens) if whens and all(one.has_day and one.times for one in whens) else (when,)
 
     def _told(self, moments: Sequence[datetime], *, near: Sequence[time] = ()) -> list[str]:
         """Free times in words, no more than can be listened to: of many the first of each day, or of one day those
@@ -184,6 +197,7 @@ class TimedWishes(Wishes):
         small = lists.common | {word for phrase in phrases for word in phrase}
         is_of_time = has_any(slots.words, (*changes["changes"], *changes["left"], *lists.instead))
         names_more = slots.services or slots.people or slots.n_people or slots.periods
+        names_more = names_more or bool(lists.stand_ins.intersection(slots.words))  # "is there one left?"
         return is_of_time and not names_more and not unexplained(slots, (), small)
 
     def _in_order(self, text: str, offered: Sequence[str]) -> str:
