@@ -6,16 +6,15 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.calls import LiveCall
-from services.call_gateway.conversation.events import ToolState
-from services.call_gateway.conversation.news import (
+from services.call_gateway.conversation.commands import (
     CallerHeard,
     FloorMoved,
     LineTroubled,
     StageTroubled,
     TurnFinished,
-    TurnOutcome,
-    TurnRecord,
 )
+from services.call_gateway.conversation.events import ToolState
+from services.call_gateway.conversation.record import TurnOutcome, TurnRecord
 from services.call_gateway.line import EndCause
 from services.call_gateway.stages.shapes import format_message
 from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver

@@ -12,9 +12,9 @@ from services.call_gateway.agents import AgentBook
 from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
 from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.commands import News, TurnFinished
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import News, TurnFinished, TurnOutcome
-from services.call_gateway.conversation.pace import StagePace
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
@@ -27,6 +27,7 @@ from services.call_gateway.reporting import Reporter, count_failed_call
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
+from services.call_gateway.stage_pace import StagePace
 from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
 from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver, EventBus
 from services.call_gateway.webhook import Webhook
@@ -221,7 +222,7 @@ class Gateway:
             raise Draining("this gateway takes no calls now: call another one")
         slow = self._pace.overloaded(SLOWEST_START_S, now=time.monotonic())
         if slow is not None and len(self.calls):
-            raise CapacityError(f"{slow.value} answers too slowly for one more call: call another gateway")
+            raise CapacityError(f"{slow} answers too slowly for one more call: call another gateway")
         if len(self.calls) >= self._max_calls:
             raise CapacityError(f"{len(self.calls)} calls are up, as many as this gateway holds: call another one")
 

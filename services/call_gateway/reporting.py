@@ -7,16 +7,16 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import Counter, Gauge, Histogram
 from voice.type.v1 import analysis_pb2
 
-from services.call_gateway.conversation.events import Stage, ToolState
-from services.call_gateway.conversation.news import (
+from services.call_gateway.conversation.commands import (
     CallerHeard,
     FloorMoved,
     LineCause,
     LineTroubled,
     StageTroubled,
     TurnFinished,
-    TurnRecord,
 )
+from services.call_gateway.conversation.events import Stage, ToolState
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.line import EndCause
 from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver

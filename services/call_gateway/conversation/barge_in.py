@@ -6,14 +6,13 @@ turn was taken too early. A cough, noise or "uh-huh" is forgotten, and the agent
 was broken off.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.effects import forget_sound
 from services.call_gateway.conversation.events import TranscriptHeard
-from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.move_details import Interruption, Pause
-from services.call_gateway.conversation.news import LineCause, LineTroubled
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, Pause
 from services.call_gateway.conversation.user_turn import Overlap, Verdict
 from services.language import data
 from services.language.words import normalise
@@ -73,14 +72,14 @@ class BargeIn:
         call.counters["echoes"] += 1
         return True
 
-    def on_sound(self) -> Iterator[Decision]:
+    def on_sound(self) -> Decisions:
         """The caller makes a sound over the agent."""
         if self._call.user_turn.evidence.is_open and not self.is_agent_protected:
             yield Decision(Move.CALLER_SPOKE)
 
     # -- the evidence --------------------------------------------------------------------------------------------------
 
-    def on_time(self) -> Iterator[Decision]:
+    def on_time(self) -> Decisions:
         """The caller's media clock went on: sound that lasts is an interruption; protection may have ended."""
         call = self._call
         if call.overlap is not None:
@@ -88,7 +87,7 @@ class BargeIn:
         elif call.floor in (Floor.THINKING, Floor.SPEAKING) and call.user_turn.evidence.is_sounding:
             yield from self.on_sound()
 
-    def _judge_sound(self, overlap: Overlap) -> Iterator[Decision]:
+    def _judge_sound(self, overlap: Overlap) -> Decisions:
         clock, settings = self._call.clock, self._call.settings
         lasted = clock.sample - overlap.began_sample
         looks_due = sum(lasted >= clock.samples(ms) for ms in ECHO_LOOKS_MS)
@@ -100,7 +99,7 @@ class BargeIn:
         if overlap.speech_samples(clock.sample) >= clock.samples(settings.barge_in_min_speech_ms):
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.SUSTAINED_SPEECH))
 
-    def on_words(self, event: TranscriptHeard) -> Iterator[Decision]:
+    def on_words(self, event: TranscriptHeard) -> Decisions:
         """Words said over the agent, at a pause."""
         call, overlap = self._call, self._call.overlap
         verdict = self._verdict_on_words(event)
@@ -152,7 +151,7 @@ class BargeIn:
             return None
         return self._call.clock.wall_of(overlap.deadline(self._call.settings.pause_limit_ms / 1000))
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """The time for a verdict may be up."""
         call, overlap = self._call, self._call.overlap
         if overlap is not None and call.clock.now >= overlap.deadline(call.settings.pause_limit_ms / 1000):

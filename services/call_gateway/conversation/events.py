@@ -46,20 +46,6 @@ class ExpectedKind(Enum):
     ANSWER = "answer"
 
 
-class PromptKind(Enum):
-    """The kinds of prompts, the gateway's own words."""
-
-    APOLOGY = "apology"
-    GOODBYE = "goodbye"
-    STILL_THERE = "still_there"
-    SILENCE_GOODBYE = "silence_goodbye"
-    RECOVERED = "recovered"
-    ONE_MOMENT = "one_moment"
-    STILL_WITH_YOU = "still_with_you"
-    SAY_AGAIN = "say_again"
-    TRANSFER_FAILED = "transfer_failed"
-
-
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Time that a server spent, by its own clock."""

@@ -7,8 +7,7 @@ from enum import Enum
 from services.call_gateway.conversation.commands import CallerSaid
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TextStage, Timing, Trace, TranscriptHeard
-from services.call_gateway.conversation.news import StopReason
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.record import StopReason, TurnNotes
 from services.language.words import has_words, joined, normalise
 
 REMEMBERED_TURNS = 16

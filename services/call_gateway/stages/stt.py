@@ -21,8 +21,8 @@ from services.call_gateway.conversation.events import (
     TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.line import IdleReason, KeyPressed, MediaIdle
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.sound.chunks import KEPT_S, Chunk, Chunker
 from services.call_gateway.sound.track import Frame
 from services.call_gateway.stages.facts import CallFacts

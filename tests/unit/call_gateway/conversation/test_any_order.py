@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from tests.unit.call_gateway.conversation.driver import Call
 
@@ -122,7 +121,7 @@ def test_turn_ids_rise_and_each_turn_ends_once(script: list[tuple[tuple[object, 
     begun = [ask.turn_id for ask in call.all(cmd.AskAgent)]
     firsts = list(dict.fromkeys(begun))
     assert firsts == sorted(firsts), "ids rise; a retry may come back to its own"
-    finished = [news.record.turn_id for news in call.all(news.TurnFinished)]
+    finished = [news.record.turn_id for news in call.all(cmd.TurnFinished)]
     assert len(finished) == len(set(finished))
     reports = [report.turn_id for report in call.all(cmd.ReportPlayout) if report.is_final]
     assert len(reports) == len(set(reports))

@@ -5,8 +5,8 @@ import numpy as np
 from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.news import LineCause, LineTroubled
 from tests.load.line_echo import Signal, response, returned
 from tests.unit.call_gateway.conversation.driver import Call
 from tests.unit.call_gateway.conversation.echo_line import agent_speech, frames, rises, voices, wire

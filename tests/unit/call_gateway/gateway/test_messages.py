@@ -6,7 +6,8 @@ from voice.type.v1 import audio_pb2
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.call_messages import UnknownEncoding, UnknownSampleRate, audio_format_of, event_of
-from services.call_gateway.conversation.news import FloorMoved, TurnFinished, TurnRecord
+from services.call_gateway.conversation.commands import FloorMoved, TurnFinished
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.watching import CallNews
 
 
