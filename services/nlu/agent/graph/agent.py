@@ -30,6 +30,7 @@ from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.self_repair import repaired
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
@@ -179,9 +180,10 @@ class GraphAgent:
             if reply.ends_call:
                 yield Act(HangUp())
             return
+        tag, said = turn.language_code, words_of(turn)
         work = Work(
-            words_of(turn),
-            turn.language_code,
+            repaired(said, tag, self._finders[tag].words) if tag in self._finders else said,
+            tag,
             self._clock(),
             dialogue := read_dialogue(turn.state),
             dialogue,
