@@ -4,9 +4,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, time
 from pathlib import Path
 
+from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.understanding import Guess
@@ -16,7 +18,7 @@ from services.nlu.inputs import Commit, Config, PlayoutReport, Text, UserTurn
 from services.nlu.outputs import Outcome, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Diary
-from tests.unit.nlu.rig import Rig, opened
+from tests.unit.nlu.rig import Factory, Rig, opened
 
 NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
 KINDS = {
@@ -47,6 +49,14 @@ class Told:
 def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
     now = NOW.replace(tzinfo=profile.zone)
     return GraphAgent(profile, engine, settings, clock=lambda: now, understanding=Told())
+
+
+def make_with_many_times(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
+    """The agent of a clinic with eight free times on each weekday."""
+    times = [time.fromisoformat(at) for at in ("09:00", "09:30", "10:00", "11:00", "14:00", "14:30", "15:00", "16:00")]
+    free = tuple(FreeTime(at, weekday=day) for day in range(5) for at in times)
+    facts = replace(profile.facts, free_times=free)
+    return make(profile.model_copy(update={"facts": facts}), engine, settings)
 
 
 class Caller:
@@ -87,10 +97,11 @@ async def call(
     state: bytes = b"",
     history: tuple[Entry, ...] = (),
     caller: str = "",
+    factory: Factory = make,
 ) -> AsyncIterator[Rig]:
     settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000})
     config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history, caller=caller)
-    async with opened(settings, config, factory=make) as rig:
+    async with opened(settings, config, factory=factory) as rig:
         yield rig
 
 

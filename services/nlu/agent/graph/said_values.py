@@ -78,7 +78,7 @@ class SaidValues:
                     digits = value.digits
                 case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
                     digits = value.digits
-                case Kind.NUMBER if (days or moment.day) and may_be_hour(
+                case Kind.NUMBER if (days or moment.day or moment.part) and may_be_hour(
                     value, reading, self._words, self._language, lets_rooms=self._lets_rooms
                 ):
                     minute = int(value.number * 60)  # "tám rưỡi" is half past eight

@@ -291,7 +291,8 @@ class StandingBookings(HeldBookings):
             return self._told_standing(mine, dialogue)
         if wish.kind == "change" and wish.starts and wish.said:
             text, wish = self._new_time(wish, now)
-            texts = [*texts, *([text] if text else [])]
+            if text:  # it tells which times there are
+                return " ".join([*texts, text, self._words.ask("when")]), "when_free", replace(dialogue, wish=wish)
         if wish.kind == "change" and wish.starts and wish.is_sooner and not wish.at and not self._free_for(wish):
             wish = replace(wish, is_sooner=False)
             times = self._words.all_of(text for text, _ in self.free_times(now))

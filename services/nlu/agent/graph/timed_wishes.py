@@ -104,9 +104,11 @@ class TimedWishes(Wishes):
         whens = self._each_of(part.text, when, now)
         free = [moment for moment in self._seen.free if any(fits(as_free_time(moment), one) for one in whens)]
         free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
-        if wish.at and when.has_day and not (when.times or when.part):  # another day keeps the hour
-            hour = datetime.fromisoformat(wish.at).time()
-            free = [moment for moment in free if moment.time() == hour] or free
+        if when.has_day and not (when.times or when.part):  # another day keeps the hour
+            free = [moment for moment in free if self._is_at_hour_said(moment, wish, now)] or free
+        if wish.said and not wish.at:  # one of those that were told
+            told = self._open_times(wish, now)
+            free = [moment for moment in free if moment in told] or free
         if len(_first_of_each(_as_free(free))) == 1:
             return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
         if free:
@@ -118,6 +120,13 @@ class TimedWishes(Wishes):
         text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
         said = self._said(day, now) if on_day else ""
         return text, "when_free", replace(dialogue, wish=replace(wish, when="", at="", said=said))
+
+    def _is_at_hour_said(self, moment: datetime, wish: Wish, now: datetime) -> bool:
+        """Return whether a time is at the hour, or in the part of the day, that was chosen or said before."""
+        if wish.at:
+            return moment.time() == datetime.fromisoformat(wish.at).time()
+        said = self._turn.read(wish.said, now).slots.when if wish.said else When()
+        return fits(as_free_time(moment), When(times=said.times, part=said.part))
 
     def _on_day_said(self, when: When, wish: Wish, now: datetime) -> When:
         """A time of day on the day that was said before, where the caller is still choosing its hour."""
