@@ -30,11 +30,12 @@ from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.slips import Slips
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wished_deeds import is_owed
-from services.nlu.agent.graph.wishes import CALLBACK, Wishes
+from services.nlu.agent.graph.wishes import CALLBACK, SLOT_KEY, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
 from services.nlu.agent.language import find_language
@@ -85,6 +86,7 @@ class GraphAgent:
                 tag: bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Templates(tag))
                 for tag in profile.language_codes
             }
+            self._slips = {tag: Slips(self._finders[tag].words, tag) for tag in self._finders}
             self._answers = {
                 tag: Answers(profile, tag, self._finders[tag], self._wishes[tag]) for tag in profile.language_codes
             }
@@ -231,6 +233,9 @@ class GraphAgent:
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
+        asked = self._wishes[work.language_code].asked(work.dialogue)
+        if asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign, slips and all
+            work.text = self._slips[work.language_code].put_right(work.text)
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )

@@ -43,6 +43,7 @@ class Asking:
     articles: frozenset[str]  # between these and the thing
     exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
+    slips: tuple[Words, ...]  # the same, right behind a value
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
@@ -147,6 +148,7 @@ def _read(language: str) -> Asking:
         articles=frozenset(word for words in listed("parts.articles") for word in words),
         exists=listed("parts.exists"),
         corrections=listed("parts.corrections"),
+        slips=listed("parts.slips"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),

@@ -104,6 +104,9 @@ class TimedWishes(Wishes):
         whens = self._each_of(part.text, when, now)
         free = [moment for moment in self._seen.free if any(fits(as_free_time(moment), one) for one in whens)]
         free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
+        if wish.said and not wish.at and not when.times:  # "Monday", of the afternoons that were told
+            told = self._open_times(wish, now)
+            free = [moment for moment in free if moment in told] or free
         if wish.at and when.has_day and not (when.times or when.part):  # another day keeps the hour
             hour = datetime.fromisoformat(wish.at).time()
             free = [moment for moment in free if moment.time() == hour] or free
@@ -113,7 +116,7 @@ class TimedWishes(Wishes):
             said = part.text if when == part.slots.when else f"{wish.said}, {part.text}"
             return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
         day = replace(when, times=(), part="")
-        on_day = [moment for moment in self._seen.free if when.has_day and fits(as_free_time(moment), day)]
+        on_day = of_one_day(self._seen.free, day) if when.has_day else []
         times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
         text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
         said = self._said(day, now) if on_day else ""
@@ -130,7 +133,7 @@ class TimedWishes(Wishes):
         """The free times that a caller chooses from: those of the day that they said."""
         when = self._turn.read(wish.said, now).slots.when if wish.said else When()
         whens = self._each_of(wish.said, when, now) if when else ()
-        open_times = [one for one in self._seen.free if any(fits(as_free_time(one), each) for each in whens)]
+        open_times = of_one_day(self._seen.free, *whens)
         return open_times or list(self._seen.free)
 
     def _each_of(self, text: str, when: When, now: datetime) -> tuple[When, ...]:
@@ -212,6 +215,13 @@ class TimedWishes(Wishes):
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
+
+
+def of_one_day(moments: Sequence[datetime], *whens: When) -> list[datetime]:
+    """The moments that one of several times may mean; where that is one weekday without an hour, those of the first."""
+    fitting = [one for one in moments if any(fits(as_free_time(one), when) for when in whens)]
+    is_weekday = len(whens) == 1 and len(whens[0].weekdays) == 1 and not (whens[0].times or whens[0].day_relation)
+    return [one for one in fitting if one.date() == fitting[0].date()] if is_weekday and fitting else fitting
 
 
 def _minutes(one: time) -> int:
