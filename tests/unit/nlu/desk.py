@@ -4,11 +4,11 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime
 from pathlib import Path
 
-from services.nlu.agent.facts import FreeTime
+import yaml
+
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.understanding import Guess
@@ -18,7 +18,7 @@ from services.nlu.inputs import Commit, Config, PlayoutReport, Text, UserTurn
 from services.nlu.outputs import Outcome, TurnEnd
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Diary
-from tests.unit.nlu.rig import Factory, Rig, opened
+from tests.unit.nlu.rig import Rig, opened
 
 NOW = datetime.fromisoformat("2026-11-30T10:30")  # a Monday
 KINDS = {
@@ -51,12 +51,16 @@ def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> Gra
     return GraphAgent(profile, engine, settings, clock=lambda: now, understanding=Told())
 
 
-def make_with_many_times(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> GraphAgent:
-    """The agent of a clinic with eight free times on each weekday."""
-    times = [time.fromisoformat(at) for at in ("09:00", "09:30", "10:00", "11:00", "14:00", "14:30", "15:00", "16:00")]
-    free = tuple(FreeTime(at, weekday=day) for day in range(5) for at in times)
-    facts = replace(profile.facts, free_times=free)
-    return make(profile.model_copy(update={"facts": facts}), engine, settings)
+def clinic_with_many_times(folder: Path) -> Path:
+    """A folder of agents with the clinic, which has eight free times on each weekday."""
+    clinic = yaml.safe_load((NluSettings().agents_dir / "clinic.yaml").read_text(encoding="utf-8"))
+    times = ("09:00", "09:30", "10:00", "11:00", "14:00", "14:30", "15:00", "16:00")
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday")
+    clinic["facts"]["free_times"] = [{"weekday": day, "time": at} for day in days for at in times]
+    agents = folder / "agents"
+    agents.mkdir()
+    (agents / "clinic.yaml").write_text(yaml.safe_dump(clinic, allow_unicode=True), encoding="utf-8")
+    return agents
 
 
 class Caller:
@@ -97,11 +101,12 @@ async def call(
     state: bytes = b"",
     history: tuple[Entry, ...] = (),
     caller: str = "",
-    factory: Factory = make,
+    agents_dir: Path | None = None,
 ) -> AsyncIterator[Rig]:
-    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000})
+    values = {"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000}
+    settings = NluSettings.model_validate(values | ({"agents_dir": agents_dir} if agents_dir else {}))
     config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history, caller=caller)
-    async with opened(settings, config, factory=factory) as rig:
+    async with opened(settings, config, factory=make) as rig:
         yield rig
 
 

@@ -35,7 +35,7 @@ from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wished_deeds import is_owed
-from services.nlu.agent.graph.wishes import CALLBACK, Wishes
+from services.nlu.agent.graph.wishes import CALLBACK, SLOT_KEY, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
 from services.nlu.agent.language import find_language
@@ -180,10 +180,9 @@ class GraphAgent:
             if reply.ends_call:
                 yield Act(HangUp())
             return
-        tag, said = turn.language_code, words_of(turn)
         work = Work(
-            repaired(said, tag, self._finders[tag].words) if tag in self._finders else said,
-            tag,
+            words_of(turn),
+            turn.language_code,
             self._clock(),
             dialogue := read_dialogue(turn.state),
             dialogue,
@@ -233,6 +232,9 @@ class GraphAgent:
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
+        asked = self._wishes[work.language_code].asked(work.dialogue)
+        if asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
+            work.text = repaired(work.text, work.language_code, self._finders[work.language_code].words)
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )

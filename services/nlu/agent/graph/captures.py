@@ -78,8 +78,9 @@ class Captures:
         if asked == "confirm":
             gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)
             return None if says_more and gives_number else self._corrected(heard, dialogue)
-        if says_more and not heard.is_keys:
-            return None
+        put_right = self._number_put_right(heard, dialogue) if asked != "phone" else None
+        if put_right or (says_more and not heard.is_keys):
+            return put_right
         capture = self._captures.get(asked.removeprefix(SLOT_KEY))
         if capture and (passed := self._passed_over(heard, capture, dialogue)):
             return self.take(heard, passed) or self._gone_on(passed.wish, passed, heard.now)
@@ -183,6 +184,14 @@ class Captures:
             if new := capture.corrected(heard.text, values[name]):
                 return self._gone_on(filled(wish, name, new), dialogue, heard.now)
         return None
+
+    def _number_put_right(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
+        """A sign of the number, put right before all is read back: "it ends in four, not five"."""
+        capture, phone = self._captures.get("phone"), dialogue.wish.phone
+        if not phone or capture is None or heard.is_keys or not capture.names_place(heard.text):
+            return None
+        new = capture.corrected(heard.text, phone)
+        return self._gone_on(filled(dialogue.wish, "phone", new), dialogue, heard.now) if new else None
 
     def _corrected_beside(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A sign that is put right in one piece of a turn, where the others say another day or service: "make that a

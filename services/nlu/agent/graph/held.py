@@ -45,7 +45,12 @@ class HeldBookings(MovedTimes):
             held = [*own, *(one for one in found if one not in own)]
             if not wish.name and not wish.starts:
                 return self._on_days_said(wish, own)
-            return [one for one in held if wish.name and is_same_name(wish.name, one.name)]
+            given = set(normalise(wish.name))
+            return [
+                one
+                for one in held
+                if given and (is_same_name(wish.name, one.name) or (one in own and given <= set(normalise(one.name))))
+            ]
         if not wish.phone or any(one.phone == wish.phone for one in own):
             return own
         return [one for one in found if wish.name and is_same_name(wish.name, one.name)]
@@ -66,9 +71,15 @@ class HeldBookings(MovedTimes):
             return replace(wish, is_of_other=True, name=name, phone="")
         theirs = {at for start, end in spans_of(words, lists.belongings) for at in range(start, end)}
         says_own = any(theirs.isdisjoint(range(start, end)) for start, end in spans_of(words, lists.own))
-        if theirs and not says_own:  # "моей" of "моей жены" is not the caller's own
+        if self._of_third_person(said, now) or (theirs and not says_own):  # "моей" of "моей жены" is not their own
             return replace(wish, is_of_other=True, name="", phone="")
         return wish
+
+    def _of_third_person(self, said: str, now: datetime) -> bool:
+        """Return whether a turn speaks of an appointment by a pronoun: "her Thursday appointment", "lịch chị ấy"."""
+        slots = self._finder.find(said, now)
+        words = tuple(word for at, word in enumerate(slots.words) if at not in slots.value_words)
+        return has_any(words, self._finder.words.people["theirs"])
 
     def _owner_named(self, said: str, now: datetime) -> str:
         """The name of the one whose appointment a turn speaks of: "Ann Bell's", "the appointment of Ann Bell"; in
@@ -85,11 +96,17 @@ class HeldBookings(MovedTimes):
                 named = [*words[start:at], bare[:-2]]
             else:
                 lead = next((one for one in self._finder.words.owners if tuple(plain[at : at + len(one)]) == one), ())
-                named = words[at + len(lead) :] if lead else []
+                named = list(self._untitled(words[at + len(lead) :])) if lead else []
             starts = range(len(named)) if bare.endswith(_POSSESSIVES) else range(1)  # "Cancel Ann Bell's"
             if name := next((name for start in starts if (name := self._capitals(named[start:], now))), ""):
                 return name
         return ""
+
+    def _untitled(self, words: Sequence[str]) -> Sequence[str]:
+        """Words without a title, or a relative, that they begin with: "chị Trần Thị Hà"."""
+        lists = self._finder.words
+        leads = (*lists.titles, *lists.people["one"])
+        return words[1:] if words and any((normalise(words[0])) == lead for lead in leads) else words
 
     def _capitals(self, words: Sequence[str], now: datetime) -> str:
         """The words in capitals that a text begins with, as a name; empty: it begins with something else."""

@@ -15,7 +15,7 @@ from services.nlu.agent.graph.bookings import Bookings
 from services.nlu.agent.graph.counting import ends_in_weekday, has_any, spans_of
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID, of_one_day
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wish_times import fits
@@ -69,7 +69,7 @@ class MovedTimes(Bookings):
         if wish.is_sooner:
             fitting = [moment for moment in fitting if moment < old] or fitting
         if not fitting:
-            on_day = [moment for moment in self._seen.free if is_at(moment, replace(when, times=(), part=""))]
+            on_day = of_one_day(self._seen.free, replace(when, times=(), part=""))
             times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
             day = self._said(replace(when, times=(), part=""), now) if on_day else ""
             text = self._words.say("free_no", times=times) if times else self._words.say("free_unknown")

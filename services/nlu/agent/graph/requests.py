@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
+from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.sentences import splits
 from services.nlu.agent.graph.slots import SlotFinder, Slots
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.whole_turn import clauses_of
+from services.nlu.agent.graph.wish_times import fits
 
 DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 MOST_CUTS = 12  # of a text that are looked at: each half is read
@@ -50,6 +53,33 @@ class Requests:
         later = [part for part in requests if part.kind != first.kind or (are_bookings and part is not first)]
         kept = tuple(part for part in parts if part not in later)
         return kept, tuple(self._with_day_of(first, part, now)[:_LONGEST] for part in later)
+
+    def moves_told(self, text: str, held: Sequence[datetime] | None, now: datetime) -> bool:
+        """Return whether a turn tells of an appointment that the caller has, and behind it asks for another time and
+        nothing else: "I've got one on Wednesday and something's come up. Have you anything on Thursday?" `held`: when
+        theirs are; None: that cannot be looked up.
+        """
+        clauses = [self._finder.find(clause, now) for clause in clauses_of(text)] if held is not None else []
+        told = next((at for at, slots in enumerate(clauses) if self._tells(slots, held or ())), None)
+        if told is None:
+            return False
+        behind, lists = clauses[told + 1 :], self._finder.words
+        wants = any(slots.when.has_day or slots.when.times or slots.when.part for slots in behind)
+        adds = any(has_any(slots.words, (*lists.adds, *lists.adds_behind)) or slots.services for slots in behind)
+        return wants and not adds
+
+    def _tells(self, slots: Slots, held: Sequence[datetime]) -> bool:
+        """Return whether a clause tells of an appointment: of one that is known, in any words that tell or refuse its
+        day; of another, in words for one's own.
+        """
+        lists, when = self._finder.words, slots.when
+        words = tuple(word.removesuffix("'s") for word in slots.words)
+        if not when.has_day or when.trouble:
+            return False
+        if has_any(words, lists.own):
+            return True
+        is_held = any(fits(FreeTime(at.time(), date=at.date()), when) for at in held)
+        return is_held and has_any(slots.words, (*lists.tells, *lists.refusing["beside"]))
 
     def each_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """The parts without those that want again what one before them wants, and name nothing for it."""

@@ -47,6 +47,8 @@ class StandingBookings(HeldBookings):
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
+            if self._asks_a_fact(part):  # "are you open on Saturday?" names no other day for it
+                return None
             return self._with_reason(part, dialogue) or self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
         if self._seen.own is not None:

@@ -70,6 +70,9 @@ class StatedWishes(NamedWishes):
         slots = self._finder.find(text, now)
         says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
         kinds = {part.kind for part in parts if not part.doubts}
+        held = None if self._seen.own is None else [one.starts for one in self._seen.own]
+        if not kinds & _OTHERS and self._requests.moves_told(text, held, now):
+            return (Part(text, "change", slots),)
         if kinds & DEEDS:  # a number said beside a request is no request
             parts = tuple(part for part in parts if part.kind not in ("number", "name"))
         if kinds & _OTHERS:
@@ -176,8 +179,12 @@ class StatedWishes(NamedWishes):
             return parts
         names = [set(normalise(self.name_in(part.text, is_asked=True))) for part in parts]
         name = self.name_in(self._seen.said, is_asked=True)
-        if name and not any(names) and all(name not in part.text for part in parts):  # taken for a remark
-            return (*parts, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
+        if not any(names):  # taken for a remark
+            said = (self._seen.said, *sentences_of(self._seen.said))
+            text = next((text for text in said if self.name_in(text, is_asked=True)), "")
+            found = self.name_in(text, is_asked=True) if text else ""
+            if found and all(found not in part.text for part in parts):
+                return (*parts, Part(text, "name", self._finder.find(text, self._seen.now)))
         whole = set(normalise(name))
         if whole not in names and any(one and one < whole for one in names):  # the rest of it was read as nothing
             others = tuple(part for part, one in zip(parts, names, strict=True) if not one < whole)
@@ -194,8 +201,10 @@ class StatedWishes(NamedWishes):
         """
         if any(part.kind in _OTHERS and not part.doubts and part.kind != "change" for part in parts):
             return parts
-        if self._is_read_back(dialogue) and (hour := self._hour_instead(dialogue.wish.at)):
-            return (Part(text, STATED, replace(self._finder.find(text, now), when=hour)),)
+        slots = self._finder.find(text, now)
+        is_put = self._is_read_back(dialogue) and self._puts_hour(slots)  # another digit may be refused likewise
+        if is_put and (hour := self._hour_instead(dialogue.wish.at)):
+            return (Part(text, STATED, replace(slots, when=hour)),)
         questions = [part for part in parts if self._asks_a_fact(part) and not self._puts_service(part, dialogue)]
         for question in questions:
             text = text.replace(question.text, " ")

@@ -113,9 +113,11 @@ class TimedWishes(Wishes):
             return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
         if free:
             said = part.text if when == part.slots.when else f"{wish.said}, {part.text}"
+            if when.has_day and not (when.times or when.part) and (kept := self._part_said(wish, free)):
+                said = f"{part.text}, {kept}"
             return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
         day = replace(when, times=(), part="")
-        on_day = [moment for moment in self._seen.free if when.has_day and fits(as_free_time(moment), day)]
+        on_day = of_one_day(self._seen.free, day) if when.has_day else []
         times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
         text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
         said = self._said(day, now) if on_day else ""
@@ -128,6 +130,14 @@ class TimedWishes(Wishes):
         said = self._turn.read(wish.said, now).slots.when if wish.said else When()
         return fits(as_free_time(moment), When(times=said.times, part=said.part))
 
+    def _part_said(self, wish: Wish, free: Sequence[datetime]) -> str:
+        """The words for a part of the day that was said before, where all of the times are in it; empty: none."""
+        reading = read_values(wish.said, self._language)
+        for value in reading.values:
+            if value.part and all(fits(as_free_time(moment), When(part=value.part)) for moment in free):
+                return reading.words(value)
+        return ""
+
     def _on_day_said(self, when: When, wish: Wish, now: datetime) -> When:
         """A time of day on the day that was said before, where the caller is still choosing its hour."""
         if when.has_day or when.trouble:
@@ -139,7 +149,7 @@ class TimedWishes(Wishes):
         """The free times that a caller chooses from: those of the day that they said."""
         when = self._turn.read(wish.said, now).slots.when if wish.said else When()
         whens = self._each_of(wish.said, when, now) if when else ()
-        open_times = [one for one in self._seen.free if any(fits(as_free_time(one), each) for each in whens)]
+        open_times = of_one_day(self._seen.free, *whens)
         return open_times or list(self._seen.free)
 
     def _each_of(self, text: str, when: When, now: datetime) -> tuple[When, ...]:
@@ -221,6 +231,13 @@ class TimedWishes(Wishes):
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
+
+
+def of_one_day(moments: Sequence[datetime], *whens: When) -> list[datetime]:
+    """The moments that one of several times may mean; where that is one weekday without an hour, those of the first."""
+    fitting = [one for one in moments if any(fits(as_free_time(one), when) for when in whens)]
+    is_weekday = len(whens) == 1 and len(whens[0].weekdays) == 1 and not (whens[0].times or whens[0].day_relation)
+    return [one for one in fitting if one.date() == fitting[0].date()] if is_weekday and fitting else fitting
 
 
 def _minutes(one: time) -> int:
