@@ -62,6 +62,7 @@ class Asking:
     titles: tuple[Words, ...]  # before a name, or behind it
     of_staff: tuple[Words, ...]  # titles of people who work there
     wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
+    terms: Mapping[str, tuple[Words, ...]]  # words of questions about the terms of a booking; see terms.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
@@ -170,6 +171,7 @@ def _read(language: str) -> Asking:
         titles=listed("names.titles"),
         of_staff=listed("names.of_staff"),
         wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
+        terms={name: listed(f"terms.{name}") for name in data.table(REFERENCE, FILE, "terms")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         names_behind=listed("names.behind"),

@@ -21,7 +21,7 @@ from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
 from services.nlu.agent.graph.mentions import names_a_month, names_a_time, without_left_out
-from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, places_of
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, merged, places_of
 from services.nlu.agent.graph.said_values import SaidValues
 from services.nlu.agent.graph.when import When
 
@@ -121,7 +121,7 @@ class SlotFinder:
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
         days = {words[place] for place in places if place < len(words)} if when.has_day else set()
         named = self._named(words, self._services, common=self.words.common | days)
-        services = tuple(one for one in named if one.start not in taken)
+        services = tuple(one for one in named if one.start not in taken and not self._is_value(one, words, places))
         if not services and self._heard:
             heard = self._named(as_heard(words), self._heard, common=frozenset())
             services = tuple(
@@ -157,6 +157,12 @@ class SlotFinder:
             n_people=0 if when.times else self._counting.people(words),
             is_of_hours=of_hours,
         )
+
+    def _is_value(self, one: Found, words: Words, places: frozenset[int]) -> bool:
+        """Return whether what is only like a name is a day or a time: "завтра", tomorrow, is no "завтрак"."""
+        said = words[one.start : one.end]
+        forms = next(forms for service_id, forms in self._services if service_id == one.id)
+        return places.issuperset(range(one.start, one.end)) and said not in forms
 
     def is_shared(self, word: str) -> bool:
         """Return whether several services' names have a word that is no small one, also with an ending: "rooms"."""
@@ -226,7 +232,8 @@ class SlotFinder:
         for one in found:
             if all(one.end <= other.start or one.start >= other.end for other in kept):
                 kept.append(one)
-        unique = {one.id: one for one in sorted(kept, key=lambda one: -one.start)}
+        kept = merged(sorted(kept, key=lambda one: one.start), words, self.words.articles)
+        unique = {one.id: one for one in reversed(kept)}
         return tuple(sorted(unique.values(), key=lambda one: one.start))
 
 

@@ -16,6 +16,7 @@ from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
 from services.nlu.agent.graph.requests import DEEDS, MOST_CUTS
 from services.nlu.agent.graph.sentences import sentences_of, splits
+from services.nlu.agent.graph.terms import asks_for_terms
 from services.nlu.agent.graph.unanswered import HUM
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
@@ -121,7 +122,8 @@ class StatedWishes(NamedWishes):
     def _as_request(self, part: Part) -> Part:
         """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
         lists, words = self._finder.words, part.slots.words
-        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, (*lists.question_words, *lists.price_words))
+        asked = (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"])
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, asked)
         if (part.kind not in _OF_THINGS and not part.doubts) or asks or not self._names_booking(part):
             return part
         return replace(part, kind="book", doubts=(), is_follow_up=False)
@@ -133,6 +135,7 @@ class StatedWishes(NamedWishes):
             return part
         is_order = has_any(words, lists.orders["cancelled"]) and not has_any(words, lists.take_backs)
         asks = has_any(words, (*lists.question_words, *lists.price_words))
+        asks = asks or asks_for_terms("cancel", part.slots, self._finder, part.text)  # "is there a fee to cancel"
         return replace(part, kind="cancel", doubts=(), is_follow_up=False) if is_order and not asks else part
 
     def _wants_instead(self, text: str, now: datetime) -> bool:
