@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from services.audio.leveller import TARGET_DBOV
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
@@ -191,6 +192,17 @@ async def test_a_damaged_file_is_made_again(tmp_path: Path, damage: bytes | None
     assert rig.n_made == 2
     await rig.say()
     assert rig.n_made == 2, "and kept again"
+
+
+async def test_a_file_of_another_release_is_made_again_without_a_warning(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.say()
+    path = rig.files()[0]
+    path.write_bytes(path.read_bytes().replace(b'"format": ', b'"format": 9', 1))
+    with capture_logs() as logs:
+        await rig.say()
+    assert rig.n_made == 2
+    assert not logs
 
 
 async def test_where_the_folder_cannot_be_written_speech_goes_on(tmp_path: Path) -> None:
