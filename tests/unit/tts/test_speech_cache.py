@@ -286,7 +286,7 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
     assert len(mixed) == len(plain)
     levels = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(mixed, 6)]
     wished = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(plain, 6)]
-    assert np.abs(20 * np.log10(np.array(levels) / wished)).max() < 0.6  # a known clause begins at its level
+    assert np.abs(20 * np.log10(np.array(levels) / wished)).max() < 1.0  # a live one is made louder where it may fall
     assert np.abs(np.diff(mixed)).max() <= 1.05 * np.abs(np.diff(plain)).max()
 
 
