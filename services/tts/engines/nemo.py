@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Callable
 from importlib import import_module
 from typing import Any
 
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing, StartupError
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
 from services.tts.nemo.device import Device, DeviceLost, Text
@@ -45,18 +46,19 @@ class NemoEngine:
 
     async def load(self) -> None:
         if not self._settings.nemo_acoustic:
-            raise StartupError("TTS_NEMO_ACOUSTIC names no FastPitch: en=tts_en_fastpitch,vi=/models/vi.nemo")
-        networks = await asyncio.to_thread(self._load)
-        for name, one in networks:
-            device = Device(
-                name,
-                one,
-                max_batch=self._settings.nemo_max_batch,
-                gather_s=self._settings.nemo_gather_ms / 1000,
-                on_lost=self._on_device_lost,
-            )
-            self._devices.append(device)
-        await asyncio.gather(*(self._warm_up(device) for device in self._devices))
+            raise NotServing("TTS_NEMO_ACOUSTIC names no FastPitch: en=tts_en_fastpitch,vi=/models/vi.nemo")
+        with loading("the voice of TTS_NEMO_ACOUSTIC and TTS_NEMO_VOCODER"):
+            networks = await asyncio.to_thread(self._load)
+            for name, one in networks:
+                device = Device(
+                    name,
+                    one,
+                    max_batch=self._settings.nemo_max_batch,
+                    gather_s=self._settings.nemo_gather_ms / 1000,
+                    on_lost=self._on_device_lost,
+                )
+                self._devices.append(device)
+            await asyncio.gather(*(self._warm_up(device) for device in self._devices))
         if not self._serving():
             raise StartupError(f"no device works: {self._devices[0].why_lost}")
 
@@ -143,17 +145,17 @@ class NemoEngine:
         try:
             networks: Any = import_module("services.tts.nemo.networks")
         except ImportError as error:
-            raise StartupError(MISSING.format(error=error)) from error
+            raise NotServing(MISSING.format(error=error)) from error
         settings = self._settings
         for language, name in settings.nemo_acoustic.items():
             self._acoustics[language] = networks.load_acoustic(language, name)
         vocoder = networks.load_vocoder(settings.nemo_vocoder_kind, settings.nemo_vocoder)
         rates = {acoustic.sample_rate_hertz for acoustic in self._acoustics.values()} | {vocoder.sample_rate_hertz}
         if len(rates) > 1:
-            raise StartupError(f"FastPitch and vocoder have different sample rates: {sorted(rates)} Hz")
+            raise NotServing(f"FastPitch and vocoder have different sample rates: {sorted(rates)} Hz")
         self._margin, self._hop = networks.receptive_field(vocoder, settings.nemo_mels)
         if {acoustic.hop_samples for acoustic in self._acoustics.values()} != {self._hop}:
-            raise StartupError(f"the vocoder makes {self._hop} samples a frame, FastPitch means another number")
+            raise NotServing(f"the vocoder makes {self._hop} samples a frame, FastPitch means another number")
         names = settings.nemo_devices or networks.cuda_devices(most=2) or ["cpu"]
         if names == ["cpu"]:
             log.warning("nemo_without_gpu")

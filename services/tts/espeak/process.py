@@ -17,6 +17,7 @@ import numpy as np
 from services.audio.pcm import Samples
 from services.language.reading.spoken import Stretch
 from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.loading import loading
 from services.tts.espeak.worker import FRAME, write_frame
 
 REPLY_LIMIT_S = 2.0  # a line takes milliseconds
@@ -79,10 +80,8 @@ class EspeakProcess:
 
     def start(self) -> None:
         """Start the process and read its voices. Raises StartupError."""
-        try:
+        with loading(f"TTS_ESPEAK_LIBRARY={self._library}"):
             known, _ = self._ask({"do": "voices"})
-        except EngineFailed as error:
-            raise StartupError(f"espeak-ng does not start ({error.message}); check TTS_ESPEAK_LIBRARY") from error
         self.sample_rate_hertz = int(known["sample_rate_hertz"])
         self.voices = tuple(EspeakVoice(name, tuple(languages)) for name, languages in known["voices"])
 
@@ -113,7 +112,7 @@ class EspeakProcess:
             try:
                 write_frame(child.requests, request)
                 message, sound = _read(child.replies, time.monotonic() + REPLY_LIMIT_S)
-            except (OSError, EOFError, TimeoutError) as error:
+            except OSError as error:
                 self._end()
                 raise EspeakLost(f"espeak-ng's process failed: {error or type(error).__name__}") from error
         if "error" in message:
@@ -172,7 +171,7 @@ def _read_exactly(pipe: IO[bytes], n_bytes: int, deadline: float) -> bytes:
             raise TimeoutError(f"no answer in {REPLY_LIMIT_S:.0f} s")
         piece = pipe.read(n_bytes - len(content))
         if not piece:
-            raise EOFError("it has ended")
+            raise ConnectionResetError("it has ended")
         content += piece
     return bytes(content)
 
