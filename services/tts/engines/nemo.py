@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
+from services.audio.speech_level import SpeechLevelMeter
 from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.runtime.loading import loading
 from services.runtime.logs import get_logger
@@ -128,17 +130,27 @@ class NemoEngine:
 
     async def _warm_up(self, device: Device) -> None:
         """Synthesize one clause in each language, so that kernels are chosen and memory is taken before the first
-        call.
+        call, and the voices' own level is known.
         """
         for voice, (language, speaker) in self._voices.items():
             if speaker:
                 continue
             line = Line(WARM_UP, language, voice, 1.0, 0, is_first=True)
+            meter = SpeechLevelMeter(self._description.sample_rate_hertz)
             try:
-                async for _ in self._speak(device, line, 0):
-                    pass
+                async for piece in self._speak(device, line, 0):
+                    meter.push(piece.samples)
             except DeviceLost:
                 return
+            self._level(language, meter.level_dbov)
+
+    def _level(self, language: str, level_dbov: float | None) -> None:
+        """The voices of a language speak at this level."""
+        voices = tuple(
+            replace(voice, level_dbov=level_dbov) if voice.language_codes == (language,) else voice
+            for voice in self._description.voices
+        )
+        self._description = replace(self._description, voices=voices)
 
     def _load(self) -> list[tuple[str, Any]]:
         """Load the networks, in a thread: imports take some 20 s. Raises StartupError."""
