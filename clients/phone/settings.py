@@ -12,6 +12,7 @@ from services.runtime.channels import ChannelSettings
 from services.runtime.exposure import is_loopback_target
 
 _SCENARIO_NAMES = ", ".join(SCENARIOS)
+_EXTENSIONS = {"en-US": 1000, "vi-VN": 1001}
 
 
 class PhoneSettings(BaseSettings):
@@ -36,7 +37,11 @@ class PhoneSettings(BaseSettings):
         validation_alias=AliasChoices("SCENARIO", "PHONE_SCENARIO"),
         description=f"Empty: a plain conversation; or one of {_SCENARIO_NAMES}.",
     )
-    number: str = Field("sip:1000@127.0.0.1:15060", description="What the SIP phone dials.")
+    language: Literal["en-US", "vi-VN"] = Field("en-US", description="Language of the recorded questions.")
+    number: str = Field(
+        default_factory=lambda fields: f"sip:{_EXTENSIONS.get(fields.get('language'), 1000)}@127.0.0.1:15060",
+        description="What the SIP phone dials; unset: the extension of `make pbx` that answers in PHONE_LANGUAGE.",
+    )
     gateway: str = Field(
         "127.0.0.1:50051",
         description="The gateway's gRPC address; that of the first process where GATEWAY_PROCESSES is more than 1.",
@@ -47,7 +52,6 @@ class PhoneSettings(BaseSettings):
     token: SecretStr = Field(
         SecretStr(""), description="Bearer token for the gateway, with the scopes connect and watch; empty sends none."
     )
-    language: Literal["en-US", "vi-VN"] = Field("en-US", description="Language of the recorded questions.")
     diary: Path = Field(
         Path("out/data/clinic/diary.sqlite"),
         description="Where SCENARIO=booking looks afterwards: the diary of the agent that answers, on this machine.",

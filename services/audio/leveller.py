@@ -65,9 +65,7 @@ class Leveller:
 
     def measured(self) -> tuple[float, float] | None:
         """The clause's own level in dBov and its seconds of speech; None when there was no sound."""
-        meter = self._meter.with_pause(PAUSE_S)
-        level = meter.level_dbov
-        return None if level is None else (level, meter.active_s)
+        return self._meter.with_pause(PAUSE_S).measured()
 
     def _wished_db(self, samples: Samples, *, is_whole: bool) -> float:
         measured = self.measured()

@@ -8,8 +8,8 @@ from voice.nlu.v1 import nlu_pb2
 from voice.nlu.v1.nlu_pb2_grpc import NluServiceStub
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.conversation.prompts import PromptBook
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptBook
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.stages.agent_profile import profile_of
 from services.runtime.logs import get_logger

@@ -11,10 +11,10 @@ from voice.type.v1 import analysis_pb2
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, stop_commands
+from services.call_gateway.conversation.commands import News, TurnFinished
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import News, TurnFinished, TurnOutcome
-from services.call_gateway.conversation.pace import StagePace
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.edges import open_edge
 from services.call_gateway.edges.edge import Edge, IncomingCall, Leg
 from services.call_gateway.edges.pacing import Pacer
@@ -27,6 +27,7 @@ from services.call_gateway.reporting import Reporter, count_failed_call
 from services.call_gateway.session import Session
 from services.call_gateway.settings import GatewaySettings, SharedStages
 from services.call_gateway.stage_limits import find_call_limit
+from services.call_gateway.stage_pace import StagePace
 from services.call_gateway.stages.stages import SERVICE_NAMES, StageChannels, check_agent, is_stage_alive
 from services.call_gateway.watching import CallAnalysed, CallBegan, CallNews, CallOver, EventBus
 from services.call_gateway.webhook import Webhook
@@ -69,6 +70,7 @@ class Gateway:
         """Open what all calls share. The stages need not be up: a call without a stage hears an apology."""
         recorded = await asyncio.to_thread(shipped)
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
+        await asyncio.to_thread(stop_commands)
         self._renewed = renewed = await asyncio.to_thread(RenewedChannels, self._settings.stage_channel)
         self._channels = StageChannels(
             stt=renewed.open(self._settings.stt_target, health_service=SERVICE_NAMES[Stage.STT]),
@@ -221,7 +223,7 @@ class Gateway:
             raise Draining("this gateway takes no calls now: call another one")
         slow = self._pace.overloaded(SLOWEST_START_S, now=time.monotonic())
         if slow is not None and len(self.calls):
-            raise CapacityError(f"{slow.value} answers too slowly for one more call: call another gateway")
+            raise CapacityError(f"{slow} answers too slowly for one more call: call another gateway")
         if len(self.calls) >= self._max_calls:
             raise CapacityError(f"{len(self.calls)} calls are up, as many as this gateway holds: call another one")
 

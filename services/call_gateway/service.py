@@ -9,7 +9,8 @@ from voice.call.v1 import call_pb2, call_pb2_grpc
 
 from services.call_gateway.call_messages import audio_format_of, end_of, event_of, info_of
 from services.call_gateway.calls import CallNotFound, LiveCall
-from services.call_gateway.conversation.news import TurnFinished, TurnOutcome
+from services.call_gateway.conversation.commands import TurnFinished
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.edges.program import LAST_WORDS_S, ProgramLeg
 from services.call_gateway.gateway import Gateway

@@ -16,6 +16,7 @@ from services.call_gateway.conversation.commands import (
     DiscardSent,
     DoAction,
     HangUp,
+    News,
     ProbeStage,
     SendOn,
 )
@@ -32,16 +33,15 @@ from services.call_gateway.conversation.events import (
     StageReady,
     TurnPredicted,
 )
-from services.call_gateway.conversation.news import News
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall, Leg, LegFailed
 from services.call_gateway.line import CallerAudio, EndCause, LegEnded, LegEvent, MediaIdle
 from services.call_gateway.line_actions import CallTimer, LineActions
 from services.call_gateway.opening import Opening
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptBook
 from services.call_gateway.sound.call_sound import CallSound
+from services.call_gateway.stage_pace import StagePace
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.stages import StageChannels, StageCommand, Stages
 from services.call_gateway.stages.stream import StreamLimits

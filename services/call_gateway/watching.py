@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from voice.type.v1 import analysis_pb2
 
-from services.call_gateway.conversation.news import News
+from services.call_gateway.conversation.commands import News
 from services.call_gateway.line import EndCause
 from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics

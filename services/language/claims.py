@@ -74,7 +74,20 @@ LISTS = (
         "ignorance",
     ),
     *("human", "machine", "claiming", "persons", "counted_people", "counts", "capitals", "yes_no_endings", "staff"),
-    *("introductions", "titles", "objections", "knowing", "knowers", "soonest", "bounded", "allowing"),
+    *(
+        "introductions",
+        "titles",
+        "objections",
+        "knowing",
+        "knowers",
+        "soonest",
+        "bounded",
+        "allowing",
+        "of_house",
+        "wholly",
+    ),
+    *("asks_cheaper", "asks_dearer", "pro_verbs"),
+    *("talk", "talkers", "talk_verbs", "addressees", "states", "remarks", "house_marks", "wishing"),
 )
 SHORTEST_STEM = 3
 UNFOUNDED = (

@@ -17,6 +17,10 @@ _DAYS_IN_WEEK = 7
 _MINUTES_IN_DAY = 24 * 60
 _LONGEST_PHRASE = 3  # tokens
 _BEFORE_A_DAY = ("articles", "this_words", "next_words", "last_words")  # lists of words: "this" of "this Friday"
+_BETWEEN = (  # lists of words that stand between a weekday and its date: "Friday this week, the third"
+    *("time_openings", "day_openings", "articles", "this_words", "next_words", "this_behind", "next_behind"),
+    *("week_words", "month_openings"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,20 @@ class DaysBeside:
             if hit is not None and hit[0] == n:
                 return Value(Kind.NUMBER, end - n, end, number=Decimal(hit[1]))
         return None
+
+    def are_beside(self, weekday: Value, start: int, end: int) -> bool:
+        """Return whether only stops, other values and words of days stand between a weekday and another day."""
+        first, behind = (weekday.end, start) if weekday.end <= start else (end, weekday.start)
+        texts, at = self.reading.texts, first
+        values = {place for value in self.reading.values for place in range(value.start, value.end)}
+        while at < behind:
+            if at not in values and self.reading.tokens[at].kind != "stop":
+                length = max(self.words.length(name, texts, at) for name in _BETWEEN)
+                if not length:
+                    return False
+                at += length - 1
+            at += 1
+        return True
 
     def _days_beginning(self, start: int) -> int:
         """The days counted right behind a place; 0: none."""

@@ -1,19 +1,68 @@
 """The parts that values are made of: whole phrases ("thursday", "noon"), and numbers in words and figures. Sans-IO."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from services.language.calendar_words import CalendarWords
+from services.language.calendar_words import CalendarWords, calendar_words
 from services.language.number_words import NumberWords, number_words
 from services.language.numerals import find_numbers
-from services.language.phrases import Token
+from services.language.phrases import Token, tokens_of
 from services.language.value import Kind, Value
-from services.language.value_words import ValueWords
+from services.language.value_words import ValueWords, value_words
 
 HALF_DAY = 12 * 60
 DAY = 24 * 60
 LONGEST_FIGURES = 18  # digits of a number; longer ones are dialled
+_YEARS = range(1900, 2101)
+
+
+@dataclass(frozen=True, slots=True)
+class PartedText:
+    """A text with the parts of values in it."""
+
+    tokens: tuple[Token, ...]
+    texts: tuple[str, ...]
+    parts: Mapping[int, Value]  # by first token
+    words: CalendarWords
+    amounts: ValueWords
+
+    def length(self, name: str, at: int) -> int:
+        """Return how many tokens the longest phrase of a list has here; 0: none begins here."""
+        return self.words.length(name, self.texts, at)
+
+    def part(self, at: int, kind: Kind = Kind.NUMBER) -> Value | None:
+        """The part of a kind that begins here; None: none does."""
+        part = self.parts.get(at)
+        return part if part is not None and part.kind is kind else None
+
+    def stands_before(self, name: str, at: int) -> bool:
+        """Return whether a phrase of a list ends right before a token."""
+        return any(self.length(name, at - n) == n for n in range(1, 4) if at >= n)
+
+    def is_year(self, number: Value) -> bool:
+        return number.digits.isdecimal() and len(number.digits) == 4 and int(number.digits) in _YEARS
+
+    def ends_time(self, at: int) -> bool:
+        """Return whether a number before a token may be a time or a day: no other number or noun follows."""
+        if at >= len(self.texts) or self.tokens[at].kind == "stop" or at in self.parts:
+            return at not in self.parts or self.parts[at].kind is not Kind.NUMBER
+        return bool(self.length("after_times", at) or self.length("range_words", at) or self.length("hour_words", at))
+
+    def is_time_unit(self, number: Value) -> bool:
+        """Return whether a unit of time or of money stands behind a number."""
+        names = ("minute_units", "hour_units", "day_words", "week_words", "month_words", "year_words")
+        has_currency = self.amounts.currencies.at(self.texts, number.end) is not None
+        return has_currency or any(self.length(name, number.end) for name in names)
+
+
+def parted(text: str, language_code: str) -> PartedText:
+    """Return a text with its parts. Raises LanguageDataError."""
+    tokens = tuple(tokens_of(text))
+    texts = tuple(token.text for token in tokens)
+    words, amounts = calendar_words(language_code), value_words(language_code)
+    phrases = phrases_in(texts, words, amounts)
+    return PartedText(tokens, texts, phrases | numbers_in(tokens, phrases, language_code), words, amounts)
 
 
 def phrases_in(texts: tuple[str, ...], words: CalendarWords, amounts: ValueWords) -> dict[int, Value]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.audio.pcm import TELEPHONE, AudioFormat, encode
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.news import News, StageTroubled, TurnFinished, TurnRecord
-from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
+from services.call_gateway.conversation.commands import News, StageTroubled, TurnFinished
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.edges.edge import IncomingCall
 from services.call_gateway.line import EndCause, LegEnded
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptBook, PromptKind, RenderedPrompt
 from services.call_gateway.session import Session
 from services.call_gateway.stages.stream import StreamLimits
 from services.runtime.errors import ServiceError

@@ -19,7 +19,8 @@ from typing import Any
 
 import yaml
 
-from services.nlu.agent.capture.capturing import Capture, Captured, Expected
+from services.nlu.agent.capture.capturing import Capture
+from services.nlu.agent.capture.questions import Captured, Expected
 from services.nlu.agent.capture.slots import Ended, Slot
 from tests.load.capture_hearing import Listener, listening
 

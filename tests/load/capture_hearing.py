@@ -15,7 +15,7 @@ from voice.type.v1 import audio_pb2, expectation_pb2
 from clients.conformance.stages import STT
 from services.audio.g711 import encode_mulaw
 from services.audio.pcm import Samples
-from services.nlu.agent.capture.capturing import Expected
+from services.nlu.agent.capture.questions import Expected
 from services.runtime.channels import ChannelSettings, open_channel
 from tests.conformance.servers import Server, spawn, wait_until_serving
 from tests.load.vietnamese import PATH

@@ -20,7 +20,8 @@ from voice.tts.v1 import tts_pb2_grpc
 
 from clients.conformance.stages import TTS
 from services.audio.pcm import Samples
-from services.nlu.agent.capture.capturing import Capture, Captured
+from services.nlu.agent.capture.capturing import Capture
+from services.nlu.agent.capture.questions import Captured
 from services.nlu.agent.capture.slots import Ended, Slot, SlotKind, Step
 from services.runtime.channels import ChannelSettings, open_channel
 from tests.conformance.servers import running

@@ -36,7 +36,7 @@ _SYLLABLES = ("ba", "do", "fu", "ki", "le", "mo", "nu", "pa", "ri", "so", "ta", 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the turns of all calls."""
+    """Counts of the turns of all calls, by their outcome."""
 
     n_turns: int = 0
     lost: list[str] = field(default_factory=list)

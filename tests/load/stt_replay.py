@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from voice.stt.v1 import stt_pb2
 
 from services.call_gateway.conversation import events as gateway
-from services.call_gateway.conversation.call_clock import MediaClock
 from services.call_gateway.conversation.endpointing import Endpointing as GatewayRule
 from services.call_gateway.conversation.endpointing import TurnEnd
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.media_clock import MediaClock
 from services.stt_proxy import engine
 from services.stt_proxy.end_of_turn.wait_curve import Waits
 from services.stt_proxy.events import TextStage, Transcript, TurnPrediction

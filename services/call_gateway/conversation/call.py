@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.audio.pcm import AudioFormat
-from services.call_gateway.conversation.call_clock import CallClock
-from services.call_gateway.conversation.commands import Command, HangUp, ReopenStage, SendOn
+from services.call_gateway.conversation.commands import (
+    Command,
+    HangUp,
+    ReopenStage,
+    ReportPlayout,
+    SendOn,
+    TurnFinished,
+)
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import (
     Action,
@@ -17,21 +23,22 @@ from services.call_gateway.conversation.events import (
     HangUpCall,
     InputExpected,
     PressKeys,
-    PromptKind,
     Stage,
     SwitchLanguage,
     TransferCall,
+    VoiceAudio,
 )
 from services.call_gateway.conversation.floor import Floor, FloorTable
 from services.call_gateway.conversation.playout import Playout
-from services.call_gateway.conversation.profile import ALL_ACTS, AgentProfile
-from services.call_gateway.conversation.prompts import PromptBook
-from services.call_gateway.conversation.record import History
+from services.call_gateway.conversation.record import HeardTurn, History, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.reply import Reply, Speculation
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, UserTurn
 from services.call_gateway.conversation.voice import Voice
 from services.call_gateway.line import EndCause
+from services.call_gateway.media_clock import MediaClock
+from services.call_gateway.profile import ALL_ACTS, AgentProfile
+from services.call_gateway.prompts.book import PromptBook, PromptKind
 
 MAX_OUTCOMES = 16  # that wait to be told; of more the oldest is forgotten
 
@@ -41,6 +48,46 @@ _KINDS: dict[type[Action], str] = {
     PressKeys: "send_dtmf",
     SwitchLanguage: "switch_language",
 }
+
+
+class CallClock(MediaClock):
+    """The clock of one call: wall time, time without holds, time without holds and pauses, and the media clock.
+
+    Times are in seconds. A deadline is kept on the reading that stands still while the caller cannot act, so that no
+    deadline is ever shifted.
+    """
+
+    def __init__(self, sample_rate_hertz: int) -> None:
+        super().__init__(sample_rate_hertz)
+        self.wall = 0.0  # monotonic
+        self.now = 0.0  # stands still on hold
+        self.waiting = 0.0  # stands still on hold, and while the caller makes a sound over the agent
+        self._floor = Floor.LISTENING
+        self._held_s = 0.0  # the sum of all holds
+        self._stopped_s = 0.0  # the sum of all holds and pauses
+
+    def set(self, wall: float) -> None:
+        """Let time go on to `wall`, in seconds, monotonic."""
+        passed, self.wall = wall - self.wall, wall
+        if self._floor is Floor.HELD:
+            self._held_s += passed
+        if self._floor in (Floor.HELD, Floor.PAUSED):
+            self._stopped_s += passed
+        self.now, self.waiting = wall - self._held_s, wall - self._stopped_s
+
+    def follow(self, floor: Floor) -> None:
+        """The floor has changed."""
+        self._floor = floor
+
+    def wall_of(self, deadline: float) -> float:
+        """Return the `wall` time at which `now` reaches `deadline`, in seconds. The call must not be on hold."""
+        return deadline + self._held_s
+
+    def wall_of_waiting(self, deadline: float) -> float:
+        """Return the `wall` time at which `waiting` reaches `deadline`, in seconds. The call must not be on hold or
+        paused.
+        """
+        return deadline + self._stopped_s
 
 
 class StagePhase(Enum):
@@ -88,10 +135,6 @@ class PendingHangUp:
     at: float | None = None  # when the line is hung up; None: the caller or the agent speaks
     unheard: EndedTurn | None = None  # the last turn whose words were given up, when the hang-up was decided
     message: str = ""  # for readers of the log
-
-    def closing(self, last_command: HangUp) -> Closing:
-        """Return how the call ends: nothing more is to be heard, and the tail has passed."""
-        return Closing(self.cause, last_command, is_all_heard=True)
 
 
 class Call:
@@ -198,6 +241,51 @@ class Call:
     def refuse(self, event: Event) -> None:
         """Count an event that came too late, twice or out of place. Such an event has no effect."""
         self.counters[f"late_{type(event).__name__}"] += 1
+
+
+# -- the gateway's own words, each a turn with an id of its own --------------------------------------------------------
+
+
+def say(call: Call, kind: PromptKind) -> float:
+    """Say a prompt before anything else. Returns how long it takes, in seconds; 0 when there is no such prompt."""
+    prompt = call.prompts.find(kind, call.language_code)
+    if prompt is None:
+        call.counters["missing_prompts"] += 1
+        return 0.0
+    audio_format = call.audio_format
+    n_samples = len(prompt.content) // audio_format.bytes_per_sample
+    duration_ms = n_samples * 1000 // audio_format.sample_rate_hertz
+    voice = Voice(call.new_turn_id(), audio_format, max_held_ms=duration_ms + 1)
+    voice.write(prompt.text)
+    voice.add_audio(VoiceAudio(voice.turn_id, 0, prompt.content[: n_samples * audio_format.bytes_per_sample]))
+    voice.complete()
+    call.prompt_voices.append(voice)
+    call.playout.enqueue(voice, first=True)
+    return duration_ms / 1000
+
+
+def finish_prompt(call: Call, voice: Voice, *, outcome: TurnOutcome = TurnOutcome.COMPLETED) -> bool:
+    """Finish a prompt: no more of it will be heard. Returns False when the voice is not a prompt's."""
+    if voice not in call.prompt_voices:
+        return False
+    call.prompt_voices.remove(voice)
+    call.playout.remove(voice)
+    heard = voice.text[: voice.offset_at(call.playout.played(voice))]
+    if heard:
+        call.command(ReportPlayout(voice.turn_id, len(heard), is_final=True, gateway_text=heard))
+        call.history.add(HeardTurn(voice.turn_id, "", heard, is_gateway=True))
+    record = TurnNotes().finished(voice.turn_id, outcome=outcome, heard_text=heard, is_gateway=True)
+    call.command(TurnFinished(record))
+    return True
+
+
+def stop_prompts(call: Call) -> None:
+    """Stop the gateway's own words in mid-word."""
+    for voice in tuple(call.prompt_voices):
+        finish_prompt(call, voice, outcome=TurnOutcome.INTERRUPTED)
+
+
+# -- the streams to the stages ----------------------------------------------------------------------------------------
 
 
 def reopen(call: Call, stage: Stage) -> None:

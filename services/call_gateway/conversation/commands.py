@@ -1,12 +1,21 @@
-"""The commands of the conversation. The session carries them out in order, none of which waits for an answer.
+"""The commands of the conversation, and its news. The session carries them out in order; none waits for an answer.
 
 Samples count from the call's first on the caller's media clock.
 """
 
 from dataclasses import dataclass, field
+from enum import Enum, StrEnum
 
-from services.call_gateway.conversation.events import NO_TRACE, Action, ActionEnded, InputExpected, Stage, Trace
-from services.call_gateway.conversation.news import News
+from services.call_gateway.conversation.events import (
+    NO_TRACE,
+    Action,
+    ActionEnded,
+    InputExpected,
+    Keyword,
+    Stage,
+    Trace,
+)
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.line import EndCause
 
 # -- to the STT stage --------------------------------------------------------------------------------------------------
@@ -194,6 +203,75 @@ class SendOn:
 
     message: str = ""
 
+
+# -- to the log, the metrics, the trace, the call record, and watching programs ----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FloorMoved:
+    """The floor changed hands."""
+
+    before: str  # Floor's value
+    after: str
+    cause: str  # the event's name in snake_case
+    turn_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallerHeard:
+    """A transcript of the caller's words. Personal data."""
+
+    utterance_id: int
+    text: str
+    is_settled: bool
+
+
+class Remedy(StrEnum):
+    """The remedy for a stage that failed or stalled. The values are those of the wire, of metrics and of logs."""
+
+    WAIT = "wait"  # the caller is told that it takes a moment
+    RETRY = "retry"  # the same turn on a fresh stream
+    REOPEN = "reopen"  # a fresh stream, nothing of a turn being lost
+    APOLOGISE = "apologise"  # the caller is told that something was missed
+    GOODBYE = "goodbye"  # the caller hears goodbye, and the call ends
+
+
+@dataclass(frozen=True, slots=True)
+class StageTroubled:
+    """A stage failed or stalled, and what is done about it."""
+
+    stage: Stage
+    reason: str
+    remedy: Remedy
+
+
+class LineCause(Enum):
+    """The probable cause of a line that does not behave like a caller."""
+
+    NEVER_CAME = "never_came"  # no packet since the answer
+    STOPPED = "stopped"  # packets came, and have stopped
+    HOLD = "hold"  # packets have stopped, and the call is known to be on hold
+    NO_CONVERSATION = "no_conversation"  # sound without a word
+    TONE = "tone"  # sound without a word, always the same tone
+    ECHO = "echo"  # the agent's own voice comes back
+
+
+@dataclass(frozen=True, slots=True)
+class LineTroubled:
+    """The caller's line is dead, carries no person, or returns the agent's voice. Sent once a call for each cause."""
+
+    cause: LineCause
+    lasted_ms: int  # so far
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFinished:
+    """A turn is over."""
+
+    record: TurnRecord
+
+
+News = FloorMoved | CallerHeard | Keyword | StageTroubled | LineTroubled | TurnFinished
 
 Command = (
     EndUtterance

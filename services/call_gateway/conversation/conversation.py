@@ -1,40 +1,36 @@
 """The conversation of one call: events go in, commands for the session come out.
 
 An event goes to the policies that it concerns: `turn_taking` (with `endpointing` and `barge_in`), `keys`,
-`stage_health` (with `waiting`), `silence`, `line_watch`, `actions`, `ending`. A policy that decides something returns a
-move. The table in `floor` says whether the move is possible now, to which floor it leads, and which function of
-`effects` it calls. A policy says when, the table says what, an effect says how.
+`stage_health` (with `waiting`), `line_watch`, `actions`. A policy that decides something returns a move. The table in
+`floor` says whether the move is possible now, to which floor it leads, and which function of `effects` it calls. A
+policy says when, the table says what, an effect says how.
 
 Nothing here waits, sleeps or reads a clock: `now` is in seconds, monotonic, and never goes back.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from services.audio.pcm import AudioFormat
 from services.call_gateway import line
+from services.call_gateway.conversation import actions
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation.actions import on_action_asked, on_action_ended, outcome_due
 from services.call_gateway.conversation.barge_in import BargeIn
-from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.call import Call, say
+from services.call_gateway.conversation.commands import FloorMoved
 from services.call_gateway.conversation.effects import EFFECTS
-from services.call_gateway.conversation.ending import HangUpWatch, close, close_after_word, end_call, watch_closing
-from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Move, NextTurn
 from services.call_gateway.conversation.keys import Keypad
-from services.call_gateway.conversation.line_watch import LineWatch
-from services.call_gateway.conversation.move_details import NextTurn
-from services.call_gateway.conversation.news import EndReason, FloorMoved
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.profile import AgentProfile
-from services.call_gateway.conversation.prompt_playout import say
-from services.call_gateway.conversation.prompts import PromptBook
-from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.line_watch import LineWatch, SilenceWatch
+from services.call_gateway.conversation.record import EndReason, HeardTurn, TurnNotes
 from services.call_gateway.conversation.replying import on_reply_event
 from services.call_gateway.conversation.settings import ConversationSettings
-from services.call_gateway.conversation.silence import SilenceWatch
 from services.call_gateway.conversation.stage_health import StageHealth
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.user_turn import Verdict
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptBook, PromptKind
+from services.call_gateway.stage_pace import StagePace
 
 NO_SILENCE = (line.IdleReason.HOLD, line.IdleReason.DTMF)
 
@@ -65,7 +61,7 @@ class Conversation:
         self._turn_taking = TurnTaking(call, BargeIn(call, is_echo=is_echo), self._line_watch.recordings)
         self._stage_health = StageHealth(call, self._turn_taking, pace or StagePace())
         self._keypad = Keypad(call)
-        self._hang_up = HangUpWatch(call, self._keypad)
+        self._hang_up = actions.HangUpWatch(call, self._keypad)
         self._silence = SilenceWatch(call, self._keypad, self._line_watch.recordings)
         self._timed = (self._turn_taking, self._stage_health, self._keypad, self._hang_up, self._silence)
         self._stt_knows_agent_speaks = False
@@ -147,10 +143,11 @@ class Conversation:
             if moved.before is not moved.after:
                 call.clock.follow(moved.after)
                 call.command(FloorMoved(moved.before.value, moved.after.value, decision.move.cause, call.turn_id))
-            self._apply(EFFECTS[moved.effect](call, decision.detail))
+            if (further := EFFECTS[moved.effect](call, decision.detail)) is not None:
+                self._apply(further)
         return is_changed
 
-    def _on_event(self, event: ev.Event) -> Iterator[Decision]:
+    def _on_event(self, event: ev.Event) -> Decisions:
         call = self._call
         match event:
             case line.MediaIdle(_, to_sample, reason):
@@ -161,9 +158,9 @@ class Conversation:
             case _ if isinstance(event, ev.ReplyEvent):
                 yield from self._on_reply_event(event)
             case ev.ActionAsked():
-                yield from on_action_asked(call, event)
+                yield from actions.on_action_asked(call, event)
             case ev.ActionEnded():
-                on_action_ended(call, event)
+                actions.on_action_ended(call, event)
             case ev.ToolUsed():
                 call.history.on_tool(event)
             case ev.StageFailed() | ev.StageReady() | ev.StageAlive():
@@ -171,7 +168,7 @@ class Conversation:
             case _:
                 yield from self._on_call_event(event)
 
-    def _on_call_event(self, event: ev.Event) -> Iterator[Decision]:
+    def _on_call_event(self, event: ev.Event) -> Decisions:
         call = self._call
         match event:
             case line.EnergyRose() | line.EnergyFell():
@@ -183,7 +180,7 @@ class Conversation:
             case ev.CallAnswered(is_recovered):
                 yield from self._open(is_recovered=is_recovered)
             case ev.CloseAsked(cause, message):
-                yield close_after_word(call, cause, message)
+                yield actions.close_after_word(call, cause, message)
             case line.PlayedUpTo(sample):
                 call.playout.played_up_to(sample)
             case line.KeyPressed() as key:
@@ -194,9 +191,9 @@ class Conversation:
             case line.CallerStaysSilent():
                 self._silence.on_caller_left()
             case line.LegEnded():
-                end_call(call)
+                actions.end_call(call)
 
-    def _on_reply_event(self, event: ev.ReplyEvent) -> Iterator[Decision]:
+    def _on_reply_event(self, event: ev.ReplyEvent) -> Decisions:
         reply = on_reply_event(self._call, event)
         if reply is None:
             return
@@ -210,13 +207,13 @@ class Conversation:
         call = self._call
         match event:
             case line.LegEnded():
-                end_call(call)
+                actions.end_call(call)
             case line.PlayedUpTo(sample):
                 call.playout.played_up_to(sample)
             case ev.ToolUsed():
                 call.history.on_tool(event)
             case ev.ActionEnded():
-                on_action_ended(call, event)
+                actions.on_action_ended(call, event)
             case _ if not isinstance(event, ev.CallerAdvanced | line.MediaIdle | line.SoundEvent | ev.SttProgressed):
                 call.refuse(event)  # the excepted kinds go on until the line and the STT stage are told
 
@@ -235,7 +232,7 @@ class Conversation:
         if pulled.began is not None:
             self._apply(waiting.on_first_frame(pulled.began))
         if call.floor is Floor.CLOSING:
-            watch_closing(call)
+            actions.watch_closing(call)
         elif waiting.watch_playout():
             self._is_deadline_known = False
         if pulled.finished or pulled.began is not None:
@@ -277,23 +274,23 @@ class Conversation:
         call = self._call
         call.clock.set(now)
         if call.closing is not None:
-            watch_closing(call)
+            actions.watch_closing(call)
         elif call.answered_at is not None and not call.is_over:
             self._apply(self._on_time())
             self._review()
         self._is_deadline_known = False
         return call.take_commands()
 
-    def _on_time(self) -> Iterator[Decision]:
+    def _on_time(self) -> Decisions:
         call = self._call
         if call.answered_at is not None and call.clock.wall >= call.answered_at + call.settings.max_call_s:
-            yield close(line.EndCause.MAX_DURATION, ev.PromptKind.GOODBYE)
+            yield actions.close(line.EndCause.MAX_DURATION, PromptKind.GOODBYE)
         elif call.floor is not Floor.HELD:
             for part in self._timed:
                 if call.floor is not Floor.CLOSING:
                     yield from part.on_timer()
 
-    def _on_advanced(self, to_sample: int, *, is_silence: bool = True) -> Iterator[Decision]:
+    def _on_advanced(self, to_sample: int, *, is_silence: bool = True) -> Decisions:
         """The caller's media clock went on."""
         call = self._call
         before = call.clock.sample
@@ -311,7 +308,7 @@ class Conversation:
         if call.answered_at is None or call.is_over or call.floor is Floor.CLOSING:
             return
         self._stage_health.review()
-        if (outcome := outcome_due(call)) is not None:
+        if (outcome := actions.outcome_due(call)) is not None:
             self._apply([Decision(Move.REPLY_DUE, NextTurn(outcome, TurnNotes(end_reason=EndReason.ACTION_ENDED)))])
         agent_speaks = call.floor in (Floor.SPEAKING, Floor.PAUSED) or call.is_gateway_speaking
         if agent_speaks is not self._stt_knows_agent_speaks:
@@ -322,18 +319,18 @@ class Conversation:
 
     # -- the beginning, and holds --------------------------------------------------------------------------------------
 
-    def _open(self, *, is_recovered: bool) -> Iterator[Decision]:
+    def _open(self, *, is_recovered: bool) -> Decisions:
         """Media flow: the agent greets, or the gateway apologises for the interruption of a recovered call."""
         call = self._call
         if call.answered_at is not None:
             return
         call.answered_at = call.clock.wall
         if is_recovered:
-            say(call, ev.PromptKind.RECOVERED)
+            say(call, PromptKind.RECOVERED)
         else:
             yield Decision(Move.REPLY_DUE, NextTurn(cmd.CallOpened(), TurnNotes(end_reason=EndReason.OPEN)))
 
-    def _hold(self, *, is_held: bool, was_missed: bool) -> Iterator[Decision]:
+    def _hold(self, *, is_held: bool, was_missed: bool) -> Decisions:
         """The call is put on hold or taken back. On hold nothing is played, and no limit runs but that of the longest
         call. A sound that is still being judged counts as a false alarm, since it cannot be judged on hold.
         """

@@ -1,13 +1,13 @@
 """The effects of the table in `floor.py`, by which moves change the call. `EFFECTS` maps each name to its function.
 
-An effect may decide on a further move, which it yields as a policy does.
+An effect that leads to a further move yields the move as a policy does.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
-from services.call_gateway.conversation.actions import do_action
-from services.call_gateway.conversation.call import Call, Closing, reopen
+from services.call_gateway.conversation.actions import do_action, watch_closing
+from services.call_gateway.conversation.call import Call, Closing, reopen, say, stop_prompts
 from services.call_gateway.conversation.commands import (
     CallerKeyed,
     CallerSaid,
@@ -15,23 +15,22 @@ from services.call_gateway.conversation.commands import (
     DiscardUtterance,
     EndUtterance,
 )
-from services.call_gateway.conversation.ending import watch_closing
 from services.call_gateway.conversation.endpointing import TurnEnd
-from services.call_gateway.conversation.events import PromptKind, Stage
-from services.call_gateway.conversation.floor import Decision, Effect, Move
-from services.call_gateway.conversation.move_details import (
+from services.call_gateway.conversation.events import Stage
+from services.call_gateway.conversation.floor import (
+    Decision,
+    Decisions,
+    Effect,
     Interruption,
     LateWords,
     Loss,
+    Move,
     NextTurn,
     NoPerson,
     Pause,
     Revision,
 )
-from services.call_gateway.conversation.news import EndReason, StageReason, StopReason, TurnOutcome
-from services.call_gateway.conversation.prompt_playout import say, stop_prompts
-from services.call_gateway.conversation.record import TurnNotes
-from services.call_gateway.conversation.reply import Advice
+from services.call_gateway.conversation.record import EndReason, StageReason, StopReason, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.replying import (
     abandon_user_turn,
     ask,
@@ -48,36 +47,27 @@ from services.call_gateway.conversation.replying import (
 )
 from services.call_gateway.conversation.user_turn import EndedTurn, Overlap, TakenTurn, Verdict, Wait
 from services.call_gateway.line import EndCause
-from services.language.words import joined, word_ends
-
-Decisions = Iterator[Decision]
-
+from services.call_gateway.prompts.book import PromptKind
+from services.language.words import joined, normalise, word_ends
 
 # -- the caller's turn -------------------------------------------------------------------------------------------------
 
 
-def _speculate(call: Call, pause: Pause) -> Decisions:
-    turn = call.user_turn
-    if not turn.evidence.is_sounding:  # otherwise the caller goes on already
-        whole = joined(turn.prefix, pause.text)
-        speech_ms = (pause.end_sample - pause.start_sample) * 1000 / call.clock.sample_rate_hertz
-        can_make = call.is_open(Stage.NLU) and call.is_open(Stage.TTS)
-        advice = call.speculation.advice(whole, call.settings, speech_ms=speech_ms, can_make=can_make)
-        if advice in (Advice.REPLACE, Advice.DROP):
-            drop_speculation(call)
-        if advice in (Advice.REPLACE, Advice.MAKE):
-            notes = TurnNotes(user_text=whole, text_timing=turn.text_timing, trace=turn.trace)
-            reply = ask_ahead(call, turn.said(whole), notes, continues_turn_id=turn.continues_turn_id)
-            call.speculation.make(reply, whole)
-    yield from ()
-
-
-def _drop_speculation(call: Call, _detail: None) -> Decisions:
+def _speculate(call: Call, pause: Pause) -> None:
+    turn, settings = call.user_turn, call.settings
+    whole = joined(turn.prefix, pause.text)
+    if turn.evidence.is_sounding or call.speculation.answers(whole):
+        return  # the caller goes on already, or the same words are being answered
     drop_speculation(call)
-    yield from ()
+    speech_ms = (pause.end_sample - pause.start_sample) * 1000 / call.clock.sample_rate_hertz
+    may_be_made = call.speculation.made < settings.max_drafts and speech_ms <= settings.max_draft_speech_ms
+    if may_be_made and normalise(whole) and call.is_open(Stage.NLU) and call.is_open(Stage.TTS):
+        notes = TurnNotes(user_text=whole, text_timing=turn.text_timing, trace=turn.trace)
+        reply = ask_ahead(call, turn.said(whole), notes, continues_turn_id=turn.continues_turn_id)
+        call.speculation.make(reply, whole)
 
 
-def _await_words(call: Call, end: TurnEnd) -> Decisions:
+def _await_words(call: Call, end: TurnEnd) -> None:
     turn, settings, clock = call.user_turn, call.settings, call.clock
     if turn.unheard is not None and turn.unheard.wait is Wait.ASKED_AGAIN:
         turn.forget_unheard()  # the caller has said it once more
@@ -110,10 +100,9 @@ def _await_words(call: Call, end: TurnEnd) -> Decisions:
         turn.ended.settled_text = turn.ended.best_text
     turn.awaited_end = end.end_sample
     call.command(EndUtterance(end.end_sample))
-    yield from ()
 
 
-def _take_turn(call: Call, _detail: None) -> Decisions:
+def _take_turn(call: Call, _detail: None) -> None:
     turn = call.user_turn
     ended, turn.ended = turn.ended, None
     if ended is None or ended.settled_text is None:
@@ -128,17 +117,15 @@ def _take_turn(call: Call, _detail: None) -> Decisions:
     taken = TakenTurn(reply.turn_id, ended.end_sample, turn.utterance_id, ended.settled_text, turn.prefix)
     turn.taken.append(taken)
     begin_next_turn(call)
-    yield from ()
 
 
-def _take_late_words(call: Call, late: LateWords) -> Decisions:
+def _take_late_words(call: Call, late: LateWords) -> None:
     stop_prompts(call)
     call.user_turn.prefix, call.user_turn.ended = late.turn.said_before, late.turn
     late.turn.settled_text, late.turn.wait = late.text, Wait.USUAL
-    yield from ()
 
 
-def _forget_turn(call: Call, no_person: NoPerson | None) -> Decisions:
+def _forget_turn(call: Call, no_person: NoPerson | None) -> None:
     call.user_turn.ended = None
     drop_speculation(call)
     if call.reply is not None:
@@ -150,21 +137,19 @@ def _forget_turn(call: Call, no_person: NoPerson | None) -> Decisions:
         if no_person.is_doubtful:
             call.hang_up = None  # the caller who is asked has time to answer
             say(call, PromptKind.STILL_THERE)
-    yield from ()
 
 
 # -- the caller over the agent -----------------------------------------------------------------------------------------
 
 
-def _pause_playout(call: Call, _detail: None) -> Decisions:
+def _pause_playout(call: Call, _detail: None) -> None:
     began = call.user_turn.evidence.utterance.began_sample
     call.overlap = Overlap(call.clock.sample if began is None else began, call.clock.now)
     if call.playout.discard_sent():
         call.command(DiscardSent())
-    yield from ()
 
 
-def _resume_playout(call: Call, verdict: Verdict) -> Decisions:
+def _resume_playout(call: Call, verdict: Verdict) -> None:
     overlap, call.overlap = call.overlap, None
     evidence = call.user_turn.evidence
     call.counters[f"resumed_{verdict.value}"] += 1
@@ -177,12 +162,11 @@ def _resume_playout(call: Call, verdict: Verdict) -> Decisions:
         voice.rewind(voice.word_start(voice.position))
     if call.reply is not None:
         call.reply.notes.stop_reason = verdict.value
-    yield from ()
 
 
 def forget_sound(call: Call, from_sample: int, to_sample: int) -> None:
     """Forget the sound between two samples: it was no speech. If it goes on, the STT stage reports it again at once."""
-    call.user_turn.evidence.forget(to_sample)
+    call.user_turn.evidence.end(to_sample)
     call.command(DiscardUtterance(from_sample, to_sample))
 
 
@@ -199,7 +183,7 @@ def _cancel_reply(call: Call, interruption: Interruption) -> Decisions:
         drop_speculation(call)
         stop_prompts(call)
     elif reply is not None and _was_taken_too_early(call, overlap):
-        turn.go_on_from(reply.user_text, reply.turn_id)
+        turn.go_on_from(reply.notes.user_text, reply.turn_id)
         drop_speculation(call)
         give_up_reply(call, TurnOutcome.CONTINUED, verdict.value)
     else:
@@ -233,17 +217,16 @@ def _was_taken_too_early(call: Call, overlap: Overlap | None) -> bool:
 # -- the reply ---------------------------------------------------------------------------------------------------------
 
 
-def _ask_agent(call: Call, turn: NextTurn) -> Decisions:
+def _ask_agent(call: Call, turn: NextTurn) -> None:
     began = call.user_turn.evidence.utterance.began_sample
     if isinstance(turn.input, CallerKeyed):  # they take the place of what is being said
         abandon_user_turn(call)
         if began is not None:
             forget_sound(call, began, call.clock.sample)
     ask(call, turn.input, turn.notes)
-    yield from ()
 
 
-def _ask_again(call: Call, revision: Revision) -> Decisions:
+def _ask_again(call: Call, revision: Revision) -> None:
     old = call.reply
     if old is None:
         return
@@ -255,22 +238,20 @@ def _ask_again(call: Call, revision: Revision) -> Decisions:
     )
     give_up_reply(call, TurnOutcome.CONTINUED, StopReason.CORRECTED)
     ask(call, CallerSaid(revision.text), notes, continues_turn_id=old.turn_id)
-    yield from ()
 
 
-def _finish_reply(call: Call, _detail: None) -> Decisions:
-    for asked in finish_reply(call, TurnOutcome.COMPLETED):
+def _finish_reply(call: Call, outcome: TurnOutcome) -> Decisions:
+    for asked in finish_reply(call, outcome):
         yield from do_action(call, asked)
 
 
-def _abandon_reply(call: Call, loss: Loss) -> Decisions:
+def _abandon_reply(call: Call, loss: Loss) -> None:
     give_up_reply(call, TurnOutcome.FAILED, StageReason(loss.reason.lower()))
     if loss.prompt is not None:
         say(call, loss.prompt)
-    yield from ()
 
 
-def _retry_reply(call: Call, stage: Stage) -> Decisions:
+def _retry_reply(call: Call, stage: Stage) -> None:
     reply = call.reply
     if reply is None:
         return
@@ -281,13 +262,12 @@ def _retry_reply(call: Call, stage: Stage) -> Decisions:
     elif begin_text_again(call, reply):
         reopen(call, Stage.TTS)
     reply.waits_since = call.clock.waiting
-    yield from ()
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def _close(call: Call, closing: Closing) -> Decisions:
+def _close(call: Call, closing: Closing) -> None:
     call.closing = closing
     closing.deadline = call.clock.wall + (0 if closing.is_all_heard else call.settings.closing_limit_ms / 1000)
     abandon_user_turn(call)
@@ -304,13 +284,12 @@ def _close(call: Call, closing: Closing) -> Decisions:
     if closing.prompt is not None:
         say(call, closing.prompt)
     watch_closing(call)
-    yield from ()
 
 
-EFFECTS: Final[dict[Effect, Callable[[Call, Any], Decisions]]] = {
-    Effect.NOTHING: lambda _call, _detail: iter(()),
+EFFECTS: Final[dict[Effect, Callable[[Call, Any], Decisions | None]]] = {
+    Effect.NOTHING: lambda _call, _detail: None,
     Effect.SPECULATE: _speculate,
-    Effect.DROP_SPECULATION: _drop_speculation,
+    Effect.DROP_SPECULATION: lambda call, _detail: drop_speculation(call),
     Effect.AWAIT_WORDS: _await_words,
     Effect.TAKE_TURN: _take_turn,
     Effect.TAKE_LATE_WORDS: _take_late_words,

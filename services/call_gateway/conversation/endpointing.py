@@ -8,10 +8,10 @@ not waited for long.
 
 from dataclasses import dataclass, replace
 
-from services.call_gateway.conversation.call_clock import MediaClock
 from services.call_gateway.conversation.events import SpeechBegan, SpeechStopped, TranscriptHeard, TurnPredicted
-from services.call_gateway.conversation.news import EndReason, StageReason
+from services.call_gateway.conversation.record import EndReason, StageReason
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.media_clock import MediaClock
 
 FAST_FEED_MS = 1000
 """Limit on the media clock's lead over the STT stage. Beyond it sound comes faster than real time, and the STT clock
@@ -232,10 +232,6 @@ class Endpointing:
         self.utterance = Utterance()
         if self._on_hold is not None:
             self._on_hold.utterance = Utterance()
-
-    def forget(self, to_sample: int) -> None:
-        """Forget what was heard up to that sample: it was no speech."""
-        self.end(to_sample)
 
 
 def _reason_of(prediction: TurnPredicted | None, *, is_text_late: bool = False) -> EndReason | StageReason:

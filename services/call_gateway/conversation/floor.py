@@ -5,13 +5,19 @@ and carries out the effect, which is a function of `effects.py`. A move that has
 and has no effect. On PAUSED and HELD the rows of the floor they cover apply too, as `FloorTable` says.
 
 What changes neither the floor nor the committed reply is no move, and the policies do it themselves: they say a prompt,
-open a stage's stream again, and drop a speculative reply whose words are outdated.
+open a stage's stream again, and drop a speculative reply whose words are outdated. Nor is the loss of the line a move:
+after it there is no floor.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
+
+from services.call_gateway.conversation.commands import TurnInput
+from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.user_turn import EndedTurn, Verdict
+from services.call_gateway.prompts.book import PromptKind
 
 
 class Floor(Enum):
@@ -139,15 +145,77 @@ RULES: Final[Mapping[tuple[Floor, Move], Rule]] = {
     # The call is on hold, and nothing is played.
     (Floor.HELD, Move.TAKEN_BACK): Rule(Covered.FLOOR, Effect.NOTHING),
     (Floor.HELD, Move.CLOSED): Rule(Floor.CLOSING, Effect.CLOSE),
+    # The last words are being heard.
+    (Floor.CLOSING, Move.REPLY_HEARD): Rule(Floor.CLOSING, Effect.FINISH_REPLY),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A move that a policy decides on. `detail` is what its effect must know (see `move_details.py`)."""
+    """A move that a policy decides on. `detail` is what the effect must know of it: a value, or one of the classes
+    below.
+    """
 
     move: Move
     detail: Any = None
+
+
+Decisions = Iterator[Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Detail of PAUSE_HEARD: the words at a pause of the caller."""
+
+    text: str
+    start_sample: int
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class NextTurn:
+    """Detail of REPLY_DUE: the input of the agent's turn."""
+
+    input: TurnInput
+    notes: TurnNotes
+
+
+@dataclass(frozen=True, slots=True)
+class LateWords:
+    """Detail of LATE_WORDS: the words of a turn that was given up."""
+
+    turn: EndedTurn
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPerson:
+    """Detail of NOTHING_SAID: the words came from a recording, not from a person."""
+
+    is_doubtful: bool  # the gateway asks whether a person is there
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Detail of CALLER_INTERRUPTED: why the agent is stopped."""
+
+    verdict: Verdict
+    is_by_keys: bool = False  # the keys are the next turn: no earlier words are continued
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Detail of REPLY_LOST: why there will be no reply."""
+
+    reason: str
+    prompt: PromptKind | None  # that tells the caller
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Detail of TEXT_REVISED: a better text of the turn that is being answered."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,13 @@ An entry is complete at #, at its expected length, or when no key follows in tim
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import CallerKeyed
-from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.move_details import Interruption, NextTurn
-from services.call_gateway.conversation.news import EndReason
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, NextTurn
+from services.call_gateway.conversation.record import EndReason, TurnNotes
 from services.call_gateway.conversation.user_turn import Verdict
 
 TERMINATOR: Final = "#"
@@ -49,7 +46,7 @@ class Keypad:
         """Return when `on_timer` has something to do, by the wall."""
         return None if self._whole_at is None else self._call.clock.wall_of(self._whole_at)
 
-    def on_key(self, digit: str, *, is_in_band: bool = False) -> Iterator[Decision]:
+    def on_key(self, digit: str, *, is_in_band: bool = False) -> Decisions:
         """A key was let go of. A lone # is a key; a # after other keys ends the entry. `is_in_band`: found in the
         sound.
         """
@@ -78,12 +75,12 @@ class Keypad:
         self._reported.append(_ReportedKey(digit, is_in_band, now))
         return False
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """The entry is complete when no key has followed in time."""
         if self._whole_at is not None and self._call.clock.now >= self._whole_at:
             yield from self._take_turn()
 
-    def _take_turn(self) -> Iterator[Decision]:
+    def _take_turn(self) -> Decisions:
         """Make the keys a turn."""
         digits, self._digits, self._whole_at = self._digits, "", None
         # A pause is over too, also one from which the reply has been lost: its sound is not judged any more.

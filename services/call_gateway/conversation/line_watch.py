@@ -1,8 +1,9 @@
-"""Line watch: finds lines without packets, and lines whose sound is no conversation.
+"""Line watch: finds callers who say nothing, lines without packets, and lines whose sound is no conversation.
 
-No packet for some seconds is a fault that the operator must look for, so it is reported, once for each likely cause.
-Sound that goes on without a word is music on hold or a fax. Such a line is not asked whether the caller is still there,
-and the call is ended when the sound has gone on for minutes.
+A caller who says nothing is asked twice whether they are there, then wished goodbye. No packet for some seconds is a
+fault that the operator must look for, so it is reported, once for each likely cause. Sound that goes on without a word
+is music on hold or a fax. Such a line is not asked whether the caller is still there, and the call is ended when the
+sound has gone on for minutes.
 """
 
 from collections import Counter, deque
@@ -10,14 +11,15 @@ from difflib import SequenceMatcher
 from enum import Enum
 from typing import Final
 
-from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.call_clock import MediaClock
-from services.call_gateway.conversation.ending import hang_up_soon
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.news import LineCause, LineTroubled
-from services.call_gateway.conversation.prompt_playout import say
+from services.call_gateway.conversation.actions import close, hang_up_soon
+from services.call_gateway.conversation.call import Call, say
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
+from services.call_gateway.conversation.floor import Decisions, Floor
+from services.call_gateway.conversation.keys import Keypad
+from services.call_gateway.conversation.user_turn import TurnPhase
 from services.call_gateway.line import EndCause, IdleReason, LineMeasured, PacketsMissing
+from services.call_gateway.media_clock import MediaClock
+from services.call_gateway.prompts.book import PromptKind
 from services.language.words import normalise
 
 GAP_MS: Final = 4000  # a calling fax beeps for half a second in 3.5 (ITU-T T.30 section 4.1.1); music has pauses
@@ -184,7 +186,7 @@ def _letters(text: str) -> str:
 
 
 class LineWatch:
-    """The policy of such lines, in the caller's own time. Hold and the agent's own speech do not count."""
+    """The policy of lines without packets or words, in the caller's time. Hold and the agent's speech do not count."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -239,3 +241,56 @@ class LineWatch:
         if cause not in self._told:
             self._told.add(cause)
             self._call.command(LineTroubled(cause, n_samples * 1000 // self._call.clock.sample_rate_hertz))
+
+
+class SilenceWatch:
+    """The policy of silence: the agent is done, and the caller makes no sound."""
+
+    def __init__(self, call: Call, keypad: Keypad, recordings: Recordings) -> None:
+        self._call = call
+        self._keypad = keypad
+        self._recordings = recordings
+        self._n_asked = 0
+        self._left_at_sample: int | None = None
+        self.deadline: float | None = None  # by the wall: when it has lasted long enough; None: no silence
+
+    def on_caller_left(self) -> None:
+        """A program caller closed its half: it will say nothing more, and hears the reply to what it said."""
+        self._left_at_sample = self._call.clock.sample
+
+    def review(self) -> Decisions:
+        """After every event: does the caller or the agent still do something?"""
+        call = self._call
+        if call.reply is not None and not call.reply.is_greeting:
+            self._n_asked = 0  # the caller took part
+        if not self._is_quiet():
+            self.deadline = None
+        elif self._left_at_sample is not None and call.user_turn.evidence.heard_sample >= self._left_at_sample:
+            yield close(EndCause.CALLER, None)
+        elif self.deadline is None:
+            self.deadline = call.clock.wall + call.settings.silence_prompt_ms / 1000
+
+    def _is_quiet(self) -> bool:
+        call = self._call
+        return call.floor is Floor.LISTENING and not (
+            call.is_gateway_speaking
+            or call.hang_up is not None
+            or call.user_turn.phase is not TurnPhase.SILENT
+            or self._keypad.is_waiting
+            or self._recordings.is_wordless  # music or a fax: there is no person to ask
+        )
+
+    def on_timer(self) -> Decisions:
+        """The silence may have lasted long enough."""
+        call = self._call
+        if self.deadline is None or call.clock.wall < self.deadline:
+            return
+        self.deadline = None
+        if self._left_at_sample is not None:
+            yield close(EndCause.CALLER, None)
+        elif self._n_asked < call.settings.silence_prompts:
+            self._n_asked += 1
+            say(call, PromptKind.STILL_THERE)
+        else:
+            say(call, PromptKind.SILENCE_GOODBYE)
+            hang_up_soon(call, EndCause.SILENCE)

@@ -8,19 +8,118 @@ by its own clock. Time beyond a stage's own total is the network, and the rest i
 
 from collections import deque
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NewType
 
-from services.call_gateway.conversation.events import Timing, ToolState, ToolUsed, Trace
-from services.call_gateway.conversation.news import (
-    EndReason,
-    StageReason,
-    StageTime,
-    StopReason,
-    ToolUse,
-    TurnOutcome,
-    TurnRecord,
-)
+from services.call_gateway.conversation.events import NO_TRACE, Timing, ToolState, ToolUsed, Trace
 
 MICROSECONDS = 1_000_000
+
+
+class TurnOutcome(StrEnum):
+    """The outcome of a turn for the caller. The values are those of metrics and of logs."""
+
+    COMPLETED = "completed"  # the reply was heard to its end
+    INTERRUPTED = "interrupted"  # by the caller, a newer turn or the end of the call
+    FAILED = "failed"  # a stage failed
+    CONTINUED = "continued"  # the caller went on, and the next turn holds all of it
+
+
+StageReason = NewType("StageReason", str)
+"""A reason that a stage gave, in lower case. The set is open: a stage in another language may have its own."""
+
+
+class EndReason(StrEnum):
+    """The reason why the caller's turn was taken as over, where the gateway decided it. The values are those of the
+    wire.
+    """
+
+    NONE = ""  # no turn of the caller
+    OPEN = "open"  # the call was answered: the greeting is due
+    SILENCE = "silence"  # the STT stage predicted nothing
+    SILENCE_LATE_TEXT = "silence_late_text"  # the STT stage predicted nothing, and the text did not come in time
+    KEYS = "keys"  # the keyed entry is complete
+    ACTION_ENDED = "action_ended"  # an action on the call has an outcome that the agent has to say
+    CORRECTED = "corrected"  # a better text of the turn before has another meaning
+
+
+class StopReason(StrEnum):
+    """The reason why the agent stopped or went on, where the gateway decided it. The values are those of the wire."""
+
+    NONE = ""  # nothing happened
+    SUSTAINED_SPEECH = "sustained_speech"
+    WORDS = "words"
+    STOP_COMMAND = "stop_command"  # words that tell the agent to stop, before any pause
+    KEY = "key"
+    BACKCHANNEL = "backchannel"
+    NO_WORDS = "no_words"
+    LOW_CONFIDENCE = "low_confidence"
+    TOO_FEW_WORDS = "too_few_words"
+    PAUSE_LIMIT = "pause_limit"
+    HOLD = "hold"
+    ECHO = "echo"
+    CORRECTED = "corrected"  # a better text of the turn has another meaning
+    NOTHING_SAID = "nothing_said"  # the words of the turn were withdrawn
+    SUPERSEDED = "superseded"  # a newer turn is asked for
+    CALL_ENDED = "call_ended"
+    CALLER = "caller"  # from here on EndCause: the call is being ended, by whom or by what
+    AGENT = "agent"
+    TRANSFER = "transfer"
+    FAILURE = "failure"
+    SILENCE = "silence"
+    MAX_DURATION = "max_duration"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """One part of a turn's latency."""
+
+    stage: str  # "endpointing", "stt", "nlu", "tts", "playout"
+    queue_us: int = 0
+    compute_us: int = 0
+    network_us: int = 0
+    engine: str = ""  # of the stage's chain
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the agent called."""
+
+    tool_call_id: str
+    name: str
+    arguments_json: str = ""
+    result_json: str = ""  # empty while it runs
+    state: ToolState = ToolState.RUNNING
+    took_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRecord:
+    """One turn from the caller's last word to the last word of the answer. Texts are personal data."""
+
+    turn_id: int
+    outcome: TurnOutcome
+    user_text: str
+    heard_text: str
+    end_reason: EndReason | StageReason  # why the caller's turn was taken as over
+    stop_reason: StopReason | StageReason  # why the agent stopped or went on; empty when nothing happened
+    drafts_made: int
+    drafts_dropped: int
+    is_answered_from_draft: bool
+    is_gateway_prompt: bool
+    continues_turn_id: int
+    speech_end_sample: int
+    latency_us: int | None  # last speech sample to first answer sample on the wire; None: no answer, or no question
+    stage_times: tuple[StageTime, ...] = field(default_factory=tuple)
+    unexplained_us: int = 0
+    commit_gain_us: int | None = None  # committed so long before its settled words came; None: not before them
+    trace: Trace = NO_TRACE
+    nlu_engine: str = ""  # that made the reply, where the stage has a chain; "a>b": b went on where a broke off
+    tts_engine: str = ""  # that spoke it
+    withheld_rules: tuple[str, ...] = ()  # of the guard: clauses that were not spoken
+    tools: tuple[ToolCall, ...] = ()  # each in its state at the turn's end
+    end_probability: float = 1.0  # that the caller was through, when the turn was taken
 
 
 @dataclass(slots=True)
@@ -68,7 +167,7 @@ class TurnNotes:
         heard_text: str,
         continues_turn_id: int = 0,
         is_gateway: bool = False,
-        tools: tuple[ToolUse, ...] = (),
+        tools: tuple[ToolCall, ...] = (),
     ) -> TurnRecord:
         """The record, once nothing more of the turn will be heard."""
         latency_us = self._latency_us()
@@ -151,18 +250,6 @@ def _us(seconds: float) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A tool the agent called."""
-
-    tool_call_id: str
-    name: str
-    arguments_json: str = ""
-    result_json: str = ""  # empty while it runs
-    state: ToolState = ToolState.RUNNING
-    took_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class HeardTurn:
     """One turn as it was. Texts are personal data."""
 
@@ -191,8 +278,7 @@ class History:
 
     def add(self, turn: HeardTurn) -> None:
         """Add a turn that is over, with the tools it has called so far."""
-        tools = tuple(self._tools.get(turn.turn_id, {}).values())
-        self._turns.append(replace(turn, tool_calls=tools))
+        self._turns.append(replace(turn, tool_calls=self.tools_of(turn.turn_id)))
         oldest = self._turns[0].turn_id
         self._tools = {turn_id: tools for turn_id, tools in self._tools.items() if turn_id >= oldest}
         self._running = {(turn_id, tool) for turn_id, tool in self._running if turn_id >= oldest}
@@ -219,12 +305,9 @@ class History:
         """A better text of what the caller said."""
         self._replace(turn_id, user_text=user_text)
 
-    def uses_of(self, turn_id: int) -> tuple[ToolUse, ...]:
+    def tools_of(self, turn_id: int) -> tuple[ToolCall, ...]:
         """Return the tools that a turn has called so far."""
-        return tuple(
-            ToolUse(tool.tool_call_id, tool.name, tool.state, tool.took_us, tool.arguments_json, tool.result_json)
-            for tool in self._tools.get(turn_id, {}).values()
-        )
+        return tuple(self._tools.get(turn_id, {}).values())
 
     def has_tools(self, turn_id: int) -> bool:
         """Return whether that turn called any tool."""

@@ -14,7 +14,6 @@ from services.call_gateway.conversation.commands import (
 )
 from services.call_gateway.conversation.events import ActionAsked, InputExpected, ReplyClause
 from services.call_gateway.conversation.record import TurnNotes
-from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.conversation.voice import Voice
 from services.language.words import normalise
 
@@ -59,11 +58,6 @@ class Reply:
     waits_since: float = 0.0  # from when on the stages are waited for, on CallClock.waiting
     written_since: float = 0.0  # when the first clause came, on CallClock.waiting
     silent_since: float = 0.0  # since when the line has been silent, on CallClock.waiting
-
-    @property
-    def user_text(self) -> str:
-        """The words or keys of the caller."""
-        return self.notes.user_text
 
     @property
     def is_greeting(self) -> bool:
@@ -131,16 +125,6 @@ class Reply:
         return None
 
 
-class Advice(Enum):
-    """The decision about the speculative reply when a new text of the turn comes."""
-
-    KEEP = "keep"  # the speculative reply answers the same
-    REPLACE = "replace"  # the reply answers another text: drop it, make a new one
-    DROP = "drop"  # the reply answers another text: drop it, and make no new one
-    MAKE = "make"
-    IGNORE = "ignore"
-
-
 @dataclass(slots=True)
 class Speculation:
     """The owner of the speculative reply, which answers a guess at the caller's turn and may be dropped."""
@@ -149,22 +133,6 @@ class Speculation:
     words: tuple[str, ...] = ()  # that it answers
     made: int = 0  # in this turn of the caller's
     dropped: int = 0
-
-    def advice(self, text: str, settings: ConversationSettings, *, speech_ms: float, can_make: bool) -> Advice:
-        """Return what a text of `speech_ms` milliseconds of speech asks for. `can_make`: the NLU and TTS stages are
-        open.
-        """
-        if self.answers(text):
-            return Advice.KEEP
-        is_worth_it = (
-            bool(normalise(text))
-            and can_make
-            and self.made < settings.max_drafts
-            and speech_ms <= settings.max_draft_speech_ms
-        )
-        if self.reply is None:
-            return Advice.MAKE if is_worth_it else Advice.IGNORE
-        return Advice.REPLACE if is_worth_it else Advice.DROP
 
     def answers(self, text: str) -> bool:
         """Return whether the speculative reply answers the same words."""
@@ -175,14 +143,8 @@ class Speculation:
         self.reply, self.words = reply, normalise(text)
         self.made += 1
 
-    def drop(self) -> Reply | None:
-        """Drop the speculative reply and return it; None: there is none."""
-        reply, self.reply = self.reply, None
-        self.dropped += reply is not None
-        return reply
-
-    def commit(self) -> Reply | None:
-        """Give the speculative reply up to become the reply, and return it; None: there is none."""
+    def take(self) -> Reply | None:
+        """Take the speculative reply out, to be committed or dropped; None: there is none."""
         reply, self.reply = self.reply, None
         return reply
 

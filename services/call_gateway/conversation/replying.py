@@ -3,7 +3,7 @@
 At most one reply is committed and one speculative at a time. Events of any other turn are late and refused.
 """
 
-from services.call_gateway.conversation.call import Call
+from services.call_gateway.conversation.call import Call, stop_prompts
 from services.call_gateway.conversation.commands import (
     CancelTurn,
     CommitTurn,
@@ -11,6 +11,7 @@ from services.call_gateway.conversation.commands import (
     ReportAction,
     ReportPlayout,
     StopSpeech,
+    TurnFinished,
     TurnInput,
     UpdateStt,
 )
@@ -27,9 +28,7 @@ from services.call_gateway.conversation.events import (
     VoiceEnded,
     VoiceMark,
 )
-from services.call_gateway.conversation.news import StageReason, StopReason, TurnFinished, TurnOutcome
-from services.call_gateway.conversation.prompt_playout import stop_prompts
-from services.call_gateway.conversation.record import HeardTurn, TurnNotes
+from services.call_gateway.conversation.record import HeardTurn, StageReason, StopReason, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
 
 # -- asked and committed -----------------------------------------------------------------------------------------------
@@ -61,7 +60,7 @@ def commit(call: Call, notes: TurnNotes) -> Reply | None:
     """Make the speculative reply the reply: its sound so far goes out at once. `notes` say how the turn was taken.
     Returns None when there is no speculative reply.
     """
-    reply = call.speculation.commit()
+    reply = call.speculation.take()
     if reply is None:
         return None
     notes.take_over_draft(reply.notes)
@@ -77,9 +76,10 @@ def commit(call: Call, notes: TurnNotes) -> Reply | None:
 
 def drop_speculation(call: Call) -> None:
     """Drop the speculative reply, if there is one, and cancel its turn in the stages."""
-    reply = call.speculation.drop()
+    reply = call.speculation.take()
     if reply is None:
         return
+    call.speculation.dropped += 1
     call.command(CancelTurn(reply.turn_id, only=True), StopSpeech(reply.turn_id, only=True))
     timing = reply.notes.clause_timing
     call.counters["drafts_dropped"] += 1
@@ -235,13 +235,13 @@ def finish_reply(call: Call, outcome: TurnOutcome) -> list[ActionAsked]:
     call.command(ReportPlayout(reply.turn_id, heard_offset(call, reply), is_final=True))
     heard = heard_text(call, reply)
     if outcome != TurnOutcome.CONTINUED or heard or call.history.has_tools(reply.turn_id):
-        call.history.add(HeardTurn(reply.turn_id, reply.user_text, heard))  # else the next turn holds all of it
+        call.history.add(HeardTurn(reply.turn_id, reply.notes.user_text, heard))  # else the next turn holds all of it
     record = reply.notes.finished(
         reply.turn_id,
         outcome=outcome,
         heard_text=heard,
         continues_turn_id=reply.continues_turn_id,
-        tools=call.history.uses_of(reply.turn_id),
+        tools=call.history.tools_of(reply.turn_id),
     )
     call.command(TurnFinished(record))
     call.counters["dropped_audio_chunks"] += reply.voice.dropped_chunks

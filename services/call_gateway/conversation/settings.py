@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,10 @@ A stage that fails while it is not needed is opened again without a prompt. The 
 once the caller says something.
 """
 
-from collections.abc import Iterator
-
-from services.call_gateway.conversation.call import Call, StagePhase, open_stream, reopen, reopen_later
-from services.call_gateway.conversation.ending import close_for_failure
+from services.call_gateway.conversation.actions import close_for_failure
+from services.call_gateway.conversation.call import Call, StagePhase, open_stream, reopen, reopen_later, say
+from services.call_gateway.conversation.commands import Remedy
 from services.call_gateway.conversation.events import (
-    PromptKind,
     ReplyClause,
     ReplyEnded,
     Stage,
@@ -21,14 +19,13 @@ from services.call_gateway.conversation.events import (
     VoiceAudio,
     VoiceEnded,
 )
-from services.call_gateway.conversation.floor import Decision, Floor
-from services.call_gateway.conversation.news import Remedy
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompt_playout import say
+from services.call_gateway.conversation.floor import Decisions, Floor
 from services.call_gateway.conversation.reply import Reply
 from services.call_gateway.conversation.replying import drop_speculation, resend
 from services.call_gateway.conversation.turn_taking import TurnTaking
 from services.call_gateway.conversation.waiting import STALLED, Waiting
+from services.call_gateway.prompts.book import PromptKind
+from services.call_gateway.stage_pace import StagePace
 
 
 class StageHealth:
@@ -47,7 +44,7 @@ class StageHealth:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def on_stage_event(self, event: StageFailed | StageReady | StageAlive) -> Iterator[Decision]:
+    def on_stage_event(self, event: StageFailed | StageReady | StageAlive) -> Decisions:
         """News of a stage's stream."""
         match event:
             case StageFailed():
@@ -57,7 +54,7 @@ class StageHealth:
             case StageAlive(stage):
                 self.waiting.on_stage_alive(stage)
 
-    def _on_failed(self, event: StageFailed) -> Iterator[Decision]:
+    def _on_failed(self, event: StageFailed) -> Decisions:
         call, stage, waiting = self._call, event.stage, self.waiting
         if not call.is_open(stage):  # it could not be reached again
             if not event.is_retryable and waiting.is_needed(stage):
@@ -132,7 +129,7 @@ class StageHealth:
         deadlines.append(self.waiting.deadline)
         return min([at for at in deadlines if at is not None], default=None)
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """Open what is due, and look which stage is late."""
         for stage, stream in self._call.stages.items():
             if stream.due_at is not None and self._call.clock.wall >= stream.due_at:
@@ -142,7 +139,7 @@ class StageHealth:
         else:
             yield from self.on_time()
 
-    def on_time(self) -> Iterator[Decision]:
+    def on_time(self) -> Decisions:
         """Time has passed. Behind by more than the limit, and without a sign for half of it, the STT stage is stalled:
         one that is fed a file faster than real time is behind too, but keeps giving signs.
         """
@@ -171,7 +168,7 @@ class StageHealth:
         heard_sample = max(self._call.user_turn.evidence.heard_sample, self._stt_base_sample)
         return clock.sample - heard_sample > clock.samples(self._limit_s * 1000)
 
-    def _on_stt_lost(self, reason: str) -> Iterator[Decision]:
+    def _on_stt_lost(self, reason: str) -> Decisions:
         call = self._call
         self._turn_taking.on_stt_lost()
         yield from self._turn_taking.review()
@@ -182,7 +179,7 @@ class StageHealth:
         if is_missed:
             yield from self._speak_of_it()
 
-    def _speak_of_it(self) -> Iterator[Decision]:
+    def _speak_of_it(self) -> Decisions:
         """Say that the caller was not heard, again and again until they have waited too long."""
         call, now = self._call, self._call.clock.now
         if self._missed_since is None:

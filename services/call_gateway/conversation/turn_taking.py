@@ -4,15 +4,14 @@ The gateway decides the end of a turn by the caller's media clock and tells the 
 the turn is taken. A turn that was taken too early is opened again: its words go before what the caller says next.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from services.call_gateway.conversation.barge_in import BargeIn
-from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import CorrectTurn, DiscardUtterance, EndUtterance
+from services.call_gateway.conversation.call import Call, say
+from services.call_gateway.conversation.commands import CallerHeard, CorrectTurn, DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.endpointing import WINDOW_MS
 from services.call_gateway.conversation.events import (
-    PromptKind,
+    Keyword,
     SpeechBegan,
     SpeechStopped,
     Stage,
@@ -23,20 +22,25 @@ from services.call_gateway.conversation.events import (
     TurnPredicted,
     UtteranceSettled,
 )
-from services.call_gateway.conversation.floor import Decision, Floor, Move
+from services.call_gateway.conversation.floor import (
+    Decision,
+    Decisions,
+    Floor,
+    LateWords,
+    Move,
+    NoPerson,
+    Pause,
+    Revision,
+)
 from services.call_gateway.conversation.line_watch import Origin, Recordings
-from services.call_gateway.conversation.move_details import LateWords, NoPerson, Pause, Revision
-from services.call_gateway.conversation.news import CallerHeard
-from services.call_gateway.conversation.prompt_playout import say
 from services.call_gateway.conversation.replying import drop_speculation, heard_text
 from services.call_gateway.conversation.user_turn import EndedTurn, TakenTurn, TurnPhase, Wait
 from services.call_gateway.line import EnergyFell, EnergyRose
+from services.call_gateway.prompts.book import PromptKind
 from services.language.words import joined, normalise, word_ends
 
 CLICK_MS = 60
 """Loud sound that is shorter is no speech."""
-
-Decisions = Iterator[Decision]
 
 
 class TurnTaking:
@@ -71,6 +75,8 @@ class TurnTaking:
                 yield from self._on_settled_text(event)
             case TranscriptHeard():
                 yield from self._on_text(event)
+            case Keyword(end_sample=at) if not (self._turn.evidence.is_on_hold(at) or self._barge_in.is_over_echo):
+                self._call.command(event)
             case TurnPredicted():
                 if not self._turn.evidence.on_prediction(event):
                     self._call.refuse(event)
@@ -106,7 +112,7 @@ class TurnTaking:
         self._note_text(event)
         if is_at_pause and self._call.floor is Floor.LISTENING:
             yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
-        elif is_at_pause:
+        else:
             yield from self._barge_in.on_words(event)
 
     def _spans_awaited_end(self, event: TranscriptHeard) -> bool:

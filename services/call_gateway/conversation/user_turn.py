@@ -7,8 +7,7 @@ from enum import Enum
 from services.call_gateway.conversation.commands import CallerSaid
 from services.call_gateway.conversation.endpointing import Endpointing
 from services.call_gateway.conversation.events import TextStage, Timing, Trace, TranscriptHeard
-from services.call_gateway.conversation.news import StopReason
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.record import StopReason, TurnNotes
 from services.language.words import has_words, joined, normalise
 
 REMEMBERED_TURNS = 16
@@ -188,6 +187,7 @@ class Verdict(Enum):
 
     SUSTAINED_SPEECH = StopReason.SUSTAINED_SPEECH
     WORDS = StopReason.WORDS
+    STOP_COMMAND = StopReason.STOP_COMMAND
     KEY = StopReason.KEY
     BACKCHANNEL = StopReason.BACKCHANNEL
     NO_WORDS = StopReason.NO_WORDS
@@ -200,7 +200,7 @@ class Verdict(Enum):
     @property
     def stops_agent(self) -> bool:
         """Return whether the verdict is an interruption."""
-        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
+        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.STOP_COMMAND, Verdict.KEY)
 
 
 @dataclass(slots=True)

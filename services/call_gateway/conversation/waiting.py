@@ -6,17 +6,15 @@ caller who has waited too long goes to the fallback, or hears goodbye. The limit
 of a turn. All times are on CallClock.waiting unless said otherwise.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.call_gateway.conversation.call import Call
-from services.call_gateway.conversation.commands import ProbeStage
-from services.call_gateway.conversation.ending import close_for_failure
+from services.call_gateway.conversation.actions import close_for_failure
+from services.call_gateway.conversation.call import Call, finish_prompt, say
+from services.call_gateway.conversation.commands import ProbeStage, Remedy, StageTroubled
 from services.call_gateway.conversation.events import (
     ActionEnded,
     Outcome,
-    PromptKind,
     ReplyClause,
     ReplyEnded,
     Stage,
@@ -24,14 +22,13 @@ from services.call_gateway.conversation.events import (
     VoiceAudio,
     VoiceEnded,
 )
-from services.call_gateway.conversation.floor import Decision, Floor, Move
-from services.call_gateway.conversation.move_details import Loss
-from services.call_gateway.conversation.news import Remedy, StageTroubled, TurnOutcome
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompt_playout import finish_prompt, say
+from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Loss, Move
+from services.call_gateway.conversation.record import TurnOutcome
 from services.call_gateway.conversation.reply import Reply, SpeechPhase, TextPhase
-from services.call_gateway.conversation.replying import drop_speculation, finish_reply
+from services.call_gateway.conversation.replying import drop_speculation
 from services.call_gateway.conversation.voice import Voice
+from services.call_gateway.prompts.book import PromptKind
+from services.call_gateway.stage_pace import StagePace
 
 SLOW: Final = "SLOW"
 STALLED: Final = "STALLED"  # the reason where a stage gave none: it said nothing in its time
@@ -82,7 +79,7 @@ class Waiting:
         elif event.timing is not None and notes.first_clause_at is not None:
             self._pace.note(Stage.TTS, wall - notes.first_clause_at, now=wall)
 
-    def on_first_frame(self, voice: Voice) -> Iterator[Decision]:
+    def on_first_frame(self, voice: Voice) -> Decisions:
         """The first frame of a voice goes out. A prompt said while the agent thinks leaves the floor as it is."""
         call, reply = self._call, self._call.reply
         is_reply = reply is not None and reply.voice is voice
@@ -91,21 +88,19 @@ class Waiting:
         if call.floor is Floor.LISTENING or (is_reply and call.floor is Floor.THINKING):
             yield Decision(Move.REPLY_BEGAN)
 
-    def on_heard(self, voice: Voice) -> Iterator[Decision]:
+    def on_heard(self, voice: Voice) -> Decisions:
         """A voice was heard to its end."""
         call = self._call
         if finish_prompt(call, voice):
             if call.reply is None and call.floor is Floor.SPEAKING and not call.is_gateway_speaking:
                 yield Decision(Move.PROMPT_HEARD)
-        elif call.reply is None or call.reply.voice is not voice:
-            return
-        elif call.floor is Floor.CLOSING:
-            finish_reply(call, TurnOutcome.INTERRUPTED)
-        else:
+        elif call.reply is not None and call.reply.voice is voice and call.floor is Floor.CLOSING:
+            yield Decision(Move.REPLY_HEARD, TurnOutcome.INTERRUPTED)  # its last word was cut off from the rest
+        elif call.reply is not None and call.reply.voice is voice:
             self._lost_turns, self._waited_s = 0, 0.0  # a turn went well
-            yield Decision(Move.REPLY_HEARD)
+            yield Decision(Move.REPLY_HEARD, TurnOutcome.COMPLETED)
 
-    def on_turn_failed(self, reply: Reply, event: ReplyEnded | VoiceEnded) -> Iterator[Decision]:
+    def on_turn_failed(self, reply: Reply, event: ReplyEnded | VoiceEnded) -> Decisions:
         """A stage could not make its part of a turn."""
         stage = Stage.NLU if isinstance(event, ReplyEnded) else Stage.TTS
         if reply.is_speculative:
@@ -124,7 +119,7 @@ class Waiting:
             self.report(stage, event.reason, Remedy.APOLOGISE)
             yield Decision(Move.REPLY_LOST, Loss(event.reason, PromptKind.APOLOGY))
 
-    def on_reply_failed(self, stage: Stage, reason: str, *, is_retryable: bool) -> Iterator[Decision]:
+    def on_reply_failed(self, stage: Stage, reason: str, *, is_retryable: bool) -> Decisions:
         """A stage that owes the reply something failed: it is opened again and asked once more. The pauses between two
         tries grow, and the caller's wait ends them all.
         """
@@ -190,7 +185,7 @@ class Waiting:
                     soonest = min(soonest, due.at)
         return self._call.clock.wall_of_waiting(soonest)
 
-    def on_timer(self) -> Iterator[Decision]:
+    def on_timer(self) -> Decisions:
         """Look for a stage that is late, and begin or continue the wait."""
         call, due = self._call, self._due()
         if due is None:
@@ -252,7 +247,7 @@ class Waiting:
     def _gives_up_at(self, wait: ReplyWait) -> float:
         return wait.since + self._call.settings.give_up_ms / 1000 - self._waited_s
 
-    def _go_on_waiting(self, wait: ReplyWait, due: Due) -> Iterator[Decision]:
+    def _go_on_waiting(self, wait: ReplyWait, due: Due) -> Decisions:
         """Go on with a wait that the caller knows of: give up, say a phrase, ask the stage, or open it again."""
         call, now = self._call, self._call.clock.waiting
         if now >= self._gives_up_at(wait):

@@ -9,9 +9,8 @@ from voice.tts.v1.tts_pb2 import SYNTHESIS_PURPOSE_AHEAD
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
 from services.audio.pcm import TELEPHONE, AudioFormat
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt, FixedText
-from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
+from services.call_gateway.profile import AgentProfile, AgentPrompt, FixedText
+from services.call_gateway.prompts.book import PromptBook, PromptKind, RenderedPrompt
 from services.call_gateway.prompts.recorded import Recording, Shipped, rendered
 from services.call_gateway.stages.rendering import NotRendered, render
 from services.runtime.logs import get_logger

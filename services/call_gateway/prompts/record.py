@@ -8,7 +8,7 @@ import sys
 
 from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.prompts.recorded import path_of, texts
 from services.call_gateway.stages.rendering import NotRendered, render
 from services.runtime.channels import open_channel

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode, encode
 from services.audio.resample import Resampler
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.prompts import RenderedPrompt
+from services.call_gateway.prompts.book import PromptKind, RenderedPrompt
 
 FOLDER = Path(__file__).parent
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from services.audio.concealment import Concealer
 from services.audio.pcm import decode, encode
-from services.call_gateway.arrival_clock import ArrivalClock
 from services.call_gateway.line import CallerAudio, IdleReason, KeyPressed, LegEvent, MediaIdle
+from services.call_gateway.media_clock import ArrivalClock
 from services.call_gateway.rtp.codecs import FRAME_TICKS, RTP_CLOCK_HERTZ, PayloadCodec, codec_for
 from services.call_gateway.rtp.dtmf import Key, TelephoneEventDecoder, parse_event
 from services.call_gateway.rtp.packet import is_rtcp, parse_packet, timestamp_distance

@@ -2,8 +2,7 @@
 
 from voice.nlu.v1 import agent_pb2
 
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import (
+from services.call_gateway.profile import (
     HARMLESS_ACTS,
     AgentBargeIn,
     AgentDestination,
@@ -14,6 +13,7 @@ from services.call_gateway.conversation.profile import (
     FixedText,
     Pronunciation,
 )
+from services.call_gateway.prompts.book import PromptKind
 
 _PROMPT_KINDS = {
     agent_pb2.Prompt.KIND_APOLOGY: PromptKind.APOLOGY,

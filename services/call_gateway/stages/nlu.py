@@ -23,8 +23,8 @@ from services.call_gateway.conversation.events import (
     ReplyEnded,
     Stage,
 )
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.record import HeardTurn
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.stages.agent_profile import profile_of
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink

@@ -8,7 +8,7 @@ from voice.type.v1 import engine_pb2
 
 from services.audio.pcm import TELEPHONE
 from services.call_gateway.conversation.events import Outcome
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.shapes import format_message, outcome_of
 from services.call_gateway.stages.stream import StageCall

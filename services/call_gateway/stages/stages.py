@@ -13,8 +13,8 @@ from voice.tts.v1.tts_pb2_grpc import TtsServiceStub
 
 from services.call_gateway.conversation.commands import ReopenStage
 from services.call_gateway.conversation.events import Event, Stage
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.conversation.record import HeardTurn
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.nlu import NluCommand, NluStage
 from services.call_gateway.stages.stream import StreamLimits

@@ -8,7 +8,7 @@ from voice.type.v1 import engine_pb2
 
 from services.call_gateway.conversation.commands import EndSpeech, Speak, StopSpeech
 from services.call_gateway.conversation.events import Event, Stage, VoiceAudio, VoiceEnded, VoiceMark
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.stages.agent_profile import voice_for
 from services.call_gateway.stages.facts import CallFacts
 from services.call_gateway.stages.link import StageLink

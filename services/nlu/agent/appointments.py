@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from enum import Enum
 
 from services.language.calendar_words import PARTS
-from services.language.dates import Moment, Trouble
+from services.language.moment import Moment, Trouble
 from services.nlu.agent.opening_hours import OpeningHours
 
 _LAST_HOUR = 23

@@ -16,6 +16,7 @@ from services.nlu.agent.deeds import claimed_deeds
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Service, Topic
 from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.talk import talk_places
 
 _CHECKED = frozenset({Kind.MONEY, Kind.TIME, Kind.WEEKDAYS, Kind.DATE, Kind.DURATION, Kind.DIGITS})
 
@@ -35,7 +36,7 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
     is_sympathy = words.lists["sympathy"].are_in(reading.texts)
     told = _caller_words(evidence) | words.lists["denied"].vocabulary if is_sympathy else frozenset()
     small = {at for value in reading.values for at in range(value.start, value.end)}
-    small |= harmless_places(reading, grounds)
+    small |= harmless_places(reading, grounds) | talk_places(reading, grounds, evidence)
     small |= called_places(reading, grounds, evidence) | caller_name_places(reading, grounds, evidence)
     named_services = grounds.services.find(reading.texts)
     small |= held_superlatives(reading, grounds)

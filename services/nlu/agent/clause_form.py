@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from services.language.calendar_words import calendar_words
 from services.language.clauses import unfinished_by_a_dot
@@ -16,7 +17,8 @@ _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\
 _INNER_STOP = re.compile(r"[,;:，；：]\s*")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 _LONGEST_DEED = 5  # words between a negation and the end of what cannot be done
-_LONGEST_WORD = 40  # characters looked at behind a sentence
+_LONGEST_WORD = 40  # characters looked at before and behind the end of a sentence
+_MOST_PARTS = 6  # of a sentence that are looked at apart
 _KNOWING_REACH = 6  # words from a negation to what is not known
 _SIGN_REACH = 16  # the same in Han characters
 _QUESTION = ("?", "？")
@@ -48,7 +50,7 @@ def _sentence_ends(text: str, language_code: str) -> list[int]:
     abbreviations, words = unfinished_by_a_dot(language_code), calendar_words(language_code)
     ends = []
     for end in _SENTENCE_END.finditer(text):
-        word = _LAST_WORD.search(text[: end.start()])
+        word = _LAST_WORD.search(text[max(0, end.start() - _LONGEST_WORD) : end.start()])
         if word is not None and end.group()[0] == "." and word.group().lower() in abbreviations:
             behind = words_of(text[end.end() : end.end() + _LONGEST_WORD])
             is_month = words.months.at(behind, 0) and not words.length("doubtful_months", behind, 0)
@@ -60,16 +62,31 @@ def _sentence_ends(text: str, language_code: str) -> list[int]:
 
 
 def hedged_parts(sentence: str, grounds: Grounds) -> list[str]:
-    """A sentence; in two where it says that it does not know and then claims something: "I'm not sure, but we do"."""
+    """The parts of a sentence, each of which says that something is unknown, or claims something: "I'm not sure," "but
+    we do"; "I don't know that," "we have a pool"; "we have a pool," "but I don't know its hours".
+    """
     lists = grounds.words.lists
-    for stop in _INNER_STOP.finditer(sentence):
-        head, rest = sentence[: stop.end()], sentence[stop.end() :]
-        if not lists["but"].length(words_of(rest[:_LONGEST_WORD]), 0):
-            continue
-        reading = read(head, grounds.language_code)
-        if lists["ignorance"].are_in(without_stops(reading)) or _does_not_know(reading, grounds):
-            return [head.strip(), rest.strip()]
-    return [sentence]
+    ends = [*(stop.end() for stop in _INNER_STOP.finditer(sentence)), len(sentence)]
+    openings = [words_of(sentence[start : start + _LONGEST_WORD]) for start in ends[:-1]]
+    if not any(lists[name].length(opening, 0) for opening in openings for name in ("but", "of_house")):
+        return [sentence]
+    parts, begun, is_unknown = list[str](), 0, False  # a part has begun, and says that something is not known
+    for start, end in pairwise((0, *ends)):
+        piece = words_of(sentence[start:end])
+        turns = lists["but"].length(piece, 0) > 0
+        ignores = _says_unknown(sentence[start:end], grounds)
+        claims = turns or (lists["of_house"].length(piece, 0) > 0 and not ignores)
+        is_cut = (is_unknown and claims) or (turns and ignores and start > begun)
+        if is_cut and len(parts) < _MOST_PARTS:
+            parts.append(sentence[begun:start].strip())
+            begun, is_unknown = start, False
+        is_unknown = is_unknown or ignores
+    return [part for part in (*parts, sentence[begun:].strip()) if part]
+
+
+def _says_unknown(text: str, grounds: Grounds) -> bool:
+    reading = read(text, grounds.language_code)
+    return grounds.words.lists["ignorance"].are_in(without_stops(reading)) or _does_not_know(reading, grounds)
 
 
 def unit_of(reply: str, clause: str, language_code: str) -> str:

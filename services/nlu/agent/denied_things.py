@@ -6,6 +6,8 @@ is fine" are stopped.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from services.language.phrases import words_of
 from services.language.value import Reading
 from services.nlu.agent.clause_form import ClauseForm
@@ -34,7 +36,11 @@ def allowed_though_denied(reading: Reading, form: ClauseForm, grounds: Grounds, 
 def _allowed(reading: Reading, grounds: Grounds, evidence: Evidence) -> Verdict | None:
     """Statement that allows a denied thing, in whatever words, where the caller asked about it."""
     found = grounds.words.lists["suits"].find(reading.texts)
-    if not found or reading.values or _denies(reading.texts, grounds) or grounds.doable.find(reading.texts):
+    if not found or reading.values or grounds.doable.find(reading.texts):
+        return None
+    stops = [-1, *(at for at, token in enumerate(reading.tokens) if token.kind == "stop"), len(reading.tokens)]
+    pieces = [reading.texts[one + 1 : other] for one, other in pairwise(stops) if one < found[0][0] < other]
+    if any(_denies(piece, grounds) for piece in pieces):
         return None
     asked = (word for text in evidence.caller[-1:] for word in words_of(text))
     is_denied = any(grounds.is_denied(form) for word in asked for form in grounds.words.forms(word))
@@ -46,7 +52,7 @@ def _denies(texts: tuple[str, ...], grounds: Grounds) -> bool:
     lists = grounds.words.lists
     for at in range(len(texts)):
         length = lists["negations"].length(texts, at)
-        behind = range(at + length, min(len(texts), at + length + _OBJECTION_REACH))
-        if length and not any(lists["objections"].length(texts, one) for one in behind):
+        near = (*range(max(0, at - 1), at), *range(at + length, min(len(texts), at + length + _OBJECTION_REACH)))
+        if length and not any(lists["objections"].length(texts, one) for one in near):
             return True
     return False

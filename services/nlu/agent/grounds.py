@@ -254,7 +254,10 @@ class Grounds:
         )
         words |= {word for fragment in self.fragments for word in fragment}
         words |= {word for each in facts.texts for text in each.examples.get(code, ()) for word in words_of(text)}
-        self._stems = frozenset(word[:n] for word in words if len(word) > _STEM for n in range(_STEM, len(word) + 1))
+        inflected = words | self.words.common if self.words.declensions else words
+        self._stems = frozenset(
+            word[:n] for word in inflected if len(word) > _STEM for n in range(_STEM, len(word) + 1)
+        )
         return frozenset(words)
 
 

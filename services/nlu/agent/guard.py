@@ -33,6 +33,7 @@ from services.nlu.agent.value_rules import ValueRules
 from services.nlu.agent.word_rules import WordRules
 
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person", "denied")
+_KEPT_REPLY_CHARS = 1000  # of what was said before a sentence: it goes on from the last of it
 _OF_WORDS = ("claim", "thing")
 
 
@@ -66,11 +67,12 @@ class Guard:
         grounds = self._grounds[code]
         verdict, reply = PASSED, evidence.reply
         sentences = sentences_of(unit_of(reply, clause, code), code)
+        reply = reply[-_KEPT_REPLY_CHARS:]
         for sentence in (part for each in sentences for part in hedged_parts(each, grounds)):
             verdict = self._check(sentence, code, grounds, replace(evidence, reply=reply))
             if not verdict.ok:
                 return verdict
-            reply = f"{reply} {sentence}"
+            reply = f"{reply} {sentence}"[-_KEPT_REPLY_CHARS:]
         return verdict
 
     def _check(self, unit: str, code: str, grounds: Grounds, evidence: Evidence) -> Verdict:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from itertools import combinations
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
@@ -13,8 +12,10 @@ from services.nlu.agent.facts import Service
 from services.nlu.agent.free_of_charge import FreeOfCharge
 from services.nlu.agent.grounds import Grounds, read
 from services.nlu.agent.opening_hours import MINUTES_IN_DAY
+from services.nlu.agent.price_gaps import PriceGaps, broken, is_price
 from services.nlu.agent.reckoning import amounts_from
 
+_LEAST_SUM = 100  # a number from which on one without a currency may be a sum of prices
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
 
@@ -24,6 +25,7 @@ class NumberRules:
     def __init__(self, grounds: Grounds, evidence: Evidence, caller: Sequence[Reading]) -> None:
         self._grounds, self._evidence, self._caller = grounds, evidence, caller
         self._free = FreeOfCharge(grounds, evidence)
+        self._gaps = PriceGaps(grounds, caller, self._is_computed)
 
     def check_money(self, reading: Reading, form: ClauseForm) -> Verdict | None:  # noqa: PLR0911 - one return a reason
         prices = [value for value in reading.values if value.kind is Kind.MONEY]
@@ -34,7 +36,7 @@ class NumberRules:
         inside = {at for start, end, _ in people for at in range(start, end)}
         prices = [value for value in prices if value.start not in inside and not self._is_count(value, reading)]
         prices.sort(key=lambda value: value.start)
-        if (compared := self._compared(reading)) and not form.is_question:
+        if (compared := self._compared(reading, form)) and not form.is_question:
             return None if compared[1] else broken("price", compared[0], reading)
         if not prices:
             return self._free.check(reading, form)
@@ -51,18 +53,19 @@ class NumberRules:
         else:
             subject = self._subject(form)
             pairings = [[subject] * len(prices)] if subject is not None else []
-        if apart := self._broken_difference(prices, services, reading) or self._broken_gap(prices, services, reading):
-            return apart
+        if (apart := self._gaps.check(prices, services, reading)) is not None:
+            return apart if not apart.ok else None
         is_sum = self._grounds.words.lists["together"].are_in(reading.texts)
         reckoned = self._reckoned(reading) if services or pairings or is_sum else frozenset()
         if self._is_of_several(prices, services, reading):
             pairings = []  # the price of one is not that of two
         for pairing in pairings or [[None] * len(prices)]:
             pairs = zip(prices, pairing, strict=True)
-            if all(self._is_price(price, each) or self._is_reckoned(price, reckoned) for price, each in pairs):
+            if all(is_price(self._grounds, price, each) or self._is_reckoned(price, reckoned) for price, each in pairs):
                 return None
         wrong = next(
-            (price for price in prices if not any(self._is_price(price, each[2]) for each in services)), prices[0]
+            (price for price in prices if not any(is_price(self._grounds, price, each[2]) for each in services)),
+            prices[0],
         )
         if all(self._is_computed(price) or self._is_in_texts(price, reading) for price in prices):
             return None
@@ -76,9 +79,9 @@ class NumberRules:
             return None
         return broken("price", wrong, reading)
 
-    def _compared(self, reading: Reading) -> tuple[Value, bool] | None:
+    def _compared(self, reading: Reading, form: ClauseForm) -> tuple[Value, bool] | None:
         """The amount that a clause compares with the price of the one service it names ("over 200"), and whether that
-        is so; None: it compares none.
+        is so; None: it compares none. An amount that the caller did not name says nothing: "a crown is over 10".
         """
         lists, texts = self._grounds.words.lists, reading.texts
         named = {each[2].id: each[2] for each in self._grounds.services.find(texts)}
@@ -91,32 +94,9 @@ class NumberRules:
             return None  # how far two prices are apart
         for name, sign in (("under", -1), ("over", 1)):
             if any(lists[name].length(texts, amount.start - n) == n for n in (1, 2, 3) if amount.start >= n):
-                return amount, sign * (price.amount - amount.number) > 0
+                is_asked = form.is_claim_of_caller or self._said_amount(amount)
+                return amount, is_asked and sign * (price.amount - amount.number) > 0
         return None
-
-    def _broken_gap(
-        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
-    ) -> Verdict | None:
-        """An amount by which something is said to be cheaper that is a price of it, and no difference."""
-        for gap in (price for price in prices if self._is_gap(price, reading)):
-            is_own = any(self._is_price(gap, each[2]) for each in services)
-            if is_own and gap.number not in self._gaps(services) and not self._is_computed(gap):
-                return broken("price", gap, reading)
-        return None
-
-    def _is_gap(self, price: Value, reading: Reading) -> bool:
-        """Return whether an amount is how far two prices are apart: "20 dollars cheaper", "cheaper by 20 dollars"."""
-        lists, texts = self._grounds.words.lists, reading.texts
-        found = [span for name in ("cheaper", "dearer") for span in lists[name].find(texts)]
-        ends = {end + lists["apart_by"].length(texts, end) for _, end, _ in found}
-        return price.start in ends or any(start == price.end for start, _, _ in found)
-
-    def _gaps(self, services: Sequence[tuple[int, int, Service]]) -> frozenset[Decimal]:
-        """Return the differences between the prices of the services that the clause and the caller name."""
-        asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
-        named = {each[2].id: self._grounds.price(each[2]) for each in (*services, *asked)}
-        known = [price.amount for price in named.values() if price is not None]
-        return frozenset(abs(one - other) for one, other in combinations(known, 2))
 
     def _is_enough(
         self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
@@ -129,20 +109,6 @@ class NumberRules:
         is_counted = any(value.kind is Kind.NUMBER and value.number > 1 for value in reading.values)
         is_known = len(known) == len(named) and not is_counted  # what two of one come to is not told here
         return is_known and prices[0].number >= sum(price.amount for price in known)
-
-    def _broken_difference(
-        self, prices: Sequence[Value], services: Sequence[tuple[int, int, Service]], reading: Reading
-    ) -> Verdict | None:
-        """One amount beside two services that are compared: what they differ by, or the price of the first."""
-        first = services[0][2] if services else None
-        is_of_two = len(services) == 2 and services[0][2].id != services[1][2].id
-        if not is_of_two or len(prices) != 1 or not self._grounds.words.lists["apart"].are_in(reading.texts):
-            return None
-        known = [price.amount for each in services if (price := self._grounds.price(each[2]))]
-        is_difference = len(known) == len(services) and prices[0].number == abs(known[0] - known[1])
-        if is_difference or self._is_price(prices[0], first):
-            return None
-        return broken("price", prices[0], reading)
 
     def _reckoned(self, reading: Reading) -> frozenset[Decimal]:
         """Return what the prices that are spoken of come to, for as many as were said."""
@@ -231,12 +197,6 @@ class NumberRules:
                     return None
         return None
 
-    def _is_price(self, value: Value, service: Service | None) -> bool:
-        price = self._grounds.price(service) if service else None
-        if price is None:
-            return False
-        return price.amount == value.number and value.currency in ("", price.currency)
-
     def _is_computed(self, value: Value) -> bool:
         return value.number in self._evidence.computed or self._is_in_tools(value)
 
@@ -267,9 +227,9 @@ class NumberRules:
             counted = self._grounds.words.lists["counted_people"]
             is_count = value.start > 0 and counts.length(reading.texts, value.start - 1)
             return not (is_count and counted.length(reading.texts, value.end))
-        is_compared = not form.is_question and self._compared(reading) is not None
+        is_compared = not form.is_question and self._compared(reading, form) is not None
         services = self._grounds.services.find(reading.texts) if form.is_claim_of_caller else []
-        if value.kind is Kind.NUMBER and any(self._is_price(value, each[2]) for each in services):
+        if value.kind is Kind.NUMBER and any(is_price(self._grounds, value, each[2]) for each in services):
             return True  # "Is a cleaning still 35?"
         if value.kind is Kind.NUMBER and (is_compared or self._may_be_price(value, reading)):
             return True  # checked as a price
@@ -285,6 +245,13 @@ class NumberRules:
         if value.kind is Kind.NUMBER and (self._is_of_address(value, reading) or self._counts_services(value, reading)):
             return True
         may_echo = not form.is_claim_of_caller
+        if (
+            may_echo
+            and value.kind is Kind.NUMBER
+            and value.number >= _LEAST_SUM
+            and value.number in self._reckoned(reading)
+        ):
+            return True  # "that comes to a hundred and eighty"
         return may_echo and self._is_said_number(value, reading, form)
 
     def _is_said_number(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
@@ -307,8 +274,13 @@ class NumberRules:
         """Return whether so many days are the nights that the caller asked for: "breakfast for three days"."""
         lets_nights = any(each.per == "night" for each in self._grounds.facts.services)
         days, rest = divmod(value.number, MINUTES_IN_DAY)
-        said = (other for text in self._caller[-1:] for other in text.values if other.kind is Kind.NUMBER)
-        return lets_nights and not (rest or form.is_claim_of_caller) and any(other.number == days for other in said)
+        said = [other for text in self._caller[-1:] for other in text.values]
+        is_said = any(
+            (other.kind is Kind.NUMBER and other.number == days)
+            or (other.kind is Kind.DURATION and other.number == value.number)
+            for other in said
+        )
+        return lets_nights and not (rest or form.is_claim_of_caller) and is_said
 
     def _said_digits(self) -> str:
         return " ".join(value.digits for text in self._caller for value in text.values if value.digits)
@@ -342,8 +314,3 @@ def _words(reading: Reading, places: range) -> tuple[str, ...]:
 
 def _holds(words: tuple[str, ...], run: tuple[str, ...]) -> bool:
     return any(words[at : at + len(run)] == run for at in range(len(words) - len(run) + 1))
-
-
-def broken(rule: str, value: Value, reading: Reading) -> Verdict:
-    """The verdict on a value that is not so."""
-    return Verdict(False, rule, reading.words(value))

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import product
+from math import prod
 
 from services.language.value import Kind, Reading
 from services.nlu.agent.facts import Service
 from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.opening_hours import MINUTES_IN_DAY
 
 _MOST_SERVICES = 3  # whose prices are added
 _MOST_COUNTS = 3
@@ -42,6 +44,12 @@ def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequ
         times = (Decimal(1), *sorted(counts)[:_MOST_COUNTS], *sorted(each_of_each)[:_MOST_COUNTS])
         if is_rest:
             found |= {amount - sum(prices, Decimal(0)) for amount in has if amount > sum(prices, Decimal(0))}
+        own_counts = _counts((reading,))
+        if len(prices) == 1 and len(own_counts) > 1 and services[0].per == "person":
+            times = (
+                Decimal(1),
+                prod(own_counts, start=Decimal(1)),
+            )  # two people for three days: none of the counts alone
         found |= {
             sum((n * price for n, price in zip(each, prices, strict=True)), Decimal(0))
             for each in product(times, repeat=len(prices))
@@ -63,9 +71,8 @@ def _together(first: Sequence[Service], second: Sequence[Service]) -> list[Servi
 
 
 def _counts(readings: Iterable[Reading | None]) -> frozenset[Decimal]:
-    """The small whole numbers that were said, of whatever: two nights, three people."""
-    values = (value for one in readings if one is not None for value in one.values)
-    counts = frozenset(
-        value.number for value in values if value.kind is Kind.NUMBER and 1 < value.number <= _LARGEST_COUNT
-    )
-    return frozenset(one for one in counts if one == one.to_integral_value())
+    """The small whole numbers that were said, of whatever: two nights, three people, three days."""
+    values = [value for one in readings if one is not None for value in one.values]
+    counts = [value.number for value in values if value.kind is Kind.NUMBER]
+    counts += [value.number / MINUTES_IN_DAY for value in values if value.kind is Kind.DURATION]
+    return frozenset(one for one in counts if 1 < one <= _LARGEST_COUNT and one == one.to_integral_value())

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
-from services.language.dates import Moment, moment_in
+from services.language.dates import moment_in
+from services.language.moment import Moment
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.facts import Topic
 from services.nlu.agent.grounds import Grounds

@@ -11,8 +11,9 @@ from services.nlu.agent.clause_form import ClauseForm
 from services.nlu.agent.deeds import tells_deeds_moment
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
-from services.nlu.agent.number_rules import NumberRules, broken
+from services.nlu.agent.number_rules import NumberRules
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
+from services.nlu.agent.price_gaps import broken
 from services.nlu.agent.schedule import Days, Schedule
 from services.nlu.agent.schedule_claims import (
     DayClaim,
@@ -166,7 +167,7 @@ class ValueRules:
         if is_claimed and self._is_of_closed_part(own, reading):
             return "hours"
         if verb in (Verb.FREE, Verb.TAKEN) and not self._is_price_free(reading, own):
-            broken = self._broken_free(own, part, form, is_free=(verb is Verb.FREE) is not part.is_negated)
+            broken = self._broken_free(own, part, reading, form, is_free=(verb is Verb.FREE) is not part.is_negated)
             is_of_caller = verb is Verb.TAKEN and not own.has_own_verb  # "I'm busy on Wednesday": not said of the house
             return self._broken_plain(own, part, reading, form) if broken and is_of_caller else broken
         if verb in (Verb.OPEN, Verb.CLOSED, Verb.CLOSE):
@@ -249,7 +250,7 @@ class ValueRules:
             return ""
         return "" if hours.is_open(now) is is_open else "hours"
 
-    def _broken_free(self, own: DayClaim, part: DayClaim, form: ClauseForm, *, is_free: bool) -> str:
+    def _broken_free(self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm, *, is_free: bool) -> str:
         stretches_or_times = own.times
         if form.is_question and not form.is_claim_of_caller and self._is_said(own):
             return ""
@@ -257,8 +258,9 @@ class ValueRules:
             return ""
         for time in stretches_or_times or (None,):
             if time is None and part.days is not None:
+                is_whole = is_free and self._grounds.words.lists["wholly"].are_in(reading.texts)  # no day is
                 found = (
-                    self._schedule.has_free_on_each(part.days, own.day_parts)
+                    self._schedule.has_free_on_each(part.days, own.day_parts) and not is_whole
                     if is_free
                     else bool(self._schedule.free(part.days, None, own.day_parts))
                 )

@@ -14,15 +14,15 @@ from services.nlu.agent.claim_rules import (
     harmless_places,
     has_checked_figure,
     held_superlatives,
-    other_asked,
 )
 from services.nlu.agent.clause_form import ClauseForm
+from services.nlu.agent.comparison_rules import ComparisonRules
 from services.nlu.agent.denied_things import allowed_though_denied
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
-from services.nlu.agent.grounds import Grounds
+from services.nlu.agent.grounds import Grounds, read
+from services.nlu.agent.talk import asks_or_wants, strange_words, talk_places
 
-_COMPARED = ("cheapest", "dearest", "cheaper", "dearer")  # lists of claims.toml
 _SMALL_VALUES = (Kind.NUMBER,)
 _NEGATION_REACH = 4  # tokens before what is denied
 _INSIDE_SENTENCES = ",，、"
@@ -40,7 +40,7 @@ class WordRules:
             return verdict
         for rule in (
             self._check_human,
-            self._check_superlatives,
+            ComparisonRules(self._grounds, self._evidence).check,
             self._check_assurances,
             self._check_denials,
             self._check_names,
@@ -82,52 +82,6 @@ class WordRules:
         yours = lists["yours"].find(texts)
         if yours and self._evidence.is_written_by_model and not self._evidence.tools and not form.is_question:
             return Verdict(False, "appointment", " ".join(texts[yours[0][0] : yours[0][1]]))
-        return None
-
-    def _check_superlatives(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """A service that is said to be the cheapest or the dearest, and is not."""
-        lists, texts = self._grounds.words.lists, reading.texts
-        if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
-            return None
-        if not any(lists[name].are_in(texts) for name in _COMPARED):
-            return None
-        named = [each[2] for each in self._grounds.services.find(texts)]
-        prices = [price.amount for each in self._grounds.facts.services if (price := self._grounds.price(each))]
-        if broken := self._broken_comparative(texts):
-            return broken
-        for name, best in (("cheapest", min), ("dearest", max)):
-            at = next((at for at in range(len(texts)) if lists[name].length(texts, at)), None)
-            if at is None or not named or not prices:
-                continue
-            said = [price.amount if (price := self._grounds.price(each)) else None for each in named]
-            if any(amount != best(prices) for amount in said):
-                return Verdict(False, "superlative", " ".join(texts[at : at + lists[name].length(texts, at)]))
-        return None
-
-    def _broken_comparative(self, texts: tuple[str, ...]) -> Verdict | None:
-        """A word between two services that says which costs less, and it is the other."""
-        lists, found = self._grounds.words.lists, self._grounds.services.find(texts)
-        if len(found) == 1 and (broken := self._broken_beside(texts, found[0])):
-            return broken
-        for (_, end, first), (start, _, second) in pairwise(found):
-            one, other = self._grounds.price(first), self._grounds.price(second)
-            for name, sign in (("cheaper", 1), ("dearer", -1)):
-                at = next((at for at in range(end, start) if lists[name].length(texts, at)), None)
-                if at is None:
-                    continue
-                if one is None or other is None or sign * (other.amount - one.amount) <= 0:
-                    return Verdict(False, "superlative", " ".join(texts[end:start]))
-        return None
-
-    def _broken_beside(self, texts: tuple[str, ...], named: tuple[int, int, Service]) -> Verdict | None:
-        """The same, where the caller named both and the clause has the one: "the check-up is cheaper"."""
-        lists, (_, end, first) = self._grounds.words.lists, named
-        other = other_asked(first, self._grounds, self._evidence)
-        one, its = self._grounds.price(first), self._grounds.price(other) if other else None
-        for name, sign in (("cheaper", 1), ("dearer", -1)):
-            at = next((at for at in range(end, len(texts)) if lists[name].length(texts, at)), None)
-            if at is not None and other and (one is None or its is None or sign * (its.amount - one.amount) <= 0):
-                return Verdict(False, "superlative", " ".join(texts[at : at + lists[name].length(texts, at)]))
         return None
 
     def _check_denials(self, reading: Reading, form: ClauseForm) -> Verdict | None:
@@ -265,7 +219,9 @@ class WordRules:
             return None
         wanted = self._grounds.doable.find(asked)
         if not wanted:
-            unknown = [word for word in asked if word.isalpha() and not self._grounds.knows(word)]
+            reading = read(self._evidence.caller[-1], self._grounds.language_code)  # "my boy is seven"
+            inside = {word for value in reading.values for word in reading.texts[value.start : value.end]}
+            unknown = [word for word in asked if word.isalpha() and not (word in inside or self._grounds.knows(word))]
             is_strange = self._grounds.words.is_closed_world and unknown
             return Verdict(False, "person", " ".join(unknown)) if is_strange else None
         names = {each[2].id for each in wanted}
@@ -288,6 +244,8 @@ class WordRules:
         if has_checked_figure(reading) and not form.is_claim_of_caller:
             return None
         polite = harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
+        if self._evidence.is_written_by_model:
+            polite |= talk_places(reading, self._grounds, self._evidence)
         if not form.is_claim_of_caller:
             polite |= called_places(reading, self._grounds, self._evidence)
             polite |= caller_name_places(reading, self._grounds, self._evidence)
@@ -301,22 +259,30 @@ class WordRules:
         return None
 
     def _check_asked_thing(self, reading: Reading, form: ClauseForm) -> Verdict | None:
-        """The thing that the caller asked for ("есть спортзал?") and no fact covers, of which a model says anything,
-        where the language's world is open.
+        """A word that no fact has in what a model answers to a question about what no fact has ("есть спортзал?",
+        "окна на улицу?"), where the language's world is open.
         """
         words = self._grounds.words
         if words.is_closed_world or not self._evidence.is_written_by_model or not self._evidence.caller:
             return None
         if form.is_ignorance or form.is_question or form.is_echo or form.is_claim_of_caller:
             return None
-        asked = words_of(self._evidence.caller[-1])
-        if not words.lists["having"].are_in(asked):
+        last = self._evidence.caller[-1]
+        strange = strange_words(last, self._grounds) if asks_or_wants(last, self._grounds) else frozenset()
+        if not strange:
             return None
-        called = called_places(reading, self._grounds, self._evidence)
-        strange = {word for word in asked if word.isalpha() and not self._grounds.knows(word)}
+        free = called_places(reading, self._grounds, self._evidence) | harmless_places(reading, self._grounds)
+        free |= talk_places(reading, self._grounds, self._evidence)
+        free |= {at for value in reading.values for at in range(value.start, value.end)}
+        has_figure = has_checked_figure(reading)
+        is_held = not has_figure or words.lists["having"].are_in(
+            words_of(last)
+        )  # else the figures were held to the facts
         for at, token in enumerate(reading.tokens):
+            if token.kind != "word" or at in free:
+                continue
             is_asked = token.text in strange or strange.intersection(words.cases_of(token.text))
-            if token.kind == "word" and is_asked and at not in called:
+            if (is_held and is_asked) or not (has_figure or self._grounds.knows(token.text)):
                 return Verdict(False, "thing", token.text)
         return None
 

@@ -18,6 +18,12 @@ def test_a_sip_address_is_called(number: str) -> None:
     assert PhoneSettings(_env_file=None, number=number).number == number
 
 
+@pytest.mark.parametrize(("language", "extension"), [("en-US", "1000"), ("vi-VN", "1001")])
+def test_the_extension_follows_the_language(language: str, extension: str) -> None:
+    """`PHONE_LANGUAGE=vi-VN make call` asked Vietnamese questions of the agent that answers in English."""
+    assert PhoneSettings(_env_file=None, language=language).number == f"sip:{extension}@127.0.0.1:15060"
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.language.dates import Moment, Trouble, read_moment
+from services.language.dates import read_moment
+from services.language.moment import Moment, Trouble
 
 DATA = Path(__file__).parents[2] / "data" / "dates"
 SAIGON, UTC = ZoneInfo("Asia/Ho_Chi_Minh"), ZoneInfo("UTC")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.call_gateway.conversation.profile import AgentDestination
+from services.call_gateway.profile import AgentDestination
 from services.language.destinations import allowed_target, listed_target, normalised, region_of
 
 

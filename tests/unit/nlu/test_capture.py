@@ -3,7 +3,8 @@
 import pytest
 
 from services.language.dictation import Dictation
-from services.nlu.agent.capture.capturing import Capture, Captured
+from services.nlu.agent.capture.capturing import Capture
+from services.nlu.agent.capture.questions import Captured
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, as_mapping, read_capture
 from services.nlu.outputs import ExpectedKind
 from tests.load.capture import Dialogue, as_written, play, read_dialogues

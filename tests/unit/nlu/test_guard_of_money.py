@@ -28,7 +28,7 @@ ENOUGH = "I've got 40 dollars, is that enough for a cleaning?"
         ("A cleaning is 35 dollars each, so 70 dollars for the two of you.", "For us?", "en", "clinic", ""),
         ("A cleaning is 35 dollars each, so 105 dollars for the two of you.", "For us?", "en", "clinic", "price"),
         ("Breakfast for two for four days is 64 dollars.", "Four nights, breakfast for two?", "en", "hotel", ""),
-        ("Breakfast for two for six days is 64 dollars.", "Four nights, breakfast for two?", "en", "hotel", "duration"),
+        ("Breakfast for two for six days is 64 dollars.", "Four nights, breakfast for two?", "en", "hotel", "price"),
     ],
 )
 def test_money_of_the_caller_is_reckoned(clause: str, asked: str, code: str, agent: str, broken: str) -> None:

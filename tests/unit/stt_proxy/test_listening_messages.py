@@ -1,4 +1,4 @@
-"""What a client sends beside sound: idle time, ends, stretches to forget, hints."""
+"""Messages of a client beside sound: idle time, ends, stretches to forget, hints."""
 
 import pytest
 

@@ -8,7 +8,7 @@ ever. A piece that is not the whole is kept, and the next one is joined to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from services.language.capture_words import cut
 from services.language.dictation import Dictation, Kind, starts_with
@@ -19,9 +19,9 @@ from services.nlu.agent.capture.email import EmailForm
 from services.nlu.agent.capture.form import Extent, Form, best
 from services.nlu.agent.capture.names import NameFinder, NameForm
 from services.nlu.agent.capture.phone import PhoneForm
+from services.nlu.agent.capture.questions import Captured, Questions
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step
 from services.nlu.agent.graph.asking import asking
-from services.nlu.outputs import ExpectedKind
 
 _MOST_FAILURES = 2  # in one step
 _QUESTION_MARKS = ("?", "？")
@@ -36,30 +36,6 @@ _LADDERS: Mapping[SlotKind, tuple[Step, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """The input that is expected next, for the STT stage."""
-
-    kind: ExpectedKind
-    length: int = 0
-    phrases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """The result of a capture's turn: the state after it, what is said, and what is expected next."""
-
-    state: CaptureState
-    text: str
-    expected: Expected
-    read_back: str = ""  # what `text` says again of what the caller gave, and how many signs it asks for
-
-    @property
-    def value(self) -> str:
-        """The value, once it is captured."""
-        return self.state.value if self.state.ended is Ended.CAPTURED else ""
-
-
 class Capture:
     """Captures one slot in one language."""
 
@@ -69,7 +45,7 @@ class Capture:
 
         Raises LanguageDataError where the language has no capture.toml.
         """
-        self.slot, self._language, self._is_confirmed = slot, language_code, is_confirmed
+        self.slot, self._is_confirmed = slot, is_confirmed
         self._dictation = Dictation(language_code)
         self._words = self._dictation.words
         self.form: Form = _form_of(slot, self._dictation, language_code, region)
@@ -78,6 +54,7 @@ class Capture:
         self._corrections = Corrections(
             self._dictation, with_letters=has_letters, with_digits=not is_name, is_plain=not is_name
         )
+        self.questions = Questions(slot, self.form, self._words, language_code)
         self._ladder = (*_LADDERS[slot.kind][:-1], Step.KEYS) if slot.is_numeric else _LADDERS[slot.kind]
 
     # Asking
@@ -87,18 +64,12 @@ class Capture:
         state = CaptureState(self.slot.name, is_doubtful=is_doubtful)
         if known and self.form.extent(known) is Extent.WHOLE:
             state = replace(state, value=self.form.final(known), is_known=True)
-            return self._read_back(state, key="phone_known" if self._is_phone else "confirm")
-        return self._ask(state)
+            return self.questions.read_back(state, key="phone_known" if self._is_phone else "confirm")
+        return self.questions.ask(state)
 
     def doubt(self, value: str) -> Captured:
         """Read a value back that was badly heard."""
-        return self._read_back(CaptureState(self.slot.name, value=value, is_doubtful=True))
-
-    def again(self, state: CaptureState) -> Captured:
-        """The open question once more."""
-        if state.is_confirming:
-            return self._read_back(state)
-        return self._ask(state)
+        return self.questions.read_back(CaptureState(self.slot.name, value=value, is_doubtful=True))
 
     def said(self, value: str) -> str:
         """A value as it is read back in a sentence of the agent's."""
@@ -137,7 +108,7 @@ class Capture:
             return self._took(replace(state, value=""), [text.strip("*#")])
         if self._holds(self._tokens(text), "restarts"):
             state = replace(state, value="", pending="", is_confirming=False, n_pieces=0)
-            return self._ask(state)
+            return self.questions.ask(state)
         if state.is_confirming:
             return self._answered(state, text)
         return self._dictated(state, text)
@@ -184,26 +155,14 @@ class Capture:
                 value = self.form.final(value)
                 state = replace(state, value=value, pending="", n_failures=0)
                 needs_yes = self._is_confirmed or state.is_doubtful or state.step is not Step.WHOLE
-                return self._read_back(state) if needs_yes else self._ended(state, Ended.CAPTURED)
+                return self.questions.read_back(state) if needs_yes else self.questions.ended(state, Ended.CAPTURED)
             case Extent.PART if value == state.value:  # nothing new
                 return self._unclear(state)
             case Extent.PART if state.n_pieces < _MOST_PIECES:
                 new = value.removeprefix(state.value) if value.startswith(state.value) else value
                 state = replace(state, value=value, pending=new, n_pieces=state.n_pieces + 1, n_failures=0)
-                return self._go_on(state)
+                return self.questions.go_on(state)
         return self._wrong(state, value or next(iter(pieces), ""))
-
-    def _go_on(self, state: CaptureState) -> Captured:
-        """Ask for the next piece."""
-        asks, said = self._words.asks, ""
-        if state.step is Step.WHOLE or not state.pending:
-            text = asks["go_on"]
-        else:
-            said = self._piece(state.pending)
-            is_local = self.slot.kind is SlotKind.EMAIL and "@" not in state.value
-            key = "email_domain" if is_local else "single_next" if state.step is Step.SINGLES else "group_next"
-            text = asks[key].format(value=said)
-        return Captured(state, text, self._expected(state), said)
 
     # The read-back
 
@@ -211,18 +170,18 @@ class Capture:
         """The answer to a value that was read back."""
         answer, rest = self._answer(text)
         if not answer and self._names_own(text, state):
-            return self._ended(state, Ended.CAPTURED)
+            return self.questions.ended(state, Ended.CAPTURED)
         found = self._corrected(rest, text, state.value)
         found = "" if answer == "yes" and len(found) == 1 and not self._is_whole(found) else found  # "that's the one"
         if answer == "yes" and self.slot.kind is SlotKind.NAME and not self.spells(rest):
             found = ""  # "yes, that's me"
         if found == state.value and answer != "no":
-            return self._ended(state, Ended.CAPTURED)
+            return self.questions.ended(state, Ended.CAPTURED)
         is_spelled = found == state.value and self.spells(rest) > 1  # "no, K E A N E"
         if found and (found != state.value or is_spelled) and state.n_failures < _MOST_CORRECTIONS:
             return self._put_right(replace(state, is_doubtful=state.is_doubtful or is_spelled), found)
         if answer == "yes" and not found and not text.rstrip().endswith(_QUESTION_MARKS):
-            return self._ended(state, Ended.CAPTURED)
+            return self.questions.ended(state, Ended.CAPTURED)
         if answer == "no" or found:
             return self._failed(replace(state, value="", rejected=state.value, is_confirming=False))
         return self._unclear(state)
@@ -239,7 +198,7 @@ class Capture:
     def _put_right(self, state: CaptureState, found: str) -> Captured:
         if self.form.extent(found) is not Extent.WHOLE:
             return self._wrong(replace(state, is_confirming=False), found)
-        return self._read_back(replace(state, value=self.form.final(found), n_failures=state.n_failures + 1))
+        return self.questions.read_back(replace(state, value=self.form.final(found), n_failures=state.n_failures + 1))
 
     def _corrected(self, rest: str, text: str, value: str) -> str:
         """Return what a value becomes by what was said of it: a part put right, a piece without its place, or all of
@@ -260,17 +219,11 @@ class Capture:
         aligned = [one for each in new for one in self._corrections.aligned(each, value) if self._is_whole(one)]
         return next(iter([*whole, *longer, *aligned]), next(iter(new), ""))
 
-    def _read_back(self, state: CaptureState, *, key: str = "confirm") -> Captured:
-        state = replace(state, is_confirming=True, pending="")
-        is_spelled = state.is_doubtful or state.step in (Step.SINGLES, Step.SPELLING)
-        said = self.form.said(state.value, is_spelled=is_spelled)
-        return Captured(state, self._words.asks[key].format(value=said), Expected(ExpectedKind.YES_NO), said)
-
     # Failures
 
     def _wrong(self, state: CaptureState, value: str) -> Captured:
         """Refuse a value that cannot be right: the caller hears what was understood, and is asked in another way."""
-        said = self._piece(value) if value else ""
+        said = self.said(value) if value else ""
         text = self._words.says[f"no_{self.slot.kind}"].format(value=said) if said else ""
         after = self._failed(replace(state, value="", pending=""))
         return replace(
@@ -284,56 +237,20 @@ class Capture:
         failures = state.n_failures + 1
         if failures >= _MOST_FAILURES:
             return self._failed(replace(state, is_confirming=False))
-        after = self.again(replace(state, n_failures=failures))
+        after = self.questions.again(replace(state, n_failures=failures))
         if state.value and not state.is_confirming:
-            after = self._go_on(after.state)
+            after = self.questions.go_on(after.state)
         return replace(after, text=f"{self._words.says['not_understood']} {after.text}")
 
     def _failed(self, state: CaptureState) -> Captured:
         """The next step; behind the last a person. A value that came another way costs no step."""
         at = self._ladder.index(state.step) + (0 if state.is_known else 1)
         if at >= len(self._ladder):
-            return self._ended(state, Ended.HUMAN)
+            return self.questions.ended(state, Ended.HUMAN)
         state = CaptureState(self.slot.name, step=self._ladder[at], rejected=state.rejected)
-        return self._ask(state)
-
-    def _ended(self, state: CaptureState, how: Ended) -> Captured:
-        text = self._words.says["human" if how is Ended.HUMAN else "taken"]
-        return Captured(replace(state, ended=how, is_confirming=False), text, Expected(ExpectedKind.OPEN))
+        return self.questions.ask(state)
 
     # Words
-
-    def _ask(self, state: CaptureState) -> Captured:
-        size = str(self.form.sizes[0]) if state.step is Step.GROUPS and self.form.sizes else ""
-        return Captured(state, self._question(state), self._expected(state), read_back=size)
-
-    def _question(self, state: CaptureState) -> str:
-        asks = self._words.asks
-        match state.step:
-            case Step.WHOLE:
-                return self.slot.ask.get(self._language) or asks[str(self.slot.kind)]
-            case Step.GROUPS if self.slot.kind is SlotKind.EMAIL:
-                return asks["email_local"]
-            case Step.GROUPS:
-                return asks["groups"].format(n=self.form.sizes[0])
-            case _:
-                return asks[str(state.step)]
-
-    def _expected(self, state: CaptureState) -> Expected:
-        form, kind = self.form, self.form.expects
-        if state.step in (Step.SPELLING, Step.SINGLES) and kind is not ExpectedKind.DIGITS:
-            kind = ExpectedKind.SPELLING
-        length = form.length
-        if state.step is Step.GROUPS and form.sizes:
-            length = form.sizes[min(state.n_pieces, len(form.sizes) - 1)]
-        elif state.step is Step.SINGLES:
-            length = 1
-        elif length and state.value:
-            length = max(0, length - len(state.value))
-        return Expected(kind, length, form.phrases)
-
-    def _piece(self, piece: str) -> str:
-        return self.form.said(piece, is_spelled=False)
 
     def _is_whole(self, value: str) -> bool:
         return self.form.extent(value) is Extent.WHOLE

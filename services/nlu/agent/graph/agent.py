@@ -7,7 +7,6 @@ is LangGraph's; what belongs to one turn rides in its context, so that checkpoin
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -23,26 +22,25 @@ from services.nlu.agent.courtesies import courtesy
 from services.nlu.agent.graph.answers import Answers
 from services.nlu.agent.graph.asking import TEXT_KIND, UNKNOWN, examples_of, spelling_of
 from services.nlu.agent.graph.captures import captures_of
-from services.nlu.agent.graph.dialogue import Dialogue, as_state, read_dialogue
+from services.nlu.agent.graph.deed_steps import DeedSteps
+from services.nlu.agent.graph.dialogue import Dialogue, read_dialogue
 from services.nlu.agent.graph.finding import Next
 from services.nlu.agent.graph.house import house_of
-from services.nlu.agent.graph.reading import COURTESIES, Part, Reader
+from services.nlu.agent.graph.reading import COURTESIES, Reader
+from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
-from services.nlu.agent.graph.seen import seen_by
 from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.graph.standing import StandingBookings
-from services.nlu.agent.graph.stays import Stays
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wished_deeds import is_owed
 from services.nlu.agent.graph.wishes import CALLBACK, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
-from services.nlu.agent.interface import Act, AgentState, AgentTurn, AwaitCommit, Call, CallTool, Remember, Say, Step
+from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
 from services.nlu.agent.language import find_language
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.prompt_agent import PromptAgent
-from services.nlu.agent.tools import Tool, ToolRefused
+from services.nlu.agent.tools import Tool
 from services.nlu.agent.understanding import ExampleUnderstanding, Understanding
 from services.nlu.analysis.analysis import CallDeed, DeedStanding, Known, Past
 from services.nlu.engine import NluEngine, ToolSpec
@@ -50,17 +48,10 @@ from services.nlu.history import Entry
 from services.nlu.inputs import Text
 from services.nlu.outputs import HangUp
 from services.nlu.settings import NluSettings
-from services.nlu.tool_runs import key_of
-from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.package import ClinicPackage
 from services.nlu.tools.clinic.whose import number_of
-from services.nlu.tools.deed import DeedState
-from services.nlu.tools.outbox_file import Decided
-from services.nlu.tools.outcome import outcome_of, reference_of
 from services.runtime.errors import StartupError
 
-SMS = "message_sms"
-"""The tool that tells callers how a deed of theirs ended."""
 NO_INTENTS = COURTESIES | {UNKNOWN, "yes", "no", "name", "number", "repeat"}  # kinds that are no wish of a caller's
 ACTING = ("act",)  # the nodes with side effects: a draft stops before them
 
@@ -88,16 +79,10 @@ class GraphAgent:
             self._finders = {tag: SlotFinder(profile.facts, tag) for tag in profile.language_codes}
             self._clinic = self._opened_clinic(settings)
             self._house = house_of(profile, settings)
-            self._bookings: Mapping[str, StandingBookings] = {}
-            if self._clinic:
-                self._bookings = {
-                    tag: StandingBookings(profile, tag, self._finders[tag], Templates(tag)) for tag in self._finders
-                }
-            elif self._house:
-                self._stays = {tag: Stays(profile, tag, self._finders[tag], self._house.rooms) for tag in self._finders}
-                self._bookings = self._stays
+            self._records = Records(profile, self._finders, self._clinic, self._house)
+            bookings = self._records.bookings
             self._wishes = {
-                tag: self._bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Templates(tag))
+                tag: bookings.get(tag) or Wishes(profile, tag, self._finders[tag], Templates(tag))
                 for tag in profile.language_codes
             }
             self._answers = {
@@ -116,6 +101,7 @@ class GraphAgent:
             for tag in profile.language_codes
         }
         self._reader = Reader(self._understanding, self._finders, spellings)
+        self._deeds = DeedSteps(self._records, self._answers, self._reader, self._prompted, self._clinic)
         self._saver = InMemorySaver()
         self._committed_graph = self._built().compile()
         self._draft_graph = self._built().compile(checkpointer=self._saver)
@@ -126,7 +112,7 @@ class GraphAgent:
         if self._house:
             self._house.open()
         if self._clinic:
-            self._clinic.outbox.tell_by(self._tell)
+            self._clinic.outbox.tell_by(self._deeds.tell)
             self._clinic.start()
 
     async def close(self) -> None:
@@ -207,9 +193,9 @@ class GraphAgent:
             objected=turn.objected,
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
-        bookings = self._bookings.get(work.language_code)
+        bookings = self._records.bookings.get(work.language_code)
         if bookings and is_owed(bookings.deed_of(work.dialogue.wish), work.dialogue.wish, history):
-            async for step in self._carry_out(work):
+            async for step in self._deeds.carry_out(work):
                 yield step
         thread = f"{turn.call.conversation}/{turn.turn_id}"
         is_draft = not committed.is_set()
@@ -229,81 +215,8 @@ class GraphAgent:
             if is_draft:
                 await self._saver.adelete_thread(thread)
         if bookings and work.dialogue.wish.is_confirmed:
-            async for step in self._of_draft(turn, work) if is_draft else self._carry_out(work):
+            async for step in self._deeds.of_draft(turn, work) if is_draft else self._deeds.carry_out(work):
                 yield step
-
-    async def _of_draft(self, turn: AgentTurn, work: Work) -> AsyncGenerator[Step, None]:
-        """Hold a draft's yes against what was heard by its commit: the deed is done, or the question asked again."""
-        bookings = self._bookings[work.language_code]
-        yield AwaitCommit()
-        work.history = turn.heard()
-        await self._see(work, work.dialogue.wish.phone)
-        if question := bookings.unheard(work.dialogue):
-            work.dialogue = replace(work.dialogue.with_wish(is_confirmed=False), reply=question)
-            yield Say(question + " ", looked_up=(*bookings.shown, *bookings.shown_of(work.dialogue.wish)))
-        yield Remember(as_state(work.dialogue))
-        if work.dialogue.wish.is_confirmed:
-            async for step in self._carry_out(work):
-                yield step
-
-    async def _carry_out(self, work: Work) -> AsyncGenerator[Step, None]:
-        """Do what was confirmed, and say how that went. That it is done passes the guard, which has the result."""
-        bookings = self._bookings[work.language_code]
-        call = CallTool(*bookings.deed_of(work.dialogue.wish))
-        yield call
-        work.free, work.own = await self._free(work), await self._standing(work, work.caller)
-        await self._see(work, work.dialogue.wish.phone)
-        state = outcome_of(call.result)
-        if reference := reference_of(call.result):
-            state = "promised" if await self._is_promised(work, reference) else "noted"
-            work.show()
-        text, question, work.dialogue = bookings.told(state, work.dialogue)
-        if work.dialogue.later and not bookings.is_open(work.dialogue):
-            question = await self._later(work)
-        looked_up = (*bookings.shown, *bookings.shown_of(work.dialogue.wish))
-        yield Say(text + " ")
-        yield Say(question + " ", looked_up=looked_up)
-        work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
-        yield Remember(as_state(work.dialogue))
-
-    async def _later(self, work: Work) -> str:
-        """Begin the second request of a turn, once the first is done, and return what is said of it."""
-        later, work.dialogue = work.dialogue.later, replace(work.dialogue, later="")
-        part = await self._part_of(later, work)
-        await self._see(work, part.slots.digits or work.dialogue.wish.phone)
-        finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
-        work.dialogue = finding.dialogue
-        return finding.text
-
-    async def _part_of(self, later: str, work: Work) -> Part:
-        return (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
-
-    async def _is_promised(self, work: Work, reference: str) -> bool:
-        """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""
-        if self._clinic is None or SMS not in self._prompted.tools_of(work.tenant_id):
-            return False
-        return await self._clinic.outbox.promise(reference, work.language_code)
-
-    async def _tell(self, decided: Decided, language_code: str) -> None:
-        """Send a caller how their deed ended, once whatever is killed in between: the key is made of the deed's own."""
-        sms = self._prompted.tools_of(decided.tenant_id).get(SMS)
-        bookings = self._bookings.get(language_code)
-        if sms is None or bookings is None:
-            raise ToolRefused("the agent has no tool for messages")
-        arguments = json.loads(decided.arguments_json)
-        text = bookings.ended(decided.tool, arguments, is_done=decided.state is DeedState.DONE)
-        await sms.run({"to": arguments["phone"], "text": text}, idempotency_key=key_of(decided.key, SMS))
-
-    async def _free(self, work: Work) -> Sequence[datetime] | None:
-        return await self._clinic.free(work.tenant_id) if self._clinic else None
-
-    async def _standing(self, work: Work, phone: str) -> Sequence[Appointment] | None:
-        """The bookings that stand for a number; None: the diary cannot be read."""
-        if self._house:
-            return await self._house.standing(work.tenant_id, phone, since=work.now.date()) if phone else ()
-        if self._clinic is None:
-            return None
-        return await self._clinic.standing(work.tenant_id, phone) if phone else ()
 
     def _built(self) -> StateGraph[CallState, Work, CallState, CallState]:
         built = StateGraph(CallState, context_schema=Work)
@@ -321,9 +234,9 @@ class GraphAgent:
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )
-        work.free, work.own = await self._free(work), await self._standing(work, work.caller)
-        if bookings := self._bookings.get(work.language_code):
-            await self._see(work, "")
+        work.free, work.own = await self._records.free(work), await self._records.standing(work, work.caller)
+        if bookings := self._records.bookings.get(work.language_code):
+            await self._records.see(work, "")
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
             if not bookings.is_open(work.dialogue):
                 work.parts, later = bookings.in_turn(work.parts)
@@ -334,36 +247,18 @@ class GraphAgent:
         if captures := self._captures[work.language_code]:
             heard, bookings = (
                 replace(work.heard, parts=work.parts, now=work.now),
-                self._bookings.get(work.language_code),
+                self._records.bookings.get(work.language_code),
             )
-            await self._see(work, work.dialogue.wish.phone)
+            await self._records.see(work, work.dialogue.wish.phone)
             work.taken = captures.take(heard, work.dialogue)
             if bookings and bookings.wanted_phone:  # it has come by the letter in this turn
-                await self._see(work, bookings.wanted_phone)
+                await self._records.see(work, bookings.wanted_phone)
                 work.taken = captures.take(heard, work.dialogue)
         return {}
 
-    async def _see(self, work: Work, phone: str) -> None:
-        """Show the bookings of the turn's language what it sees; `phone`: the number whose appointments are found."""
-        if bookings := self._bookings.get(work.language_code):
-            found = await self._standing(work, phone) or ()
-            stays = await self._house.booked(work.tenant_id, since=work.now.date()) if self._house else None
-            parts = work.all_parts or work.parts
-            seen = seen_by(
-                work.free, work.history, work.text, parts, own=work.own, found=found, now=work.now, phone=phone
-            )
-
-            def show() -> None:
-                bookings.see(seen)
-                if self._house:
-                    self._stays[work.language_code].stays = stays
-
-            work.show = show
-            show()
-
     async def _look_up(self, state: CallState, runtime: Runtime[Work]) -> Command[str]:
         work = runtime.context
-        bookings = self._bookings.get(work.language_code)
+        bookings = self._records.bookings.get(work.language_code)
         if work.taken:
             work.read_back = work.taken.read_back
             work.finding, work.taken, work.parts = self._replies.finding_of(work.taken, work.language_code), None, ()
@@ -371,24 +266,14 @@ class GraphAgent:
             part, *rest = work.parts
             work.parts = tuple(rest)
             if bookings:
-                await self._see(work, part.slots.digits or work.dialogue.wish.phone)
+                await self._records.see(work, part.slots.digits or work.dialogue.wish.phone)
                 work.looked_up = bookings.shown
             work.finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
         work.dialogue = work.finding.dialogue
         if bookings:
             work.looked_up += bookings.shown_of(work.dialogue.wish)
-            await self._go_on_with_later(work, bookings)
+            await self._deeds.go_on_with_later(work, bookings)
         return Command(goto=work.finding.next.value)
-
-    async def _go_on_with_later(self, work: Work, bookings: StandingBookings) -> None:
-        """Take the second request of a turn up where the first has ended without a deed: it was dropped, say."""
-        dialogue, finding = work.dialogue, work.finding
-        is_over = not bookings.is_open(dialogue) and not dialogue.wish.is_confirmed
-        if not dialogue.later or not is_over or work.parts or finding is None or finding.act:
-            return
-        work.parts = (await self._part_of(dialogue.later, work),)
-        work.dialogue = replace(dialogue, later="", asked="")
-        work.finding = replace(finding, text=finding.text.removesuffix(bookings.asks_more).strip())
 
 
 async def _without_yes(steps: AsyncGenerator[Step, None], work: Work) -> AsyncGenerator[Step, None]:

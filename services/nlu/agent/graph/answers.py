@@ -8,7 +8,7 @@ from datetime import datetime
 
 from services.language import data
 from services.language.data import primary
-from services.language.dates import Trouble
+from services.language.moment import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
 from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words, asking, is_text

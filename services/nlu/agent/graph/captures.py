@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.language.capture_words import has_capture
-from services.nlu.agent.capture.capturing import Capture, Captured, Expected
+from services.nlu.agent.capture.capturing import Capture
+from services.nlu.agent.capture.questions import Captured, Expected
 from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind, Step, as_mapping, read_capture
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
@@ -115,7 +116,7 @@ class Captures:
         if capture is None:
             return None
         if state := self._state(dialogue, capture.slot.name):
-            return capture.again(state)
+            return capture.questions.again(state)
         offers = dialogue.wish.kind in _OFFERED and not dialogue.is_caller_refused
         if capture.slot.kind is SlotKind.PHONE and caller and offers:
             opened = capture.open(known=caller)
@@ -130,7 +131,7 @@ class Captures:
         if capture is None:
             return None
         state = self._state(dialogue, capture.slot.name)
-        return capture.again(state).expected if state else capture.open().expected
+        return capture.questions.again(state).expected if state else capture.open().expected
 
     def read_back(self, dialogue: Dialogue) -> str:
         """Everything that callers gave by the letter, as it may be said again."""

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from services.language import data
 from services.language.calendar_words import PARTS
 from services.language.data import primary
-from services.language.dates import Trouble
+from services.language.moment import Trouble
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.asking import FILE, UNKNOWN, Words, refers

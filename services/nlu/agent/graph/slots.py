@@ -15,7 +15,8 @@ from datetime import datetime, time, timedelta
 from itertools import pairwise
 
 from services.language.capture_words import has_capture
-from services.language.dates import Moment, Trouble, moment_in
+from services.language.dates import moment_in
+from services.language.moment import Moment, Trouble
 from services.language.phrases import PhraseSet
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values

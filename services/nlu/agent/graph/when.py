@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - a field is called date
 from datetime import datetime, time, timedelta
 
-from services.language.dates import Trouble
+from services.language.moment import Trouble
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, time, timedelta
 
 from services.language.calendar_words import PARTS
-from services.language.dates import Moment
+from services.language.moment import Moment
 from services.nlu.agent.appointments import Refusal, weigh
 from services.nlu.agent.facts import FreeTime
 from services.nlu.agent.graph.slots import SlotFinder

@@ -12,13 +12,13 @@ from services.audio.pcm import TELEPHONE, AudioFormat
 from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
+from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.conversation.settings import ConversationSettings
+from services.call_gateway.prompts.book import PromptBook, PromptKind, RenderedPrompt
 from services.call_gateway.sound.call_sound import CallSound
+from services.call_gateway.stage_pace import StagePace
 
 FRAME_MS = 20
 START_S = 1000.0  # the wall's clock begins somewhere else than the call's
@@ -31,7 +31,7 @@ Kind = TypeVar("Kind")
 def prompt_book(prompt_ms: int = PROMPT_MS) -> PromptBook:
     """Every prompt in English, told apart by its words."""
     book = PromptBook()
-    for kind in ev.PromptKind:
+    for kind in PromptKind:
         book.add(kind, "en", RenderedPrompt(f"prompt {kind.value}", bytes([PROMPT_BYTE]) * prompt_ms * 8))
     return book
 
@@ -275,8 +275,8 @@ class Call:
         """The voices that were on the line: turn ids, or PROMPT_BYTE. The padding of a last frame is left out."""
         return {content[0] for _, content in self.frames if content is not None}
 
-    def record(self, turn_id: int) -> news.TurnRecord:
-        return next(news.record for news in self.all(news.TurnFinished) if news.record.turn_id == turn_id)
+    def record(self, turn_id: int) -> TurnRecord:
+        return next(news.record for news in self.all(cmd.TurnFinished) if news.record.turn_id == turn_id)
 
 
 def news_left_out(commands: list[cmd.Command]) -> list[cmd.Command]:
@@ -284,7 +284,7 @@ def news_left_out(commands: list[cmd.Command]) -> list[cmd.Command]:
     return [
         command
         for command in commands
-        if not isinstance(command, news.FloorMoved | news.CallerHeard | news.TurnFinished | news.StageTroubled)
+        if not isinstance(command, cmd.FloorMoved | cmd.CallerHeard | cmd.TurnFinished | cmd.StageTroubled)
     ]
 
 

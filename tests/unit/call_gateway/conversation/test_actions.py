@@ -5,8 +5,8 @@ import pytest
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.profile import AgentProfile
 from services.call_gateway.line import EndCause, HoldChanged
+from services.call_gateway.profile import AgentProfile
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
 
 TRANSFER = ev.TransferCall("front desk")

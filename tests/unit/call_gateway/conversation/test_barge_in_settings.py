@@ -2,8 +2,8 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.profile import AgentBargeIn, AgentProfile
 from services.call_gateway.line import EndCause, LegEnded, PlayedUpTo
+from services.call_gateway.profile import AgentBargeIn, AgentProfile
 from tests.unit.call_gateway.conversation.driver import Call
 
 # -- settings and protection -------------------------------------------------------------------------------------------

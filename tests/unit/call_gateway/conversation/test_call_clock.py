@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.call_gateway.conversation.call_clock import CallClock
+from services.call_gateway.conversation.call import CallClock
 from services.call_gateway.conversation.effects import EFFECTS
 from services.call_gateway.conversation.floor import RULES, Decision, Effect, Floor, Move
 from tests.unit.call_gateway.conversation.driver import Call

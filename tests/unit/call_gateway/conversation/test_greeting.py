@@ -5,7 +5,7 @@ import pytest
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
+from services.call_gateway.profile import AgentEndpointing, AgentProfile
 from tests.unit.call_gateway.conversation.driver import Call
 
 

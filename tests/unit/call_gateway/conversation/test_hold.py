@@ -2,7 +2,6 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.line import EndCause, HoldChanged, IdleReason, KeyPressed, LegEnded, MediaIdle
@@ -57,7 +56,7 @@ def test_no_stage_is_late_on_hold():
     call.wait(900)
     hold(call, 10_000)
     call.wait(800)
-    assert not call.all(news.StageTroubled)
+    assert not call.all(cmd.StageTroubled)
     call.reply(turn_id, "Yes.", ms=200)
     call.wait(300)
     assert call.record(turn_id).outcome == "completed"
@@ -125,13 +124,15 @@ def test_words_of_the_music_on_hold_are_no_turn():
     call.wait(500)
     begins = call.sample() - 500 * 8
     sing(call, "hit me one more time")
+    call.tell(ev.Keyword(1, "one more time", call.sample()))
     call.wait(1000)
     call.tell(HoldChanged(False))
     call.wait(3000)
     assert not call.all(cmd.EndUtterance)
+    assert not call.all(ev.Keyword)
     assert not is_asked(call)
     assert call.last(cmd.DiscardUtterance).from_sample == begins
-    assert not call.all(news.CallerHeard)
+    assert not call.all(cmd.CallerHeard)
 
 
 def test_music_that_is_heard_before_the_hold_is_reported_is_no_turn():

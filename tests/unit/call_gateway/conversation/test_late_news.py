@@ -8,7 +8,6 @@ import pytest
 from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import HoldChanged
 from tests.unit.call_gateway.conversation.driver import Call
@@ -168,7 +167,7 @@ def test_every_message_of_the_live_turn_may_come_twice(floor: Floor):
         call.tell(event)
         texts += [command.text for command in call.all(cmd.Speak) if command.turn_id == turn_id]
     call.wait(12_000)
-    records = [news.record.turn_id for news in call.all(news.TurnFinished)]
+    records = [news.record.turn_id for news in call.all(cmd.TurnFinished)]
     assert len(records) == len(set(records)), "each turn ends once"
 
 

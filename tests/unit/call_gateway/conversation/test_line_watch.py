@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
+from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.news import LineCause, LineTroubled
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.line import (
     CallerAudio,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.call_gateway.conversation.call_clock import MediaClock
+from services.call_gateway.media_clock import MediaClock
 
 PACKET_S = 0.02
 

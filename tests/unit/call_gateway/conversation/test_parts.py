@@ -4,11 +4,11 @@ import pytest
 
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.barge_in import backchannels
-from services.call_gateway.conversation.prompts import PromptBook, RenderedPrompt
 from services.call_gateway.conversation.record import HeardTurn, History
+from services.call_gateway.prompts.book import PromptBook, PromptKind, RenderedPrompt
 from services.language.words import normalise
 
-SORRY = ev.PromptKind.APOLOGY
+SORRY = PromptKind.APOLOGY
 
 
 def book(*codes: str) -> PromptBook:
@@ -36,7 +36,7 @@ def test_a_prompt_is_found_in_the_nearest_language(codes: tuple[str, ...], asked
 
 
 def test_a_kind_the_book_does_not_have_is_not_found():
-    assert book("en").find(ev.PromptKind.GOODBYE, "en") is None
+    assert book("en").find(PromptKind.GOODBYE, "en") is None
 
 
 @pytest.mark.parametrize("phrase", ["Uh-huh.", "mm-hmm", "Dạ", "vâng ạ", "Ага!", "嗯。", "OK"])

@@ -4,9 +4,7 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
-from services.call_gateway.conversation.news import StopReason, TurnOutcome
-from services.call_gateway.conversation.record import TurnNotes
+from services.call_gateway.conversation.record import StageTime, StopReason, TurnNotes, TurnOutcome
 from services.call_gateway.conversation.user_turn import Verdict
 from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import Call
@@ -42,8 +40,8 @@ def test_each_stage_says_its_part_and_the_rest_of_what_was_seen_is_network():
     ).finished(2, outcome=TurnOutcome.COMPLETED, heard_text="")
     parts = {time.stage: time for time in record.stage_times}
     assert list(parts) == ["endpointing", "stt", "nlu", "tts", "playout"]
-    assert parts["nlu"] == news.StageTime("nlu", 2_000, 70_000, 20_000)
-    assert parts["tts"] == news.StageTime("tts", 3_000, 60_000, 30_000)
+    assert parts["nlu"] == StageTime("nlu", 2_000, 70_000, 20_000)
+    assert parts["tts"] == StageTime("tts", 3_000, 60_000, 30_000)
     assert parts["playout"].queue_us == 10_000
 
 

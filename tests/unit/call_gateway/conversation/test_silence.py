@@ -3,9 +3,9 @@
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.profile import AgentEndpointing, AgentProfile
 from services.call_gateway.conversation.settings import ConversationSettings
 from services.call_gateway.line import CallerStaysSilent, EndCause
+from services.call_gateway.profile import AgentEndpointing, AgentProfile
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
 
 ASK_MS = 8000 + PROMPT_MS + 60

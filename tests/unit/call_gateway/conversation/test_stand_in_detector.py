@@ -5,7 +5,6 @@ import numpy as np
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, encode
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import CallerAudio, EnergyFell, EnergyRose
 from services.call_gateway.sound.call_sound import CallSound
@@ -41,7 +40,7 @@ def test_without_stt_a_click_is_nothing():
     call, _ = deaf_speaking_call()
     talk(call, [QUIET] * 5 + [LOUD] * 2 + [QUIET] * 5)
     assert call.floor is Floor.SPEAKING
-    assert not any(move.after == "paused" for move in call.all(news.FloorMoved))
+    assert not any(move.after == "paused" for move in call.all(cmd.FloorMoved))
 
 
 def test_a_lost_stt_stage_is_missed_when_the_caller_spoke():
@@ -59,7 +58,7 @@ def test_a_lost_stt_stage_is_missed_when_the_caller_spoke_before_the_loss_was_no
         call.is_clock_running = False
         call.wait(20)
         call.tell(CallerAudio(start, content))
-    assert call.last(news.StageTroubled) == news.StageTroubled(ev.Stage.STT, "STALLED", news.Remedy.APOLOGISE)
+    assert call.last(cmd.StageTroubled) == cmd.StageTroubled(ev.Stage.STT, "STALLED", cmd.Remedy.APOLOGISE)
     assert [report.gateway_text for report in call.all(cmd.ReportPlayout)] == ["prompt apology"]
 
 

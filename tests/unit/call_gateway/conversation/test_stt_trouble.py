@@ -2,7 +2,6 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from services.call_gateway.line import EndCause
 from tests.unit.call_gateway.conversation.driver import PROMPT_MS, Call
@@ -25,7 +24,7 @@ def test_an_stt_stage_two_seconds_behind_is_stalled():
     call = Call().greeted()
     call.is_ear_alive = False
     call.wait(3000)
-    assert call.last(news.StageTroubled).stage is STT
+    assert call.last(cmd.StageTroubled).stage is STT
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(STT)
 
 
@@ -38,7 +37,7 @@ def test_an_stt_stage_that_is_behind_and_catches_up_is_not_stalled():
         call.tell(ev.SttProgressed(base + second * 8000))
         call.ms += 500
         call.tell(ev.CallerAdvanced(base + 10 * 8000 + second))
-    assert not call.all(news.StageTroubled)
+    assert not call.all(cmd.StageTroubled)
 
 
 def test_an_stt_stage_that_stays_away_is_apologised_for_then_the_call_ends():

@@ -4,11 +4,10 @@ import pytest
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
-from services.call_gateway.conversation.pace import StagePace
-from services.call_gateway.conversation.prompts import PromptBook
 from services.call_gateway.line import EndCause
+from services.call_gateway.prompts.book import PromptBook
+from services.call_gateway.stage_pace import StagePace
 from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, START_S, Call
 from tests.unit.call_gateway.conversation.trouble_story import (
     MAX_DEAD_AIR_MS,
@@ -29,7 +28,7 @@ def test_a_stalled_nlu_is_probed_then_reopened_and_asked_once_more():
     assert not call.all(cmd.ReopenStage)
     call.wait(1000)
     assert prompts_heard(call) == ["prompt one_moment"]
-    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", news.Remedy.RETRY)
+    assert call.last(cmd.StageTroubled) == cmd.StageTroubled(NLU, "STALLED", cmd.Remedy.RETRY)
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.tell(ev.StageReady(NLU))
     assert call.last(cmd.AskAgent).turn_id == turn_id
@@ -158,7 +157,7 @@ def test_a_failure_no_retry_can_mend_is_the_end_of_the_call():
     call.ask("hello")
     call.tell(ev.StageFailed(NLU, "UNAUTHENTICATED", is_retryable=False))
     call.wait(PROMPT_MS + 400)
-    assert call.last(news.StageTroubled).remedy == "goodbye"
+    assert call.last(cmd.StageTroubled).remedy == "goodbye"
     assert call.last(cmd.HangUp).cause is EndCause.FAILURE
 
 
@@ -228,7 +227,7 @@ def test_a_running_tool_gives_the_nlu_more_time():
 def test_an_idle_nlu_that_fails_is_reopened_without_a_word():
     call = Call().greeted()
     call.tell(ev.StageFailed(NLU, "UNAVAILABLE", is_retryable=True))
-    assert call.last(news.StageTroubled).remedy == "reopen"
+    assert call.last(cmd.StageTroubled).remedy == "reopen"
     assert call.last(cmd.ReopenStage) == cmd.ReopenStage(NLU)
     call.wait(1000)
     assert prompts_heard(call) == []

@@ -2,7 +2,6 @@
 
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
-from services.call_gateway.conversation import news
 from services.call_gateway.conversation.floor import Floor
 from tests.unit.call_gateway.conversation.driver import PROMPT_BYTE, PROMPT_MS, Call
 from tests.unit.call_gateway.conversation.trouble_story import (
@@ -21,7 +20,7 @@ def test_a_stalled_tts_is_apologised_for_and_given_the_words_again():
     call.end_reply(turn_id)
     call.forget()
     call.wait(900 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
+    assert call.last(cmd.StageTroubled) == cmd.StageTroubled(TTS, "STALLED", cmd.Remedy.RETRY)
     assert not call.all(cmd.AskAgent)
     call.tell(ev.StageReady(TTS))
     assert call.all(cmd.Speak) == [cmd.Speak(turn_id, "one two", "en")]
@@ -72,7 +71,7 @@ def test_a_tts_that_runs_dry_is_probed_after_two_seconds_and_stalled_after_three
     call.wait(200 + 2000 + 60)
     assert prompts_heard(call) or call.heard_bytes() >= {PROMPT_BYTE}
     call.wait(1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(TTS, "STALLED", news.Remedy.RETRY)
+    assert call.last(cmd.StageTroubled) == cmd.StageTroubled(TTS, "STALLED", cmd.Remedy.RETRY)
     assert longest_silence_ms(call) <= MAX_DEAD_AIR_MS
 
 
@@ -83,7 +82,7 @@ def test_when_all_words_were_spoken_and_no_more_come_it_is_the_nlu_that_stalls()
     call.mark(turn_id, 8, 200)
     call.voice(turn_id, 200)
     call.wait(200 + 2000 + 60 + 1000)
-    assert call.last(news.StageTroubled) == news.StageTroubled(NLU, "STALLED", news.Remedy.RETRY)
+    assert call.last(cmd.StageTroubled) == cmd.StageTroubled(NLU, "STALLED", cmd.Remedy.RETRY)
 
 
 def test_the_silence_after_the_callers_last_word_is_bounded_even_when_its_end_was_found_late():

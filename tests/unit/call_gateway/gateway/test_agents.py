@@ -5,8 +5,8 @@ import pytest
 
 from services.audio.pcm import TELEPHONE
 from services.call_gateway.agents import MAX_AGENTS, AgentBook
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
+from services.call_gateway.prompts.book import PromptKind
 from services.call_gateway.prompts.library import PromptLibrary
 
 

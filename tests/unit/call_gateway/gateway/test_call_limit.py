@@ -1,8 +1,8 @@
 """A gateway takes no more calls than its stages serve."""
 
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.pace import StagePace
 from services.call_gateway.stage_limits import CallLimit, call_limit
+from services.call_gateway.stage_pace import StagePace
 
 
 def test_the_stage_that_serves_fewest_lowers_the_limit():

@@ -8,8 +8,8 @@ import pytest
 from voice.tts.v1.tts_pb2 import SYNTHESIS_PURPOSE_AHEAD as AHEAD
 
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
-from services.call_gateway.conversation.events import PromptKind
-from services.call_gateway.conversation.profile import AgentProfile, AgentPrompt, FixedText
+from services.call_gateway.profile import AgentProfile, AgentPrompt, FixedText
+from services.call_gateway.prompts.book import PromptKind
 from services.call_gateway.prompts.library import PromptLibrary
 from services.call_gateway.prompts.recorded import recordings, rendered
 from services.call_gateway.stages.rendering import NotRendered

@@ -6,8 +6,9 @@ from importlib import import_module
 import pytest
 from prometheus_client import REGISTRY
 
+from services.call_gateway.conversation.commands import Remedy, StageTroubled
 from services.call_gateway.conversation.events import Stage
-from services.call_gateway.conversation.news import Remedy, StageTroubled, TurnOutcome, TurnRecord
+from services.call_gateway.conversation.record import TurnOutcome, TurnRecord
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.reporting import Reporter, _turn_fields
 from services.call_gateway.watching import CallNews

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.call_gateway.conversation.call_clock import MediaClock
 from services.call_gateway.line import CallerAudio, IdleReason, LegEvent, MediaIdle
+from services.call_gateway.media_clock import MediaClock
 from services.call_gateway.rtp.codecs import CODECS
 from services.call_gateway.rtp.packet import RtpPacket, build_packet
 from services.call_gateway.rtp.receiver import MediaReceiver

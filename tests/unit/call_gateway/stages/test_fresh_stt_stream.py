@@ -13,7 +13,7 @@ from voice.type.v1 import engine_pb2
 from services.audio.pcm import AudioFormat, Encoding
 from services.call_gateway.conversation.commands import DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.events import Event, StageReady, UtteranceSettled
-from services.call_gateway.conversation.profile import AgentProfile
+from services.call_gateway.profile import AgentProfile
 from services.call_gateway.sound.chunks import KEPT_S
 from services.call_gateway.sound.track import Frame
 from services.call_gateway.stages.facts import CallFacts

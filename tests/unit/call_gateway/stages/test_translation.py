@@ -4,9 +4,10 @@ from voice.nlu.v1 import agent_pb2, nlu_pb2
 from voice.type.v1 import audio_pb2, turn_pb2
 
 from services.audio.pcm import TELEPHONE
-from services.call_gateway.conversation.events import ExpectedKind, InputExpected, Outcome, PromptKind, Trace
-from services.call_gateway.conversation.profile import AgentProfile, AgentVoice
+from services.call_gateway.conversation.events import ExpectedKind, InputExpected, Outcome, Trace
 from services.call_gateway.conversation.record import HeardTurn, ToolCall
+from services.call_gateway.profile import AgentProfile, AgentVoice
+from services.call_gateway.prompts.book import PromptKind
 from services.call_gateway.stages.agent_profile import profile_of, voice_for
 from services.call_gateway.stages.past import history_messages
 from services.call_gateway.stages.shapes import (

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.call_gateway.conversation.events import PromptKind
+from services.call_gateway.prompts.book import PromptKind
 
 ALL_ACTS = frozenset({"hang_up", "transfer", "send_dtmf", "switch_language"})
 HARMLESS_ACTS = frozenset({"hang_up", "switch_language"})

@@ -1,8 +1,21 @@
 """Prompt book: the gateway's own words as sound, which can be played when every stage is down."""
 
 from dataclasses import dataclass
+from enum import Enum
 
-from services.call_gateway.conversation.events import PromptKind
+
+class PromptKind(Enum):
+    """The kinds of prompts, the gateway's own words."""
+
+    APOLOGY = "apology"
+    GOODBYE = "goodbye"
+    STILL_THERE = "still_there"
+    SILENCE_GOODBYE = "silence_goodbye"
+    RECOVERED = "recovered"
+    ONE_MOMENT = "one_moment"
+    STILL_WITH_YOU = "still_with_you"
+    SAY_AGAIN = "say_again"
+    TRANSFER_FAILED = "transfer_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""Talk about the conversation itself: what the agent and the caller say, hear, feel and wish. Sans-IO.
+
+"I'll speak more slowly", "that must have been a nightmare" and "take all the time you need" state nothing of the house.
+A piece of a clause is talk where the agent is its subject and its verb is one of speaking, hearing, knowing or feeling;
+where it wishes the caller something; or where it remarks on what the caller told without asking. The rest of its words
+are free, save for those of the house, of a thing in the facts, and of what was asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from services.language.phrases import words_of
+from services.language.value import Reading
+from services.nlu.agent.clause_form import form_of, sentences_of
+from services.nlu.agent.evidence import Evidence
+from services.nlu.agent.grounds import Grounds, read
+
+_VERB_REACH = 4  # tokens from the subject of a piece to its verb
+_KEPT_QUESTIONS = 64  # of what callers said, which a turn's clauses are held against again and again
+
+
+def talk_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> frozenset[int]:
+    """Places of the pieces that are talk."""
+    last = evidence.caller[-1] if evidence.caller else ""
+    asks, strange = asks_or_wants(last, grounds), strange_words(last, grounds)
+    found = set[int]()
+    for piece in _pieces(reading):
+        texts = reading.texts[piece.start : piece.stop]
+        start = _opening_of(texts, grounds, asks=asks)
+        if start is not None and not _is_of_house(texts, start, grounds, strange=strange if asks else None):
+            found.update(piece)
+    return frozenset(found)
+
+
+def _pieces(reading: Reading) -> Iterator[range]:
+    """The pieces between stops."""
+    start = 0
+    for at in range(len(reading.tokens) + 1):
+        if at == len(reading.tokens) or reading.tokens[at].kind == "stop":
+            if at > start:
+                yield range(start, at)
+            start = at + 1
+
+
+def _opening_of(texts: tuple[str, ...], grounds: Grounds, *, asks: bool) -> int | None:
+    """Return where the words begin that stand behind the opening of a piece of talk; None: it is none."""
+    lists, at = grounds.words.lists, 0
+    while at < len(texts):
+        openings = ("talk",) if asks else ("talk", "remarks")
+        if length := max(lists[name].length(texts, at) for name in openings):
+            return at + length
+        for name in ("talkers",) if asks else ("talkers", "addressees"):
+            length = lists[name].length(texts, at)
+            behind = range(at + length, min(len(texts), at + length + _VERB_REACH))
+            verb = next((one for one in behind if lists["talk_verbs"].length(texts, one)), None)
+            if length and verb is not None:
+                return verb + lists["talk_verbs"].length(texts, verb)
+        if not (length := max(lists[name].length(texts, at) for name in ("assents", "but", "so", "name_is_asked"))):
+            return None
+        at += length
+    return None
+
+
+def _is_of_house(texts: tuple[str, ...], start: int, grounds: Grounds, *, strange: frozenset[str] | None) -> bool:
+    """Return whether a piece has a word of the house or of a thing in the facts. `strange`: words of a question that it
+    answers, where it may neither have one of these nor state anything; None: the caller has asked nothing.
+    """
+    words = grounds.words
+    if words.lists["house_marks"].are_in(texts):
+        return True
+    if strange is not None and (not strange.isdisjoint(texts) or words.lists["states"].are_in(texts[start:])):
+        return True
+    return bool(grounds.doable.find(texts) or grounds.people.find(texts)) or any(map(grounds.is_denied, texts))
+
+
+def asks_or_wants(said: str, grounds: Grounds) -> bool:
+    """Return whether the caller asks, or tells of a wish."""
+    return _asks_or_wants(said, grounds) if said else False
+
+
+def strange_words(said: str, grounds: Grounds) -> frozenset[str]:
+    """The words of a caller's that neither the language's lists nor the facts have."""
+    return frozenset(word for word in words_of(said) if word.isalpha() and not grounds.knows(word))
+
+
+@lru_cache(maxsize=_KEPT_QUESTIONS)
+def _asks_or_wants(said: str, grounds: Grounds) -> bool:
+    for sentence in sentences_of(said, grounds.language_code):
+        reading = grounds.without_names(read(sentence, grounds.language_code))
+        form = form_of(sentence, reading, grounds)
+        if form.is_question or form.asks_yes_or_no or grounds.words.lists["wishing"].are_in(reading.texts):
+            return True
+    return False
