@@ -26,7 +26,7 @@ LONGEST_BATCH_S = 5.0  # 64 windows take milliseconds; loading the network takes
 SMALL_BATCH_CALLS = 8
 """Scored on the event loop in some 0.3 ms: the way to the thread and back costs more than half of that."""
 MOST_CALLS_A_TURN = 8
-"""Scores passed on in one turn of the event loop: what follows on each takes some 0.2 ms, and nothing is read meanwhile."""
+"""Scores passed on in one turn of the event loop: what follows on each takes 0.2 ms, and nothing is read meanwhile."""
 
 Scores = NDArray[np.float32]
 
