@@ -1,5 +1,6 @@
 """The responses of an NLU stream, grouped for assertions."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,10 +73,14 @@ async def ask(stream: Stream, turn_id: int, text: str = ASK, **fields: Any) -> R
     return await reply(stream, turn_id)
 
 
-async def draft(stream: Stream, turn_id: int, text: str = ASK) -> None:
-    """Send a draft and wait until its reply has begun."""
+async def draft(stream: Stream, turn_id: int, text: str = ASK) -> float:
+    """Send a draft and wait until its reply has begun. Returns how many seconds that took, so that a check which looks
+    for what must not follow looks longer at a slow server.
+    """
+    began = time.monotonic()
     await stream.send(user_turn={"turn_id": turn_id, "text": text, "is_draft": True})
     await stream.until(lambda one: kind_of(one) == "reply_text" and one.reply_text.turn_id == turn_id)
+    return time.monotonic() - began
 
 
 def ends(stream: Stream) -> list[tuple[int, str]]:

@@ -26,8 +26,8 @@ def _news(event: record_pb2.CallEvent) -> str:
             change = event.floor_change
             turn = f", turn {change.turn_id}" if change.turn_id else ""
             return f"floor    {_floor(getattr(change, 'from'))} -> {_floor(change.to)} ({change.cause}{turn})"
-        case "caller_text":
-            return f'stt      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
+        case "caller_text" | "caller_keyword":
+            return _heard(event)
         case "turn":
             return _turn(event.turn)
         case "stage_trouble" | "line_trouble":
@@ -37,6 +37,12 @@ def _news(event: record_pb2.CallEvent) -> str:
             return f"end      {cause}{', ' + event.end.message if event.end.message else ''}"
         case _:
             return ""
+
+
+def _heard(event: record_pb2.CallEvent) -> str:
+    if event.HasField("caller_keyword"):
+        return f'stt      keyword: "{event.caller_keyword.phrase}"'
+    return f'stt      {"settled" if event.caller_text.is_settled else "hears"}: "{event.caller_text.text}"'
 
 
 def _trouble(event: record_pb2.CallEvent) -> str:

@@ -17,7 +17,7 @@ from clients.python.speech import Speech
 from clients.python.stream import Stream
 from clients.python.wav import Wav, WavError, read_wav, write_wav
 
-__version__ = "1.1.1"
+__version__ = "1.2.0"
 """Of the protos that it is made for."""
 
 __all__ = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from voice.call.v1.call_pb2_grpc import add_CallGatewayServiceServicer_to_server
 
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, stop_commands
 from services.call_gateway.edges import check_edge_settings
 from services.call_gateway.gateway import Gateway
 from services.call_gateway.prompts.recorded import shipped
@@ -59,6 +59,7 @@ def hold(lock_file: Path) -> None:
     slow parts of a gateway's start come before this, so that callers do not wait for them. Raises StartupError.
     """
     backchannels()
+    stop_commands()
     shipped()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the first process of a container ignores it else

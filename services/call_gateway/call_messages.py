@@ -13,7 +13,7 @@ from services.call_gateway.conversation.commands import (
     StageTroubled,
     TurnFinished,
 )
-from services.call_gateway.conversation.events import ToolState
+from services.call_gateway.conversation.events import Keyword, ToolState
 from services.call_gateway.conversation.record import TurnOutcome, TurnRecord
 from services.call_gateway.line import EndCause
 from services.call_gateway.stages.shapes import format_message
@@ -117,6 +117,9 @@ def event_of(call_news: CallNews) -> record_pb2.CallEvent:
         case CallerHeard(utterance_id, text, is_settled):
             heard = record_pb2.CallerText(utterance_id=utterance_id, text=text, is_settled=is_settled)
             event.caller_text.CopyFrom(heard)
+        case Keyword(utterance_id, phrase, _):
+            keyword = record_pb2.CallerKeyword(utterance_id=utterance_id, phrase=phrase)
+            event.caller_keyword.CopyFrom(keyword)
         case StageTroubled(stage, reason, remedy):
             event.stage_trouble.CopyFrom(record_pb2.StageTrouble(stage=stage.value, reason=reason, remedy=remedy))
         case LineTroubled(cause, lasted_ms):

@@ -11,7 +11,7 @@ from voice.type.v1 import analysis_pb2
 from services.call_gateway.agents import AgentBook
 from services.call_gateway.analysis import CallAnalyser, Wanted, content_of, event_of
 from services.call_gateway.calls import CallTable, LiveCall
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, stop_commands
 from services.call_gateway.conversation.commands import News, TurnFinished
 from services.call_gateway.conversation.events import Stage
 from services.call_gateway.conversation.record import TurnOutcome
@@ -70,6 +70,7 @@ class Gateway:
         """Open what all calls share. The stages need not be up: a call without a stage hears an apology."""
         recorded = await asyncio.to_thread(shipped)
         await asyncio.to_thread(backchannels)  # read before the first call, never in one
+        await asyncio.to_thread(stop_commands)
         self._renewed = renewed = await asyncio.to_thread(RenewedChannels, self._settings.stage_channel)
         self._channels = StageChannels(
             stt=renewed.open(self._settings.stt_target, health_service=SERVICE_NAMES[Stage.STT]),

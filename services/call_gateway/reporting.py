@@ -15,7 +15,7 @@ from services.call_gateway.conversation.commands import (
     StageTroubled,
     TurnFinished,
 )
-from services.call_gateway.conversation.events import Stage, ToolState
+from services.call_gateway.conversation.events import Keyword, Stage, ToolState
 from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.edges.edge import EDGES
 from services.call_gateway.line import EndCause
@@ -96,6 +96,8 @@ class Reporter:
                 line.debug("floor_moved", before=before, after=after, cause=cause, turn_id=turn_id)
             case CallerHeard(utterance_id, text, is_settled):
                 line.debug("caller_heard", utterance_id=utterance_id, is_settled=is_settled, **{"pii.text": text})
+            case Keyword(utterance_id, phrase, _):
+                line.debug("keyword_heard", utterance_id=utterance_id, **{"pii.phrase": phrase})
             case StageTroubled(stage, reason, remedy):
                 _TROUBLE.labels(stage.value, reason, remedy).inc()
                 _STAGE_FAILURES.labels(stage.value).inc()

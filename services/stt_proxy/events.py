@@ -51,6 +51,17 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Keyword:
+    """A phrase of the hints, in the words of an utterance."""
+
+    utterance_id: int
+    phrase: str  # as the client wrote it
+    end_sample: int  # of the text that has it
+    stage: TextStage
+    confidence: float | None = None  # 0 to 1, of that text
+
+
+@dataclass(frozen=True, slots=True)
 class TurnPrediction:
     """The probability that the caller has finished, and the silence that makes it certain enough."""
 
@@ -83,4 +94,4 @@ class Progress:
     processed_sample: int
 
 
-Evidence = SpeechActivity | Transcript | TurnPrediction | UtteranceSettled | Progress | LineSound
+Evidence = SpeechActivity | Transcript | Keyword | TurnPrediction | UtteranceSettled | Progress | LineSound

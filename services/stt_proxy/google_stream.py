@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import grpc
+import numpy as np
 from google.api_core import exceptions
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.speech_v2 import SpeechAsyncClient
@@ -26,7 +28,8 @@ from services.stt_proxy.following.stream import (
 )
 
 MOST_BYTES = 24_000  # of sound in a message: Google takes 25 kB
-MOST_WAITING = 64  # pieces of sound that wait to be sent; the call feeds at most half a second ahead
+MESSAGE_MS = 100  # of sound, as Google advises: 10 messages a second where chunks and windows cut it into 80 pieces
+MOST_WAITING_MS = 2000  # of sound that waits to be sent; the call feeds at most half a second ahead
 PACE_S = 0.005  # between messages: sound that is sent again comes at 20 times its speed, and a refusal is read in time
 _FATAL = (
     exceptions.PermissionDenied,
@@ -40,7 +43,9 @@ log = get_logger(__name__)
 
 
 class GoogleStream:
-    """One StreamingRecognize call. Sound waits in a short queue for the client to take it."""
+    """One StreamingRecognize call. Sound is sent in messages of MESSAGE_MS; what is less is sent when it has waited so
+    long, and at once at a pause of the caller and at the end.
+    """
 
     def __init__(
         self,
@@ -59,33 +64,53 @@ class GoogleStream:
         self._first = first
         self._rate = sample_rate_hertz
         self._report = report
-        self._waiting: asyncio.Queue[Samples | None] = asyncio.Queue(maxsize=MOST_WAITING)
+        self._message = MESSAGE_MS * sample_rate_hertz // 1000
+        self._waiting: deque[Samples] = deque()
+        self._n_waiting = 0  # samples
+        self._is_due = asyncio.Event()  # what waits is to be sent now
+        self._due: asyncio.TimerHandle | None = None
+        self._is_finished = False
         self._is_closed = False
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._loop = asyncio.get_running_loop()
+        self._task = self._loop.create_task(self._run())
 
     def feed(self, samples: Samples) -> None:
-        self._put(samples)
+        if self._n_waiting >= MOST_WAITING_MS * self._rate // 1000:
+            self._tell(Broken("NOT_READING", "Google takes no more sound"))
+            self.close()
+            return
+        self._waiting.append(samples)
+        self._n_waiting += len(samples)
+        if self._n_waiting >= self._message:
+            self._send_now()
+        elif self._due is None:
+            self._due = self._loop.call_later(MESSAGE_MS / 1000, self._send_now)
 
     def flush(self) -> None:
-        """Do nothing: Google cannot be made to answer earlier."""
+        """Send what waits. Google cannot be made to answer earlier."""
+        self._send_now()
 
     def finish(self) -> None:
-        self._put(None)
+        self._is_finished = True
+        self._send_now()
 
     def close(self) -> None:
         if self._is_closed:
             return
         self._is_closed = True
+        self._forget_due()
         self._task.cancel()
         if not self._was_answered and self._n_sent >= self._rate:
             self._on_silence(self._client)
 
-    def _put(self, what: Samples | None) -> None:
-        try:
-            self._waiting.put_nowait(what)
-        except asyncio.QueueFull:
-            self._tell(Broken("NOT_READING", "Google takes no more sound"))
-            self.close()
+    def _send_now(self) -> None:
+        self._forget_due()
+        self._is_due.set()
+
+    def _forget_due(self) -> None:
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
 
     def _tell(self, report: StreamReport) -> None:
         if not self._is_closed:
@@ -123,13 +148,29 @@ class GoogleStream:
             await call.done_writing()
 
     async def _send_sound(self, call: Any) -> None:
-        while (samples := await self._waiting.get()) is not None and not call.done():
-            content = samples.astype("<i2", copy=False).tobytes()
-            for start in range(0, len(content), MOST_BYTES):
-                await call.write(v2.StreamingRecognizeRequest(audio=content[start : start + MOST_BYTES]))
-            self._n_sent += len(samples)
-            self._tell(Processed(self._n_sent))  # it is on its way, and there may be more
-            await asyncio.sleep(PACE_S)
+        while not (self._is_finished and not self._waiting) and not call.done():
+            await self._is_due.wait()
+            self._is_due.clear()
+            n_due = self._n_waiting
+            while n_due > 0 and not call.done():
+                samples = self._next_message()
+                content = samples.astype("<i2", copy=False).tobytes()
+                for start in range(0, len(content), MOST_BYTES):
+                    await call.write(v2.StreamingRecognizeRequest(audio=content[start : start + MOST_BYTES]))
+                n_due -= len(samples)
+                self._n_sent += len(samples)
+                self._tell(Processed(self._n_sent))  # it is on its way, and there may be more
+                await asyncio.sleep(PACE_S)
+
+    def _next_message(self) -> Samples:
+        """The sound that waits, up to the first piece with which it fills a message."""
+        pieces: list[Samples] = []
+        n_samples = 0
+        while self._waiting and n_samples < self._message:
+            pieces.append(self._waiting.popleft())
+            n_samples += len(pieces[-1])
+        self._n_waiting -= n_samples
+        return np.concatenate(pieces)
 
     def _take(self, response: v2.StreamingRecognizeResponse) -> None:
         """A response: an event, final results, or what is heard now."""

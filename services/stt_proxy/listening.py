@@ -249,6 +249,8 @@ class Listening:
             case Discard(from_sample, to_sample):
                 self._edges.discard(from_sample, to_sample, trigger_ns=now_ns)
                 self._engine_call.forget(from_sample, to_sample)
+                if not self._utterances.has_speech:
+                    self._recognition.forget_keywords()
             case HintsUpdate():
                 self._updates.append(step)
                 self._apply_updates(self._processed)

@@ -22,7 +22,8 @@ from services.stt_proxy.engine import (
     Unheard,
 )  # fmt: skip
 from services.stt_proxy.errors import EngineLost
-from services.stt_proxy.events import Evidence, UtteranceSettled
+from services.stt_proxy.events import Evidence, Transcript, UtteranceSettled
+from services.stt_proxy.keywords import KeywordSpotter
 from services.stt_proxy.metrics import DRAFTS_TOTAL
 from services.stt_proxy.open_utterance import Ask
 from services.stt_proxy.recording import Clip, Recording
@@ -64,6 +65,7 @@ class Recognition:
         self._engine_call: EngineCall
         self._asks: dict[int, Ask] = {}
         self._limits: dict[int, asyncio.TimerHandle] = {}  # by utterance: when it must have been settled
+        self._keywords = KeywordSpotter()
         self._is_closed = False
 
     def listen(self, engine: SttEngine, *, call_id: str) -> EngineCall:
@@ -93,11 +95,18 @@ class Recognition:
                     self._limits.pop(output.utterance_id).cancel()
                     self._wake()
                 self._tell(output)
+                if isinstance(output, Transcript):
+                    for keyword in self._keywords.spot(output, self._hints().phrases):
+                        self._tell(keyword)
 
     def prepare(self, to_sample: int) -> None:
         """The caller speaks on: the engine may decode the beginning of the open utterance already."""
         if (ask := self._utterances.so_far(to_sample)) is not None:
             self._engine_call.prepare(Speech(ask.request_id, ask.utterance_id, ask.spans, self._cut(ask), self._rate))
+
+    def forget_keywords(self) -> None:
+        """What was heard of the open utterance was no speech: its phrases are told when they come again."""
+        self._keywords.forget(self._utterances.utterance_id)
 
     def close(self) -> None:
         """The call is gone."""

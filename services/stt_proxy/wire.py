@@ -20,6 +20,7 @@ from services.stt_proxy.errors import (
 from services.stt_proxy.events import (
     Cost,
     Evidence,
+    Keyword,
     Progress,
     SpeechActivity,
     TextStage,
@@ -40,7 +41,7 @@ LONGEST_DRAFT_SPEECH_MS = 120_000
 MOST_DRAFTS = 100
 FEATURES = (
     "media_idle", "update", "utterance_end", "utterance_discard", "speech_activity", "drafts", "turn_prediction",
-    "line_event",
+    "line_event", "keyword",
 )  # fmt: skip
 
 _ENCODINGS = {
@@ -195,9 +196,10 @@ def write_evidence(
     evidence: Evidence, trace_context: turn_pb2.TraceContext | None
 ) -> stt_pb2.StreamingRecognizeResponse:
     """Return one message of the STT stage. Only transcripts carry the trace."""
+    response: stt_pb2.StreamingRecognizeResponse
     match evidence:
         case SpeechActivity():
-            return stt_pb2.StreamingRecognizeResponse(
+            response = stt_pb2.StreamingRecognizeResponse(
                 speech_activity=stt_pb2.SpeechActivity(
                     kind=stt_pb2.SpeechActivity.KIND_BEGIN if evidence.is_begin else stt_pb2.SpeechActivity.KIND_END,
                     sample=evidence.sample,
@@ -205,9 +207,19 @@ def write_evidence(
                 )
             )
         case Transcript():
-            return stt_pb2.StreamingRecognizeResponse(transcript=_write_transcript(evidence, trace_context))
+            response = stt_pb2.StreamingRecognizeResponse(transcript=_write_transcript(evidence, trace_context))
+        case Keyword():
+            response = stt_pb2.StreamingRecognizeResponse(
+                keyword=stt_pb2.Keyword(
+                    utterance_id=evidence.utterance_id,
+                    phrase=evidence.phrase,
+                    end_sample=evidence.end_sample,
+                    stage=_STAGES[evidence.stage],
+                    confidence=evidence.confidence,
+                )
+            )
         case TurnPrediction():
-            return stt_pb2.StreamingRecognizeResponse(
+            response = stt_pb2.StreamingRecognizeResponse(
                 turn_prediction=stt_pb2.TurnPrediction(
                     utterance_id=evidence.utterance_id,
                     end_sample=evidence.end_sample,
@@ -218,7 +230,7 @@ def write_evidence(
             )
         case UtteranceSettled():
             outcome = stt_pb2.UtteranceSettled.OUTCOME_OK if evidence.is_ok else stt_pb2.UtteranceSettled.OUTCOME_FAILED
-            return stt_pb2.StreamingRecognizeResponse(
+            response = stt_pb2.StreamingRecognizeResponse(
                 utterance_settled=stt_pb2.UtteranceSettled(
                     utterance_id=evidence.utterance_id,
                     end_sample=evidence.end_sample,
@@ -229,7 +241,7 @@ def write_evidence(
                 )
             )
         case LineSound():
-            return stt_pb2.StreamingRecognizeResponse(
+            response = stt_pb2.StreamingRecognizeResponse(
                 line_event=stt_pb2.LineEvent(
                     kind=_LINE_EVENTS[evidence.kind],
                     start_sample=evidence.start_sample,
@@ -238,7 +250,8 @@ def write_evidence(
                 )
             )
         case Progress(processed_sample):
-            return stt_pb2.StreamingRecognizeResponse(progress=stt_pb2.Progress(processed_sample=processed_sample))
+            response = stt_pb2.StreamingRecognizeResponse(progress=stt_pb2.Progress(processed_sample=processed_sample))
+    return response
 
 
 def _write_transcript(transcript: Transcript, trace_context: turn_pb2.TraceContext | None) -> stt_pb2.Transcript:

@@ -199,13 +199,13 @@ def _start_behind(stage: Stage, engine: str) -> tuple[subprocess.Popen[bytes] | 
         own = {name: value for name, value in os.environ.items() if name.startswith("STT_GOOGLE_")}
         if own.get("STT_GOOGLE_PROJECT"):
             return None, {"STT_GOOGLE_IS_PLAINTEXT": "false", **own}
-        return _start_fake("google_speech", EXAMPLE_TEXT, {"STT_GOOGLE_ENDPOINT": "127.0.0.1:{port}"})
+        return start_fake("google_speech", EXAMPLE_TEXT, {"STT_GOOGLE_ENDPOINT": "127.0.0.1:{port}"})
     if stage is not NLU or engine not in BEHIND:
         return None, {}
-    return _start_fake("chat_server", "", BEHIND[engine])
+    return start_fake("chat_server", "", BEHIND[engine])
 
 
-def _start_fake(
+def start_fake(
     module: str, argument: str, settings: Mapping[str, str]
 ) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     port = free_port()

@@ -94,6 +94,22 @@ class HearsNoKeys(Faithful):
 
 
 @wrong
+class TellsAKeywordTwice(Faithful):
+    stage, breaks = STT, 20
+
+    def response(self, response: Any) -> Iterable[Any]:
+        return [response, response] if kind_of(response) == "keyword" else [response]
+
+
+@wrong
+class SpotsNoKeywords(Faithful):
+    stage, breaks = STT, 20
+
+    def response(self, response: Any) -> Iterable[Any]:
+        return [] if kind_of(response) == "keyword" else [response]
+
+
+@wrong
 class SettlesTwice(Faithful):
     stage, breaks = STT, 21
 

@@ -121,6 +121,7 @@ class GoogleSpeech:
     faults: Faults = field(default_factory=Faults)
     opened: list[v2.StreamingRecognizeRequest] = field(default_factory=list)
     sent: list[tuple[float, str, bool]] = field(default_factory=list)  # when, which words, whether final
+    messages: list[int] = field(default_factory=list)  # samples of each message of sound
     target: str = ""
     server: Any = None
 
@@ -139,6 +140,7 @@ class GoogleSpeech:
         async for raw in requests:
             samples = np.frombuffer(v2.StreamingRecognizeRequest.deserialize(raw).audio, dtype="<i2")
             assert len(samples) * 2 <= 25_600, "Google takes 25 kB"
+            self.messages.append(len(samples))
             for response in stream.feed(samples):
                 yield await self._send(response)
             if faults.status is not None and stream.seconds >= faults.status_after_s:

@@ -10,12 +10,15 @@ from clients.conformance.stages import NLU
 from clients.conformance.streams import kind_of
 from services.runtime.json_text import read_json
 
+LOOK_S = 1.5  # for what must not follow, at a server that answers at once
+STEPS_OF_A_TOOL = 3  # the call of the tool, its result, the reply: each as long as a reply takes to begin
+
 
 @check(NLU, 16, needs=("drafts",))
 async def a_draft_does_not_complete_before_its_commit(nlu: Target) -> None:
     async with nlu.opened() as stream:
-        await draft(stream, 1)
-        await stream.quiet(1.5)
+        began_after_s = await draft(stream, 1)
+        await stream.quiet(LOOK_S + began_after_s)
         assert ends(stream) == []
         await stream.send(commit={"turn_id": 1})
         assert (await reply(stream, 1)).outcome == "COMPLETED"
@@ -33,11 +36,12 @@ async def a_commit_may_come_before_the_reply(nlu: Target) -> None:
 async def a_tool_is_told_from_its_beginning_to_its_end_and_not_before_the_commit(nlu: Target) -> None:
     tools = await listed_tools(nlu)
     async with nlu.opened() as stream:
-        await stream.send(user_turn={"turn_id": 1, "text": ASK_TIME, "is_draft": True})
-        await stream.quiet(1.5)
+        began_after_s = await draft(stream, 1)
+        await stream.send(user_turn={"turn_id": 2, "text": ASK_TIME, "is_draft": True})
+        await stream.quiet(LOOK_S + STEPS_OF_A_TOOL * began_after_s)
         assert not [one for one in stream.heard if kind_of(one) == "tool_activity"]
-        await stream.send(commit={"turn_id": 1})
-        answer = await reply(stream, 1)
+        await stream.send(commit={"turn_id": 2})
+        answer = await reply(stream, 2)
     assert answer.outcome == "COMPLETED"
     for told in answer.tools.values():
         first, last = told[0], told[-1]
@@ -135,8 +139,8 @@ async def a_draft_may_say_what_was_heard_so_far(nlu: Target) -> None:
 @check(NLU, 16, needs=("drafts",))
 async def a_draft_does_not_act_before_its_commit(nlu: Target) -> None:
     async with nlu.opened() as stream:
-        await draft(stream, 1, "That is all, thank you. Goodbye!")
-        await stream.quiet(1.0)
+        began_after_s = await draft(stream, 1, "That is all, thank you. Goodbye!")
+        await stream.quiet(LOOK_S + began_after_s)
         assert [kind_of(one) for one in stream.heard if kind_of(one) == "call_action"] == []
         await stream.send(commit={"turn_id": 1})
         assert [action.WhichOneof("action") for action in (await reply(stream, 1)).actions] == ["hang_up"]

@@ -84,6 +84,28 @@ async def keys_in_the_sound_are_told_once_and_are_no_speech(stt: Target) -> None
     assert "".join(text.text for text in transcripts(stream)) == ""
 
 
+@check(STT, 20, needs=("keyword",))
+async def a_phrase_of_the_config_is_told_once_for_each_utterance_behind_its_text(stt: Target) -> None:
+    never_said = "rhododendron"
+    async with stt.opened(phrases=[stt.word or never_said, never_said]) as stream:
+        end = await play(stream, example())
+        await settle(stream, end)
+        await settle(stream, await play(stream, example(), end))
+        await stream.rest()
+    text_of: dict[int, str] = {}
+    told: list[int] = []
+    for one in stream.heard:
+        if kind_of(one) == "transcript":
+            text_of[one.transcript.utterance_id] = one.transcript.text.lower()
+        elif kind_of(one) == "keyword":
+            assert one.keyword.phrase == stt.word
+            assert stt.word.lower() in text_of.get(one.keyword.utterance_id, "")
+            assert 0 < one.keyword.end_sample <= 2 * len(example())
+            told.append(one.keyword.utterance_id)
+    assert len(told) == len(set(told))
+    assert set(told) >= {one for one, text in text_of.items() if stt.word and stt.word.lower() in text}
+
+
 @check(STT, 20, needs=("drafts",))
 async def a_draft_comes_at_a_pause_and_holds_the_whole_utterance(stt: Target) -> None:
     async with stt.opened() as stream:

@@ -1,9 +1,9 @@
 """Barge-in: decides whether a sound of the caller over the agent is an interruption or a false alarm.
 
-The sound pauses the agent at once, then the sound is judged. Sound that lasts, or confident words that are no
-backchannel, end the agent's turn. The caller's words then become the next turn, or continue the last turn when that
-turn was taken too early. A cough, noise or "uh-huh" is forgotten, and the agent goes on at the start of the word that
-was broken off.
+The sound pauses the agent at once, then the sound is judged. Sound that lasts, a partial text that tells the agent to
+stop, or confident words at a pause that are no backchannel, end the agent's turn. The caller's words then become the
+next turn, or continue the last turn when that turn was taken too early. A cough, noise or "uh-huh" is forgotten, and
+the agent goes on at the start of the word that was broken off.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from services.call_gateway.conversation.call import Call
 from services.call_gateway.conversation.commands import LineCause, LineTroubled
 from services.call_gateway.conversation.effects import forget_sound
-from services.call_gateway.conversation.events import TranscriptHeard
+from services.call_gateway.conversation.events import TextStage, TranscriptHeard
 from services.call_gateway.conversation.floor import Decision, Decisions, Floor, Interruption, Move, Pause
 from services.call_gateway.conversation.user_turn import Overlap, Verdict
 from services.language import data
@@ -19,6 +19,7 @@ from services.language.words import normalise
 
 ECHO_LOOKS_MS = (100, 140, 180, 240, 300, 360)
 """Lengths of a sound at which it is compared with the agent's voice again: its beginning may be too short to tell."""
+LONGEST_STOP_COMMAND = 8  # words; longer speech is judged by its length
 QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -29,6 +30,29 @@ def backchannels() -> frozenset[tuple[str, ...]]:
     """
     lists = (data.phrases(language, "conversation", "backchannels") for language in data.languages())
     return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
+
+
+@data.cached
+def stop_commands() -> frozenset[tuple[str, ...]]:
+    """Stop commands: normalised words that tell an agent to stop speaking ("wait a second"). Those of every language at
+    once: "stop" means the same in a Vietnamese call.
+    """
+    lists = (data.phrases(language, "conversation", "stop_commands") for language in data.languages())
+    return frozenset(normalise(phrase) for phrases in lists for phrase in phrases)
+
+
+def is_stop_command(words: tuple[str, ...]) -> bool:
+    """Return whether the words are a stop command, or several, with nothing else but backchannels: "oh, wait, wait"."""
+    if len(words) > LONGEST_STOP_COMMAND:
+        return False
+    has_command = {0: False}  # by how many words are known phrases: whether one of those is a command
+    for end in range(1, len(words) + 1):
+        for start in [start for start in has_command if start < end]:
+            phrase = words[start:end]
+            if phrase in stop_commands() or phrase in backchannels():
+                is_command = has_command[start] or phrase in stop_commands()
+                has_command[end] = has_command.get(end, False) or is_command
+    return has_command.get(len(words), False)
 
 
 class BargeIn:
@@ -100,7 +124,10 @@ class BargeIn:
             yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.SUSTAINED_SPEECH))
 
     def on_words(self, event: TranscriptHeard) -> Decisions:
-        """Words said over the agent, at a pause."""
+        """Words said over the agent: at a pause they are judged, before it only a command to stop is looked for."""
+        if event.stage is TextStage.PARTIAL:
+            yield from self._on_partial_words(event)
+            return
         call, overlap = self._call, self._call.overlap
         verdict = self._verdict_on_words(event)
         if overlap is None:  # the words began while the agent was protected, or come late
@@ -140,6 +167,29 @@ class BargeIn:
         rest = voice.received - voice.position
         is_ending = voice.is_complete and rest <= self._call.clock.samples(self._call.settings.question_tail_ms)
         return is_ending and voice.text.rstrip().endswith(QUESTION_MARKS)
+
+    def _on_partial_words(self, event: TranscriptHeard) -> Decisions:
+        """Words of speech over the agent that goes on. Those that tell the agent to stop are an interruption before any
+        pause; what others mean is seen at the pause.
+        """
+        overlap = self._call.overlap
+        if overlap is None or event.end_sample <= overlap.began_sample or not self._is_stop_command(event):
+            return
+        if self._is_echo(overlap.began_sample):
+            yield Decision(Move.FALSE_ALARM, Verdict.ECHO)
+        else:
+            yield Decision(Move.CALLER_INTERRUPTED, Interruption(Verdict.STOP_COMMAND))
+
+    def _is_stop_command(self, event: TranscriptHeard) -> bool:
+        if event.confidence is not None and event.confidence < self._call.settings.barge_in_min_confidence:
+            return False
+        return is_stop_command(normalise(event.text))
+
+    @property
+    def is_over_echo(self) -> bool:
+        """A sound over the agent is being judged, and so far it is the agent's own voice."""
+        overlap = self._call.overlap
+        return overlap is not None and self._find_echo(overlap.began_sample, self._call.clock.sample)
 
     # -- time ----------------------------------------------------------------------------------------------------------
 

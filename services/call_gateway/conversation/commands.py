@@ -6,7 +6,15 @@ Samples count from the call's first on the caller's media clock.
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
-from services.call_gateway.conversation.events import NO_TRACE, Action, ActionEnded, InputExpected, Stage, Trace
+from services.call_gateway.conversation.events import (
+    NO_TRACE,
+    Action,
+    ActionEnded,
+    InputExpected,
+    Keyword,
+    Stage,
+    Trace,
+)
 from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.line import EndCause
 
@@ -263,7 +271,7 @@ class TurnFinished:
     record: TurnRecord
 
 
-News = FloorMoved | CallerHeard | StageTroubled | LineTroubled | TurnFinished
+News = FloorMoved | CallerHeard | Keyword | StageTroubled | LineTroubled | TurnFinished
 
 Command = (
     EndUtterance

@@ -1,8 +1,7 @@
 """Events of the conversation: what the stages and the session tell it. Events of the line are in line.py.
 
-The stages turn protobuf into events, and the session hands them to `Conversation.handle`, which answers with the
-commands of commands.py. Samples count from the call's first sample on the caller's media clock unless a field says
-otherwise.
+The session hands them to `Conversation.handle`, which answers with the commands of commands.py. Samples count from the
+call's first sample on the caller's media clock unless a field says otherwise.
 """
 
 from dataclasses import dataclass
@@ -99,6 +98,15 @@ class TranscriptHeard:
     language_code: str = ""
     timing: Timing = Timing()
     trace: Trace = NO_TRACE
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A phrase of the agent's in the caller's words, which may still change. Personal data where it is a name."""
+
+    utterance_id: int
+    phrase: str
+    end_sample: int  # of the text that has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,8 +294,7 @@ class StageFailed:
     stage: Stage
     reason: str
     is_retryable: bool
-    is_request_at_fault: bool = False
-    """The stage does not serve what the call asks for; no replica of it will either."""
+    is_request_at_fault: bool = False  # no replica of the stage serves what the call asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,9 +329,8 @@ class CloseAsked:
     message: str = ""
 
 
-SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | TurnPredicted | UtteranceSettled | SttProgressed
+SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | Keyword | TurnPredicted | UtteranceSettled | SttProgressed
 ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 StageEvent = StageFailed | StageReady | StageAlive
-AgentEvent = ActionAsked | ActionEnded | ToolUsed
-SessionEvent = CallAnswered | CallerAdvanced | CloseAsked
-Event = line.LineEvent | line.SoundEvent | SttEvent | ReplyEvent | StageEvent | AgentEvent | SessionEvent
+CallEvent = ActionAsked | ActionEnded | ToolUsed | CallAnswered | CallerAdvanced | CloseAsked
+Event = line.LineEvent | line.SoundEvent | SttEvent | ReplyEvent | StageEvent | CallEvent

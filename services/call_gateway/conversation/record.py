@@ -49,6 +49,7 @@ class StopReason(StrEnum):
     NONE = ""  # nothing happened
     SUSTAINED_SPEECH = "sustained_speech"
     WORDS = "words"
+    STOP_COMMAND = "stop_command"  # words that tell the agent to stop, before any pause
     KEY = "key"
     BACKCHANNEL = "backchannel"
     NO_WORDS = "no_words"

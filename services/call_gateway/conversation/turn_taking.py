@@ -11,6 +11,7 @@ from services.call_gateway.conversation.call import Call, say
 from services.call_gateway.conversation.commands import CallerHeard, CorrectTurn, DiscardUtterance, EndUtterance
 from services.call_gateway.conversation.endpointing import WINDOW_MS
 from services.call_gateway.conversation.events import (
+    Keyword,
     SpeechBegan,
     SpeechStopped,
     Stage,
@@ -74,6 +75,8 @@ class TurnTaking:
                 yield from self._on_settled_text(event)
             case TranscriptHeard():
                 yield from self._on_text(event)
+            case Keyword(end_sample=at) if not (self._turn.evidence.is_on_hold(at) or self._barge_in.is_over_echo):
+                self._call.command(event)
             case TurnPredicted():
                 if not self._turn.evidence.on_prediction(event):
                     self._call.refuse(event)
@@ -109,7 +112,7 @@ class TurnTaking:
         self._note_text(event)
         if is_at_pause and self._call.floor is Floor.LISTENING:
             yield Decision(Move.PAUSE_HEARD, Pause(event.text, event.start_sample, event.end_sample))
-        elif is_at_pause:
+        else:
             yield from self._barge_in.on_words(event)
 
     def _spans_awaited_end(self, event: TranscriptHeard) -> bool:

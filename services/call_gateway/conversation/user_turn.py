@@ -187,6 +187,7 @@ class Verdict(Enum):
 
     SUSTAINED_SPEECH = StopReason.SUSTAINED_SPEECH
     WORDS = StopReason.WORDS
+    STOP_COMMAND = StopReason.STOP_COMMAND
     KEY = StopReason.KEY
     BACKCHANNEL = StopReason.BACKCHANNEL
     NO_WORDS = StopReason.NO_WORDS
@@ -199,7 +200,7 @@ class Verdict(Enum):
     @property
     def stops_agent(self) -> bool:
         """Return whether the verdict is an interruption."""
-        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.KEY)
+        return self in (Verdict.SUSTAINED_SPEECH, Verdict.WORDS, Verdict.STOP_COMMAND, Verdict.KEY)
 
 
 @dataclass(slots=True)

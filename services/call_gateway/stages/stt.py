@@ -12,6 +12,7 @@ from services.call_gateway.conversation.commands import DiscardUtterance, EndUtt
 from services.call_gateway.conversation.events import (
     Event,
     InputExpected,
+    Keyword,
     SpeechBegan,
     SpeechStopped,
     Stage,
@@ -247,6 +248,9 @@ class SttStage:
                 if response.transcript.stage == stt_pb2.Transcript.STAGE_DRAFT and not self._is_voice_heard:
                     self._chunker.on_pause_judged()
                 self._on_event(self._transcript(response.transcript))
+            case "keyword":
+                keyword = response.keyword
+                self._on_event(Keyword(self._unique(keyword.utterance_id), keyword.phrase, keyword.end_sample))
             case "turn_prediction":
                 self._on_event(self._prediction(response.turn_prediction))
             case "utterance_settled":

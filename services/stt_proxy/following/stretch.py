@@ -112,7 +112,7 @@ class Stretch:
     def forget_from(self, sample: int) -> None:
         """Forget what was said from here on."""
         self.settled = [one for one in self.settled if one.end_sample <= sample]
-        self.open_text = ""
+        self._close_open()
 
     # -- what is known of it -------------------------------------------------------------------------------------------
 

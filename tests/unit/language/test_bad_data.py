@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, stop_commands
 from services.language import calendar_words, claims, clauses, data, number_words, outcome_words, script, value_words
 from services.language.reading import normalizer
 from services.nlu.agent.farewell_lists import load_farewells
@@ -31,7 +31,7 @@ LOADS: dict[str, Callable[[], object]] = {
     "reading": normalizer.load,
     "inventions": load_inventions,
     "clauses": clauses.load,
-    "conversation": lambda: (phrases_of("eo"), backchannels()),
+    "conversation": lambda: (phrases_of("eo"), backchannels(), stop_commands()),
     "farewells": load_farewells,
     "answers": load_phrasebooks,
     "sentence_ends": load_grammars,

@@ -9,7 +9,7 @@ import pytest
 import services.nlu.__main__ as nlu
 import services.stt_proxy.__main__ as stt_proxy
 import services.tts.__main__ as tts
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, is_stop_command, stop_commands
 from services.language import data, plain_toml
 from services.language.claims import honest_sentence
 from services.language.numerals import find_numbers
@@ -48,7 +48,10 @@ def cut(text: str, _: str) -> object:
 
 
 SERVICES: dict[str, tuple[Callable[[], object], list[Use]]] = {
-    "call_gateway": (backchannels, [lambda text, _: normalise(text) in backchannels()]),
+    "call_gateway": (
+        lambda: (backchannels(), stop_commands()),
+        [lambda text, _: normalise(text) in backchannels(), lambda text, _: is_stop_command(normalise(text))],
+    ),
     "stt_proxy": (
         stt_proxy.load_languages,
         [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, is_stop_command, stop_commands
 from services.language import clauses, data, number_words, numerals, plain_toml
 from services.language.clauses import unfinished_by_a_dot
 from services.language.reading import normalizer
@@ -33,6 +33,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The files read and patterns compiled after every service has loaded."""
     data.forget()
     backchannels()
+    stop_commands()
     load_languages()
     load_phrasebooks()
     load_grammars()
@@ -64,6 +65,7 @@ def test_a_call_reads_and_compiles_nothing(tag: str, done: list[str]) -> None:
     phrases_of(tag)
     numerals.find_numbers(TEXT, tag)
     is_invented(TEXT, tag, 0.1, 0.1)
+    is_stop_command(("stop",))
     clauses.is_abbreviated("dr", " Lee", tag)
     normalizer.Normalizer().speak(TEXT, tag)
     assert done == []

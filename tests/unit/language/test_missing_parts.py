@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.call_gateway.conversation.barge_in import backchannels
+from services.call_gateway.conversation.barge_in import backchannels, stop_commands
 from services.language import calendar_words, claims, clauses, data, number_words, outcome_words
 from services.language.numerals import read_number
 from services.language.reading import normalizer
@@ -56,6 +56,7 @@ PARTS = {
         "fillers",
         "offers",
         "backchannels",
+        "stop_commands",
         "negations",
         "negated_verbs",
         *("expectation.requests", "expectation.digits", "expectation.spelling", "expectation.yes_no"),
@@ -392,6 +393,7 @@ def test_a_word_in_two_forms_of_unicode_stands_twice(folder: Path) -> None:
 def load_all() -> None:
     """Load the languages, as the services do."""
     backchannels()
+    stop_commands()
     load_languages()
     load_phrasebooks()
     load_grammars()
@@ -407,7 +409,8 @@ def load_all() -> None:
 def test_no_list_of_a_conversation_has_a_word_twice(language: str) -> None:
     for name, keys in {
         "conversation": (
-            *("farewells", "refusals", "thanks", "fillers", "offers", "backchannels", "negations", "negated_verbs"),
+            *("farewells", "refusals", "thanks", "fillers", "offers", "backchannels", "stop_commands"),
+            *("negations", "negated_verbs"),
             *(f"expectation.{key}" for key in ("requests", "digits", "spelling", "yes_no")),
         ),
         "clauses": PARTS["clauses"],

@@ -86,6 +86,31 @@ async def test_a_call_is_heard_whole():
     assert len(google.opened) == 1
 
 
+async def test_sound_is_sent_in_messages_of_100_ms_and_at_once_at_a_pause():
+    async with line_on() as (line, google):
+        google.messages.clear()
+        line.pace_s = 0.001
+        first = line.spans[0]
+        await line.play(0, first.end_sample + 100 * MS)
+        async with asyncio.timeout(2):
+            while not line.told(Heard):
+                await asyncio.sleep(0.005)
+        sent_ms = sum(google.messages) / MS
+    assert min(google.messages[:-1]) >= 100 * MS
+    assert max(google.messages) < 200 * MS
+    assert sent_ms >= (first.end_sample - first.start_sample) / MS + 80, "the pause is sent as far as it was seen"
+
+
+async def test_sound_that_is_not_followed_by_more_does_not_wait_for_ever():
+    async with line_on() as (line, google):
+        google.messages.clear()
+        await line.play(0, line.spans[0].start_sample + 360 * MS)
+        unsent = line.engine_call._state.now - line.spans[0].start_sample
+        async with asyncio.timeout(2):
+            while sum(google.messages) < unsent:
+                await asyncio.sleep(0.005)
+
+
 async def test_what_google_is_asked_for():
     async with google_speech(READER) as google, engine_on(google.target, google_model="telephony") as engine:
         line = GoogleLine(engine)

@@ -6,7 +6,7 @@ from services.runtime.errors import RequestError
 from services.stt_proxy.call_profile import CallProfile
 from services.stt_proxy.engine import ExpectedKind, Hints, Segment
 from services.stt_proxy.errors import UnknownRegion
-from services.stt_proxy.events import Cost, TextStage, Transcript, UtteranceSettled
+from services.stt_proxy.events import Cost, Keyword, TextStage, Transcript, UtteranceSettled
 from services.stt_proxy.intake import IdleReason
 from services.stt_proxy.settings import SttSettings
 from services.stt_proxy.wire import read_config, read_idle_reason, read_update, write_engine, write_evidence
@@ -148,6 +148,12 @@ def test_a_confidence_the_engine_does_not_give_is_absent():
     sent = write_evidence(Transcript(1, TextStage.PARTIAL, "Yes", 80, 160), None).transcript
     assert not sent.HasField("confidence")
     assert not sent.HasField("trace_context")
+
+
+def test_a_keyword_says_the_phrase_and_the_text_that_has_it():
+    sent = write_evidence(Keyword(2, "root canal", 160, TextStage.PARTIAL, 0.5), None).keyword
+    assert (sent.utterance_id, sent.phrase, sent.end_sample) == (2, "root canal", 160)
+    assert (sent.stage, sent.confidence) == (stt_pb2.Transcript.STAGE_PARTIAL, 0.5)
 
 
 def test_a_failure_says_why():

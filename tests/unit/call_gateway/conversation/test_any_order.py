@@ -18,6 +18,7 @@ single_events = st.one_of(
     st.tuples(st.just("speech_began"), st.integers(-2000, 0)),
     st.tuples(st.just("speech_stopped"), st.integers(-2000, 0)),
     st.tuples(st.just("text"), st.integers(-2000, 0), st.sampled_from(list(ev.TextStage)), TEXTS),
+    st.tuples(st.just("keyword"), st.integers(-2000, 0)),
     st.tuples(st.just("predicted"), st.integers(-2000, 0), st.integers(0, 1500)),
     st.tuples(st.just("settled"), TEXTS, st.booleans()),
     st.tuples(st.just("clause"), st.integers(-2, 1), st.sampled_from(["Sure, ", "of course. ", "…", "Right?"])),
@@ -54,6 +55,8 @@ def act(call: Call, event: tuple[object, ...]) -> None:  # noqa: PLR0912, PLR091
             call.tell(ev.SpeechStopped(now + back, 0.1))
         case ("text", int(back), ev.TextStage() as stage, str(text)):
             call.tell(ev.TranscriptHeard(call.utterance_id, stage, text, max(0, now - 4000), now + back, 0.9))
+        case ("keyword", int(back)):
+            call.tell(ev.Keyword(call.utterance_id, "a table", now + back))
         case ("predicted", int(back), int(wait_ms)):
             call.tell(ev.TurnPredicted(call.utterance_id, now + back, 0.5, wait_ms, "COMPLETE"))
         case ("settled", str(text), bool(is_ok)) if call.all(cmd.EndUtterance):

@@ -111,6 +111,88 @@ def test_words_of_speech_that_began_before_count_only_when_they_reach_into_it():
     assert call.floor is Floor.PAUSED
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stop",
+        "Oh, wait, wait!",
+        "hold on a second",
+        "khoan đã",
+        "Dạ khoan, chờ chút",
+        "стоп",
+        "да нет подождите",
+        "等一下",
+        "嗯，停",
+    ],
+)
+def test_a_partial_text_that_says_stop_ends_the_reply_before_any_pause(text: str):
+    call = Call().greeted()
+    turn_id = call.speaking()
+    call.begin_speech()
+    call.wait(240)
+    call.text(ev.TextStage.PARTIAL, text)
+    assert call.floor is Floor.LISTENING
+    assert call.record(turn_id).stop_reason == "stop_command"
+    assert call.all(cmd.CancelTurn) == [cmd.CancelTurn(turn_id)]
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence"),
+    [
+        ("uh-huh", 0.9),
+        ("the bus stop", 0.9),
+        ("don't stop", 0.9),
+        ("stop by the clinic", 0.9),
+        ("停车", 0.9),
+        ("stop", 0.2),
+        ("", 0.9),
+    ],
+)
+def test_other_partial_texts_leave_the_agent_paused(text: str, confidence: float):
+    call = Call().greeted()
+    call.speaking()
+    call.begin_speech()
+    call.wait(240)
+    call.text(ev.TextStage.PARTIAL, text, confidence=confidence)
+    assert call.floor is Floor.PAUSED
+    assert not call.all(cmd.CancelTurn)
+
+
+def test_the_words_behind_a_stop_command_are_the_next_turn_with_it():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    call.wait(1100)
+    call.begin_speech()
+    call.wait(240)
+    call.text(ev.TextStage.PARTIAL, "wait")
+    call.wait(500)
+    call.stop_speech()
+    call.draft("wait, what about Monday")
+    assert call.last(cmd.AskAgent).input == cmd.CallerSaid("wait, what about Monday")
+
+
+def test_a_stop_command_does_not_end_protected_words():
+    call = Call().greeted()
+    turn_id = call.ask("a question")
+    call.clause(turn_id, "one two three four. ", is_interruptible=False)
+    call.voice(turn_id, 2000)
+    call.wait(300)
+    call.begin_speech()
+    call.wait(240)
+    call.text(ev.TextStage.PARTIAL, "stop")
+    assert call.floor is Floor.SPEAKING
+
+
+def test_a_partial_text_of_speech_from_before_stops_nothing():
+    call = Call().greeted()
+    call.speaking()
+    before = call.ms
+    call.wait(100)
+    call.begin_speech()
+    call.text(ev.TextStage.PARTIAL, "wait", end_ms=before)
+    assert call.floor is Floor.PAUSED
+
+
 # -- it is none --------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from services.call_gateway import line
 from services.call_gateway.conversation import commands as cmd
 from services.call_gateway.conversation import events as ev
 from services.call_gateway.conversation.commands import LineCause, LineTroubled
+from services.call_gateway.conversation.conversation import Conversation
 from services.call_gateway.conversation.floor import Floor
 from tests.load.line_echo import Signal, response, returned
 from tests.unit.call_gateway.conversation.driver import Call
@@ -121,3 +122,28 @@ def test_the_words_of_an_echo_make_no_turn():
     talk(call, back[-60:])
     assert call.floor is Floor.LISTENING
     assert not [asked for asked in call.all(cmd.AskAgent) if asked.turn_id > 2]
+
+
+def test_words_of_an_echo_are_neither_a_command_nor_a_keyword():
+    is_echo = False
+    call = Call()
+    call.conversation = Conversation(
+        call.settings,
+        language_codes=("en",),
+        audio_format=call.audio_format,
+        prompts=call.prompts,
+        is_echo=lambda _from, _to: is_echo,
+    )
+    call.greeted()
+    turn_id = call.speaking("Stop at the desk. ", ms=4000)
+    call.begin_speech()
+    call.wait(380)  # each look found a caller: it was too loud to tell
+    assert call.floor is Floor.PAUSED
+    is_echo = True
+    call.tell(ev.Keyword(1, "desk", call.sample()))
+    call.text(ev.TextStage.PARTIAL, "Stop")
+    assert call.floor is Floor.SPEAKING
+    assert not call.all(cmd.CancelTurn)
+    assert not call.all(ev.Keyword)
+    call.wait(5000)
+    assert call.record(turn_id).stop_reason == "echo"

@@ -7,6 +7,7 @@ from voice.type.v1 import audio_pb2
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding
 from services.call_gateway.call_messages import UnknownEncoding, UnknownSampleRate, audio_format_of, event_of
 from services.call_gateway.conversation.commands import FloorMoved, TurnFinished
+from services.call_gateway.conversation.events import Keyword
 from services.call_gateway.conversation.record import TurnRecord
 from services.call_gateway.watching import CallNews
 
@@ -49,3 +50,8 @@ def test_a_turn_without_an_answer_has_no_latency():
     message = event_of(CallNews("a", "", 0, TurnFinished(record))).turn
     assert message.latency_us == 0
     assert message.outcome == record_pb2.TurnRecord.OUTCOME_FAILED
+
+
+def test_a_keyword_is_told_with_its_utterance():
+    event = event_of(CallNews("a", "", 160, Keyword(2, "root canal", 120)))
+    assert (event.caller_keyword.utterance_id, event.caller_keyword.phrase) == (2, "root canal")

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from voice.type.v1 import analysis_pb2 as voice_dot_type_dot_v1_dot_analysis__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\xdd\x03\n\tCallEvent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sample\x18\x03 \x01(\x03\x12)\n\x05\x62\x65gan\x18\x04 \x01(\x0b\x32\x18.voice.call.v1.CallBeganH\x00\x12\x32\n\x0c\x66loor_change\x18\x05 \x01(\x0b\x32\x1a.voice.call.v1.FloorChangeH\x00\x12\x30\n\x0b\x63\x61ller_text\x18\x06 \x01(\x0b\x32\x19.voice.call.v1.CallerTextH\x00\x12)\n\x04turn\x18\x07 \x01(\x0b\x32\x19.voice.call.v1.TurnRecordH\x00\x12\x34\n\rstage_trouble\x18\x08 \x01(\x0b\x32\x1b.voice.call.v1.StageTroubleH\x00\x12%\n\x03\x65nd\x18\t \x01(\x0b\x32\x16.voice.call.v1.CallEndH\x00\x12\x32\n\x0cline_trouble\x18\n \x01(\x0b\x32\x1a.voice.call.v1.LineTroubleH\x00\x12/\n\x08\x61nalysis\x18\x0b \x01(\x0b\x32\x1b.voice.type.v1.CallAnalysisH\x00\x42\x07\n\x05\x65vent\"+\n\tCallBegan\x12\x0c\n\x04\x65\x64ge\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\"s\n\x0b\x46loorChange\x12\"\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x14.voice.call.v1.Floor\x12 \n\x02to\x18\x02 \x01(\x0e\x32\x14.voice.call.v1.Floor\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\x03\"D\n\nCallerText\x12\x14\n\x0cutterance_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nis_settled\x18\x03 \x01(\x08\"=\n\x0cStageTrouble\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\"/\n\x0bLineTrouble\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12\x11\n\tlasted_ms\x18\x02 \x01(\x03\"\x92\x05\n\nTurnRecord\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x32\n\x07outcome\x18\x02 \x01(\x0e\x32!.voice.call.v1.TurnRecord.Outcome\x12\x11\n\tuser_text\x18\x03 \x01(\t\x12\x12\n\nheard_text\x18\x04 \x01(\t\x12\x12\n\nend_reason\x18\x05 \x01(\t\x12\x13\n\x0bstop_reason\x18\x06 \x01(\t\x12\x13\n\x0b\x64rafts_made\x18\x07 \x01(\x05\x12\x16\n\x0e\x64rafts_dropped\x18\x08 \x01(\x05\x12\x1e\n\x16is_answered_from_draft\x18\t \x01(\x08\x12\x19\n\x11speech_end_sample\x18\n \x01(\x03\x12\x12\n\nlatency_us\x18\x0b \x01(\x03\x12-\n\x0bstage_times\x18\x0c \x03(\x0b\x32\x18.voice.call.v1.StageTime\x12\x16\n\x0eunexplained_us\x18\r \x01(\x03\x12\x19\n\x11is_gateway_prompt\x18\x0e \x01(\x08\x12\x19\n\x11\x63ontinues_turn_id\x18\x0f \x01(\x03\x12\x10\n\x08trace_id\x18\x10 \x01(\t\x12\x12\n\nnlu_engine\x18\x11 \x01(\t\x12\x12\n\ntts_engine\x18\x12 \x01(\t\x12\x16\n\x0ewithheld_rules\x18\x13 \x03(\t\x12%\n\x05tools\x18\x14 \x03(\x0b\x32\x16.voice.call.v1.ToolUse\"}\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x17\n\x13OUTCOME_INTERRUPTED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x15\n\x11OUTCOME_CONTINUED\x10\x04\"\xf2\x01\n\x07ToolUse\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.voice.call.v1.ToolUse.State\x12\x0f\n\x07took_us\x18\x04 \x01(\x03\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12\x13\n\x0bresult_json\x18\x06 \x01(\t\"X\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x13\n\x0fSTATE_COMPLETED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"d\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08queue_us\x18\x02 \x01(\x03\x12\x12\n\ncompute_us\x18\x03 \x01(\x03\x12\x12\n\nnetwork_us\x18\x04 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x05 \x01(\t\"\xb5\x02\n\x07\x43\x61llEnd\x12+\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1c.voice.call.v1.CallEnd.Cause\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\x03\x12\x12\n\nturn_count\x18\x04 \x01(\x05\x12\x19\n\x11is_echo_suspected\x18\x05 \x01(\x08\"\xa7\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43\x41USE_CALLER\x10\x01\x12\x0f\n\x0b\x43\x41USE_AGENT\x10\x02\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x03\x12\x11\n\rCAUSE_FAILURE\x10\x04\x12\x11\n\rCAUSE_SILENCE\x10\x05\x12\x16\n\x12\x43\x41USE_MAX_DURATION\x10\x06\x12\x12\n\x0e\x43\x41USE_OPERATOR\x10\x07*\x90\x01\n\x05\x46loor\x12\x15\n\x11\x46LOOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46LOOR_LISTENING\x10\x01\x12\x0e\n\nFLOOR_HELD\x10\x02\x12\x12\n\x0e\x46LOOR_THINKING\x10\x03\x12\x12\n\x0e\x46LOOR_SPEAKING\x10\x04\x12\x10\n\x0c\x46LOOR_PAUSED\x10\x05\x12\x11\n\rFLOOR_CLOSING\x10\x06\x42_\n\x19\x64\x65v.tongdai.voice.call.v1P\x01Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1;callv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\x95\x04\n\tCallEvent\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06sample\x18\x03 \x01(\x03\x12)\n\x05\x62\x65gan\x18\x04 \x01(\x0b\x32\x18.voice.call.v1.CallBeganH\x00\x12\x32\n\x0c\x66loor_change\x18\x05 \x01(\x0b\x32\x1a.voice.call.v1.FloorChangeH\x00\x12\x30\n\x0b\x63\x61ller_text\x18\x06 \x01(\x0b\x32\x19.voice.call.v1.CallerTextH\x00\x12)\n\x04turn\x18\x07 \x01(\x0b\x32\x19.voice.call.v1.TurnRecordH\x00\x12\x34\n\rstage_trouble\x18\x08 \x01(\x0b\x32\x1b.voice.call.v1.StageTroubleH\x00\x12%\n\x03\x65nd\x18\t \x01(\x0b\x32\x16.voice.call.v1.CallEndH\x00\x12\x32\n\x0cline_trouble\x18\n \x01(\x0b\x32\x1a.voice.call.v1.LineTroubleH\x00\x12/\n\x08\x61nalysis\x18\x0b \x01(\x0b\x32\x1b.voice.type.v1.CallAnalysisH\x00\x12\x36\n\x0e\x63\x61ller_keyword\x18\x0c \x01(\x0b\x32\x1c.voice.call.v1.CallerKeywordH\x00\x42\x07\n\x05\x65vent\"+\n\tCallBegan\x12\x0c\n\x04\x65\x64ge\x18\x01 \x01(\t\x12\x10\n\x08\x61gent_id\x18\x02 \x01(\t\"s\n\x0b\x46loorChange\x12\"\n\x04\x66rom\x18\x01 \x01(\x0e\x32\x14.voice.call.v1.Floor\x12 \n\x02to\x18\x02 \x01(\x0e\x32\x14.voice.call.v1.Floor\x12\r\n\x05\x63\x61use\x18\x03 \x01(\t\x12\x0f\n\x07turn_id\x18\x04 \x01(\x03\"D\n\nCallerText\x12\x14\n\x0cutterance_id\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nis_settled\x18\x03 \x01(\x08\"5\n\rCallerKeyword\x12\x14\n\x0cutterance_id\x18\x01 \x01(\x03\x12\x0e\n\x06phrase\x18\x02 \x01(\t\"=\n\x0cStageTrouble\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\"/\n\x0bLineTrouble\x12\r\n\x05\x63\x61use\x18\x01 \x01(\t\x12\x11\n\tlasted_ms\x18\x02 \x01(\x03\"\x92\x05\n\nTurnRecord\x12\x0f\n\x07turn_id\x18\x01 \x01(\x03\x12\x32\n\x07outcome\x18\x02 \x01(\x0e\x32!.voice.call.v1.TurnRecord.Outcome\x12\x11\n\tuser_text\x18\x03 \x01(\t\x12\x12\n\nheard_text\x18\x04 \x01(\t\x12\x12\n\nend_reason\x18\x05 \x01(\t\x12\x13\n\x0bstop_reason\x18\x06 \x01(\t\x12\x13\n\x0b\x64rafts_made\x18\x07 \x01(\x05\x12\x16\n\x0e\x64rafts_dropped\x18\x08 \x01(\x05\x12\x1e\n\x16is_answered_from_draft\x18\t \x01(\x08\x12\x19\n\x11speech_end_sample\x18\n \x01(\x03\x12\x12\n\nlatency_us\x18\x0b \x01(\x03\x12-\n\x0bstage_times\x18\x0c \x03(\x0b\x32\x18.voice.call.v1.StageTime\x12\x16\n\x0eunexplained_us\x18\r \x01(\x03\x12\x19\n\x11is_gateway_prompt\x18\x0e \x01(\x08\x12\x19\n\x11\x63ontinues_turn_id\x18\x0f \x01(\x03\x12\x10\n\x08trace_id\x18\x10 \x01(\t\x12\x12\n\nnlu_engine\x18\x11 \x01(\t\x12\x12\n\ntts_engine\x18\x12 \x01(\t\x12\x16\n\x0ewithheld_rules\x18\x13 \x03(\t\x12%\n\x05tools\x18\x14 \x03(\x0b\x32\x16.voice.call.v1.ToolUse\"}\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x17\n\x13OUTCOME_INTERRUPTED\x10\x02\x12\x12\n\x0eOUTCOME_FAILED\x10\x03\x12\x15\n\x11OUTCOME_CONTINUED\x10\x04\"\xf2\x01\n\x07ToolUse\x12\x14\n\x0ctool_call_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.voice.call.v1.ToolUse.State\x12\x0f\n\x07took_us\x18\x04 \x01(\x03\x12\x16\n\x0e\x61rguments_json\x18\x05 \x01(\t\x12\x13\n\x0bresult_json\x18\x06 \x01(\t\"X\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_RUNNING\x10\x01\x12\x13\n\x0fSTATE_COMPLETED\x10\x02\x12\x10\n\x0cSTATE_FAILED\x10\x03\"d\n\tStageTime\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x10\n\x08queue_us\x18\x02 \x01(\x03\x12\x12\n\ncompute_us\x18\x03 \x01(\x03\x12\x12\n\nnetwork_us\x18\x04 \x01(\x03\x12\x0e\n\x06\x65ngine\x18\x05 \x01(\t\"\xb5\x02\n\x07\x43\x61llEnd\x12+\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x1c.voice.call.v1.CallEnd.Cause\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x13\n\x0b\x64uration_ms\x18\x03 \x01(\x03\x12\x12\n\nturn_count\x18\x04 \x01(\x05\x12\x19\n\x11is_echo_suspected\x18\x05 \x01(\x08\"\xa7\x01\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x43\x41USE_CALLER\x10\x01\x12\x0f\n\x0b\x43\x41USE_AGENT\x10\x02\x12\x12\n\x0e\x43\x41USE_TRANSFER\x10\x03\x12\x11\n\rCAUSE_FAILURE\x10\x04\x12\x11\n\rCAUSE_SILENCE\x10\x05\x12\x16\n\x12\x43\x41USE_MAX_DURATION\x10\x06\x12\x12\n\x0e\x43\x41USE_OPERATOR\x10\x07*\x90\x01\n\x05\x46loor\x12\x15\n\x11\x46LOOR_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46LOOR_LISTENING\x10\x01\x12\x0e\n\nFLOOR_HELD\x10\x02\x12\x12\n\x0e\x46LOOR_THINKING\x10\x03\x12\x12\n\x0e\x46LOOR_SPEAKING\x10\x04\x12\x10\n\x0c\x46LOOR_PAUSED\x10\x05\x12\x11\n\rFLOOR_CLOSING\x10\x06\x42_\n\x19\x64\x65v.tongdai.voice.call.v1P\x01Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1;callv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +34,34 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'voice.call.v1.record_pb2', 
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\031dev.tongdai.voice.call.v1P\001Z@github.com/tong-dai/tong-dai/clients/go/gen/voice/call/v1;callv1'
-  _globals['_FLOOR']._serialized_start=2253
-  _globals['_FLOOR']._serialized_end=2397
+  _globals['_FLOOR']._serialized_start=2364
+  _globals['_FLOOR']._serialized_end=2508
   _globals['_CALLEVENT']._serialized_start=109
-  _globals['_CALLEVENT']._serialized_end=586
-  _globals['_CALLBEGAN']._serialized_start=588
-  _globals['_CALLBEGAN']._serialized_end=631
-  _globals['_FLOORCHANGE']._serialized_start=633
-  _globals['_FLOORCHANGE']._serialized_end=748
-  _globals['_CALLERTEXT']._serialized_start=750
-  _globals['_CALLERTEXT']._serialized_end=818
-  _globals['_STAGETROUBLE']._serialized_start=820
-  _globals['_STAGETROUBLE']._serialized_end=881
-  _globals['_LINETROUBLE']._serialized_start=883
-  _globals['_LINETROUBLE']._serialized_end=930
-  _globals['_TURNRECORD']._serialized_start=933
-  _globals['_TURNRECORD']._serialized_end=1591
-  _globals['_TURNRECORD_OUTCOME']._serialized_start=1466
-  _globals['_TURNRECORD_OUTCOME']._serialized_end=1591
-  _globals['_TOOLUSE']._serialized_start=1594
-  _globals['_TOOLUSE']._serialized_end=1836
-  _globals['_TOOLUSE_STATE']._serialized_start=1748
-  _globals['_TOOLUSE_STATE']._serialized_end=1836
-  _globals['_STAGETIME']._serialized_start=1838
-  _globals['_STAGETIME']._serialized_end=1938
-  _globals['_CALLEND']._serialized_start=1941
-  _globals['_CALLEND']._serialized_end=2250
-  _globals['_CALLEND_CAUSE']._serialized_start=2083
-  _globals['_CALLEND_CAUSE']._serialized_end=2250
+  _globals['_CALLEVENT']._serialized_end=642
+  _globals['_CALLBEGAN']._serialized_start=644
+  _globals['_CALLBEGAN']._serialized_end=687
+  _globals['_FLOORCHANGE']._serialized_start=689
+  _globals['_FLOORCHANGE']._serialized_end=804
+  _globals['_CALLERTEXT']._serialized_start=806
+  _globals['_CALLERTEXT']._serialized_end=874
+  _globals['_CALLERKEYWORD']._serialized_start=876
+  _globals['_CALLERKEYWORD']._serialized_end=929
+  _globals['_STAGETROUBLE']._serialized_start=931
+  _globals['_STAGETROUBLE']._serialized_end=992
+  _globals['_LINETROUBLE']._serialized_start=994
+  _globals['_LINETROUBLE']._serialized_end=1041
+  _globals['_TURNRECORD']._serialized_start=1044
+  _globals['_TURNRECORD']._serialized_end=1702
+  _globals['_TURNRECORD_OUTCOME']._serialized_start=1577
+  _globals['_TURNRECORD_OUTCOME']._serialized_end=1702
+  _globals['_TOOLUSE']._serialized_start=1705
+  _globals['_TOOLUSE']._serialized_end=1947
+  _globals['_TOOLUSE_STATE']._serialized_start=1859
+  _globals['_TOOLUSE_STATE']._serialized_end=1947
+  _globals['_STAGETIME']._serialized_start=1949
+  _globals['_STAGETIME']._serialized_end=2049
+  _globals['_CALLEND']._serialized_start=2052
+  _globals['_CALLEND']._serialized_end=2361
+  _globals['_CALLEND_CAUSE']._serialized_start=2194
+  _globals['_CALLEND_CAUSE']._serialized_end=2361
 # @@protoc_insertion_point(module_scope)

@@ -78,6 +78,7 @@ class CallEvent(_message.Message):
     END_FIELD_NUMBER: _builtins.int
     LINE_TROUBLE_FIELD_NUMBER: _builtins.int
     ANALYSIS_FIELD_NUMBER: _builtins.int
+    CALLER_KEYWORD_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """The call."""
     sample: _builtins.int
@@ -121,6 +122,10 @@ class CallEvent(_message.Message):
         stage makes none. ConnectCall does not send it. Personal data.
         """
 
+    @_builtins.property
+    def caller_keyword(self) -> Global___CallerKeyword:
+        """The caller said a phrase of the agent's. Personal data where it is a name."""
+
     def __init__(
         self,
         *,
@@ -135,12 +140,13 @@ class CallEvent(_message.Message):
         end: Global___CallEnd | None = ...,
         line_trouble: Global___LineTrouble | None = ...,
         analysis: _analysis_pb2.CallAnalysis | None = ...,
+        caller_keyword: Global___CallerKeyword | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "caller_keyword", b"caller_keyword", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "call_id", b"call_id", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["analysis", b"analysis", "began", b"began", "call_id", b"call_id", "caller_keyword", b"caller_keyword", "caller_text", b"caller_text", "end", b"end", "event", b"event", "floor_change", b"floor_change", "line_trouble", b"line_trouble", "sample", b"sample", "stage_trouble", b"stage_trouble", "time", b"time", "turn", b"turn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end", "line_trouble", "analysis"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["began", "floor_change", "caller_text", "turn", "stage_trouble", "end", "line_trouble", "analysis", "caller_keyword"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -232,6 +238,34 @@ class CallerText(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CallerText: _TypeAlias = CallerText  # noqa: Y015
+
+@_typing.final
+class CallerKeyword(_message.Message):
+    """A phrase that the agent's file names, heard in the caller's words: once for
+    each utterance, mostly before the caller pauses.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_ID_FIELD_NUMBER: _builtins.int
+    PHRASE_FIELD_NUMBER: _builtins.int
+    utterance_id: _builtins.int
+    """The utterance."""
+    phrase: _builtins.str
+    """The phrase as the agent's file has it."""
+    def __init__(
+        self,
+        *,
+        utterance_id: _builtins.int = ...,
+        phrase: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phrase", b"phrase", "utterance_id", b"utterance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallerKeyword: _TypeAlias = CallerKeyword  # noqa: Y015
 
 @_typing.final
 class StageTrouble(_message.Message):

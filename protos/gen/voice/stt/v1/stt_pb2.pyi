@@ -382,6 +382,7 @@ class StreamingRecognizeResponse(_message.Message):
     PROGRESS_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
     LINE_EVENT_FIELD_NUMBER: _builtins.int
+    KEYWORD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def engine(self) -> _engine_pb2.EngineInfo:
         """First message only."""
@@ -414,6 +415,10 @@ class StreamingRecognizeResponse(_message.Message):
     def line_event(self) -> Global___LineEvent:
         """A key, or another sound of the line that is not speech."""
 
+    @_builtins.property
+    def keyword(self) -> Global___Keyword:
+        """A phrase that the client favours was said."""
+
     def __init__(
         self,
         *,
@@ -425,12 +430,13 @@ class StreamingRecognizeResponse(_message.Message):
         progress: Global___Progress | None = ...,
         going_away: _engine_pb2.GoingAway | None = ...,
         line_event: Global___LineEvent | None = ...,
+        keyword: Global___Keyword | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "keyword", b"keyword", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["engine", b"engine", "going_away", b"going_away", "keyword", b"keyword", "line_event", b"line_event", "progress", b"progress", "response", b"response", "speech_activity", b"speech_activity", "transcript", b"transcript", "turn_prediction", b"turn_prediction", "utterance_settled", b"utterance_settled"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["engine", "speech_activity", "transcript", "turn_prediction", "utterance_settled", "progress", "going_away", "line_event"]  # noqa: Y015
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["engine", "speech_activity", "transcript", "turn_prediction", "utterance_settled", "progress", "going_away", "line_event", "keyword"]  # noqa: Y015
     _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
 
@@ -744,6 +750,49 @@ class Word(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
 
 Global___Word: _TypeAlias = Word  # noqa: Y015
+
+@_typing.final
+class Keyword(_message.Message):
+    """One of the `phrases` of config or update, found in the words of an utterance.
+    Told once for each utterance and phrase, behind the first text that has it. It
+    is not taken back when a later text has other words.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UTTERANCE_ID_FIELD_NUMBER: _builtins.int
+    PHRASE_FIELD_NUMBER: _builtins.int
+    END_SAMPLE_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_FIELD_NUMBER: _builtins.int
+    utterance_id: _builtins.int
+    """The utterance."""
+    phrase: _builtins.str
+    """The phrase as the client wrote it. Personal data where it is a name."""
+    end_sample: _builtins.int
+    """The text that has it covers the sound up to here."""
+    stage: Global___Transcript.Stage.ValueType
+    """How firm that text is."""
+    confidence: _builtins.float
+    """0 to 1, of that text; absent when the engine does not say."""
+    def __init__(
+        self,
+        *,
+        utterance_id: _builtins.int = ...,
+        phrase: _builtins.str = ...,
+        end_sample: _builtins.int = ...,
+        stage: Global___Transcript.Stage.ValueType = ...,
+        confidence: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confidence", b"_confidence", "confidence", b"confidence", "end_sample", b"end_sample", "phrase", b"phrase", "stage", b"stage", "utterance_id", b"utterance_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confidence: _TypeAlias = _typing.Literal["confidence"]  # noqa: Y015
+    _WhichOneofArgType__confidence: _TypeAlias = _typing.Literal["_confidence", b"_confidence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confidence) -> _WhichOneofReturnType__confidence | None: ...
+
+Global___Keyword: _TypeAlias = Keyword  # noqa: Y015
 
 @_typing.final
 class TurnPrediction(_message.Message):

@@ -150,7 +150,7 @@ func (x TurnRecord_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TurnRecord_Outcome.Descriptor instead.
 func (TurnRecord_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{6, 0}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7, 0}
 }
 
 // How far a tool had come.
@@ -207,7 +207,7 @@ func (x ToolUse_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ToolUse_State.Descriptor instead.
 func (ToolUse_State) EnumDescriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7, 0}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8, 0}
 }
 
 // Who or what ended it.
@@ -280,7 +280,7 @@ func (x CallEnd_Cause) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CallEnd_Cause.Descriptor instead.
 func (CallEnd_Cause) EnumDescriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{9, 0}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{10, 0}
 }
 
 // Something that happened on a call.
@@ -304,6 +304,7 @@ type CallEvent struct {
 	//	*CallEvent_End
 	//	*CallEvent_LineTrouble
 	//	*CallEvent_Analysis
+	//	*CallEvent_CallerKeyword
 	Event         isCallEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -439,6 +440,15 @@ func (x *CallEvent) GetAnalysis() *v1.CallAnalysis {
 	return nil
 }
 
+func (x *CallEvent) GetCallerKeyword() *CallerKeyword {
+	if x != nil {
+		if x, ok := x.Event.(*CallEvent_CallerKeyword); ok {
+			return x.CallerKeyword
+		}
+	}
+	return nil
+}
+
 type isCallEvent_Event interface {
 	isCallEvent_Event()
 }
@@ -485,6 +495,11 @@ type CallEvent_Analysis struct {
 	Analysis *v1.CallAnalysis `protobuf:"bytes,11,opt,name=analysis,proto3,oneof"`
 }
 
+type CallEvent_CallerKeyword struct {
+	// The caller said a phrase of the agent's. Personal data where it is a name.
+	CallerKeyword *CallerKeyword `protobuf:"bytes,12,opt,name=caller_keyword,json=callerKeyword,proto3,oneof"`
+}
+
 func (*CallEvent_Began) isCallEvent_Event() {}
 
 func (*CallEvent_FloorChange) isCallEvent_Event() {}
@@ -500,6 +515,8 @@ func (*CallEvent_End) isCallEvent_Event() {}
 func (*CallEvent_LineTrouble) isCallEvent_Event() {}
 
 func (*CallEvent_Analysis) isCallEvent_Event() {}
+
+func (*CallEvent_CallerKeyword) isCallEvent_Event() {}
 
 // The call was answered.
 type CallBegan struct {
@@ -693,6 +710,62 @@ func (x *CallerText) GetIsSettled() bool {
 	return false
 }
 
+// A phrase that the agent's file names, heard in the caller's words: once for
+// each utterance, mostly before the caller pauses.
+type CallerKeyword struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The utterance.
+	UtteranceId int64 `protobuf:"varint,1,opt,name=utterance_id,json=utteranceId,proto3" json:"utterance_id,omitempty"`
+	// The phrase as the agent's file has it.
+	Phrase        string `protobuf:"bytes,2,opt,name=phrase,proto3" json:"phrase,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallerKeyword) Reset() {
+	*x = CallerKeyword{}
+	mi := &file_voice_call_v1_record_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallerKeyword) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallerKeyword) ProtoMessage() {}
+
+func (x *CallerKeyword) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_call_v1_record_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallerKeyword.ProtoReflect.Descriptor instead.
+func (*CallerKeyword) Descriptor() ([]byte, []int) {
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *CallerKeyword) GetUtteranceId() int64 {
+	if x != nil {
+		return x.UtteranceId
+	}
+	return 0
+}
+
+func (x *CallerKeyword) GetPhrase() string {
+	if x != nil {
+		return x.Phrase
+	}
+	return ""
+}
+
 // A stage failed or stalled.
 type StageTrouble struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -708,7 +781,7 @@ type StageTrouble struct {
 
 func (x *StageTrouble) Reset() {
 	*x = StageTrouble{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[4]
+	mi := &file_voice_call_v1_record_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -720,7 +793,7 @@ func (x *StageTrouble) String() string {
 func (*StageTrouble) ProtoMessage() {}
 
 func (x *StageTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[4]
+	mi := &file_voice_call_v1_record_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -733,7 +806,7 @@ func (x *StageTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageTrouble.ProtoReflect.Descriptor instead.
 func (*StageTrouble) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{4}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StageTrouble) GetStage() string {
@@ -774,7 +847,7 @@ type LineTrouble struct {
 
 func (x *LineTrouble) Reset() {
 	*x = LineTrouble{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[5]
+	mi := &file_voice_call_v1_record_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +859,7 @@ func (x *LineTrouble) String() string {
 func (*LineTrouble) ProtoMessage() {}
 
 func (x *LineTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[5]
+	mi := &file_voice_call_v1_record_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +872,7 @@ func (x *LineTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineTrouble.ProtoReflect.Descriptor instead.
 func (*LineTrouble) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{5}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LineTrouble) GetCause() string {
@@ -868,7 +941,7 @@ type TurnRecord struct {
 
 func (x *TurnRecord) Reset() {
 	*x = TurnRecord{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[6]
+	mi := &file_voice_call_v1_record_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +953,7 @@ func (x *TurnRecord) String() string {
 func (*TurnRecord) ProtoMessage() {}
 
 func (x *TurnRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[6]
+	mi := &file_voice_call_v1_record_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +966,7 @@ func (x *TurnRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnRecord.ProtoReflect.Descriptor instead.
 func (*TurnRecord) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{6}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TurnRecord) GetTurnId() int64 {
@@ -1057,7 +1130,7 @@ type ToolUse struct {
 
 func (x *ToolUse) Reset() {
 	*x = ToolUse{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	mi := &file_voice_call_v1_record_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1069,7 +1142,7 @@ func (x *ToolUse) String() string {
 func (*ToolUse) ProtoMessage() {}
 
 func (x *ToolUse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[7]
+	mi := &file_voice_call_v1_record_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1082,7 +1155,7 @@ func (x *ToolUse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolUse.ProtoReflect.Descriptor instead.
 func (*ToolUse) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{7}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ToolUse) GetToolCallId() string {
@@ -1147,7 +1220,7 @@ type StageTime struct {
 
 func (x *StageTime) Reset() {
 	*x = StageTime{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[8]
+	mi := &file_voice_call_v1_record_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1232,7 @@ func (x *StageTime) String() string {
 func (*StageTime) ProtoMessage() {}
 
 func (x *StageTime) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[8]
+	mi := &file_voice_call_v1_record_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1245,7 @@ func (x *StageTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StageTime.ProtoReflect.Descriptor instead.
 func (*StageTime) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{8}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StageTime) GetStage() string {
@@ -1229,7 +1302,7 @@ type CallEnd struct {
 
 func (x *CallEnd) Reset() {
 	*x = CallEnd{}
-	mi := &file_voice_call_v1_record_proto_msgTypes[9]
+	mi := &file_voice_call_v1_record_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1314,7 @@ func (x *CallEnd) String() string {
 func (*CallEnd) ProtoMessage() {}
 
 func (x *CallEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_call_v1_record_proto_msgTypes[9]
+	mi := &file_voice_call_v1_record_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1327,7 @@ func (x *CallEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallEnd.ProtoReflect.Descriptor instead.
 func (*CallEnd) Descriptor() ([]byte, []int) {
-	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{9}
+	return file_voice_call_v1_record_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CallEnd) GetCause() CallEnd_Cause {
@@ -1296,7 +1369,7 @@ var File_voice_call_v1_record_proto protoreflect.FileDescriptor
 
 const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\xc3\x04\n" +
+	"\x1avoice/call/v1/record.proto\x12\rvoice.call.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cvoice/type/v1/analysis.proto\"\x8a\x05\n" +
 	"\tCallEvent\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\tR\x06callId\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -1310,7 +1383,8 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\x03end\x18\t \x01(\v2\x16.voice.call.v1.CallEndH\x00R\x03end\x12?\n" +
 	"\fline_trouble\x18\n" +
 	" \x01(\v2\x1a.voice.call.v1.LineTroubleH\x00R\vlineTrouble\x129\n" +
-	"\banalysis\x18\v \x01(\v2\x1b.voice.type.v1.CallAnalysisH\x00R\banalysisB\a\n" +
+	"\banalysis\x18\v \x01(\v2\x1b.voice.type.v1.CallAnalysisH\x00R\banalysis\x12E\n" +
+	"\x0ecaller_keyword\x18\f \x01(\v2\x1c.voice.call.v1.CallerKeywordH\x00R\rcallerKeywordB\a\n" +
 	"\x05event\":\n" +
 	"\tCallBegan\x12\x12\n" +
 	"\x04edge\x18\x01 \x01(\tR\x04edge\x12\x19\n" +
@@ -1325,7 +1399,10 @@ const file_voice_call_v1_record_proto_rawDesc = "" +
 	"\futterance_id\x18\x01 \x01(\x03R\vutteranceId\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1d\n" +
 	"\n" +
-	"is_settled\x18\x03 \x01(\bR\tisSettled\"T\n" +
+	"is_settled\x18\x03 \x01(\bR\tisSettled\"J\n" +
+	"\rCallerKeyword\x12!\n" +
+	"\futterance_id\x18\x01 \x01(\x03R\vutteranceId\x12\x16\n" +
+	"\x06phrase\x18\x02 \x01(\tR\x06phrase\"T\n" +
 	"\fStageTrouble\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
@@ -1433,7 +1510,7 @@ func file_voice_call_v1_record_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_call_v1_record_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_voice_call_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_voice_call_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_voice_call_v1_record_proto_goTypes = []any{
 	(Floor)(0),                    // 0: voice.call.v1.Floor
 	(TurnRecord_Outcome)(0),       // 1: voice.call.v1.TurnRecord.Outcome
@@ -1443,37 +1520,39 @@ var file_voice_call_v1_record_proto_goTypes = []any{
 	(*CallBegan)(nil),             // 5: voice.call.v1.CallBegan
 	(*FloorChange)(nil),           // 6: voice.call.v1.FloorChange
 	(*CallerText)(nil),            // 7: voice.call.v1.CallerText
-	(*StageTrouble)(nil),          // 8: voice.call.v1.StageTrouble
-	(*LineTrouble)(nil),           // 9: voice.call.v1.LineTrouble
-	(*TurnRecord)(nil),            // 10: voice.call.v1.TurnRecord
-	(*ToolUse)(nil),               // 11: voice.call.v1.ToolUse
-	(*StageTime)(nil),             // 12: voice.call.v1.StageTime
-	(*CallEnd)(nil),               // 13: voice.call.v1.CallEnd
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*v1.CallAnalysis)(nil),       // 15: voice.type.v1.CallAnalysis
+	(*CallerKeyword)(nil),         // 8: voice.call.v1.CallerKeyword
+	(*StageTrouble)(nil),          // 9: voice.call.v1.StageTrouble
+	(*LineTrouble)(nil),           // 10: voice.call.v1.LineTrouble
+	(*TurnRecord)(nil),            // 11: voice.call.v1.TurnRecord
+	(*ToolUse)(nil),               // 12: voice.call.v1.ToolUse
+	(*StageTime)(nil),             // 13: voice.call.v1.StageTime
+	(*CallEnd)(nil),               // 14: voice.call.v1.CallEnd
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(*v1.CallAnalysis)(nil),       // 16: voice.type.v1.CallAnalysis
 }
 var file_voice_call_v1_record_proto_depIdxs = []int32{
-	14, // 0: voice.call.v1.CallEvent.time:type_name -> google.protobuf.Timestamp
+	15, // 0: voice.call.v1.CallEvent.time:type_name -> google.protobuf.Timestamp
 	5,  // 1: voice.call.v1.CallEvent.began:type_name -> voice.call.v1.CallBegan
 	6,  // 2: voice.call.v1.CallEvent.floor_change:type_name -> voice.call.v1.FloorChange
 	7,  // 3: voice.call.v1.CallEvent.caller_text:type_name -> voice.call.v1.CallerText
-	10, // 4: voice.call.v1.CallEvent.turn:type_name -> voice.call.v1.TurnRecord
-	8,  // 5: voice.call.v1.CallEvent.stage_trouble:type_name -> voice.call.v1.StageTrouble
-	13, // 6: voice.call.v1.CallEvent.end:type_name -> voice.call.v1.CallEnd
-	9,  // 7: voice.call.v1.CallEvent.line_trouble:type_name -> voice.call.v1.LineTrouble
-	15, // 8: voice.call.v1.CallEvent.analysis:type_name -> voice.type.v1.CallAnalysis
-	0,  // 9: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
-	0,  // 10: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
-	1,  // 11: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
-	12, // 12: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
-	11, // 13: voice.call.v1.TurnRecord.tools:type_name -> voice.call.v1.ToolUse
-	2,  // 14: voice.call.v1.ToolUse.state:type_name -> voice.call.v1.ToolUse.State
-	3,  // 15: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	11, // 4: voice.call.v1.CallEvent.turn:type_name -> voice.call.v1.TurnRecord
+	9,  // 5: voice.call.v1.CallEvent.stage_trouble:type_name -> voice.call.v1.StageTrouble
+	14, // 6: voice.call.v1.CallEvent.end:type_name -> voice.call.v1.CallEnd
+	10, // 7: voice.call.v1.CallEvent.line_trouble:type_name -> voice.call.v1.LineTrouble
+	16, // 8: voice.call.v1.CallEvent.analysis:type_name -> voice.type.v1.CallAnalysis
+	8,  // 9: voice.call.v1.CallEvent.caller_keyword:type_name -> voice.call.v1.CallerKeyword
+	0,  // 10: voice.call.v1.FloorChange.from:type_name -> voice.call.v1.Floor
+	0,  // 11: voice.call.v1.FloorChange.to:type_name -> voice.call.v1.Floor
+	1,  // 12: voice.call.v1.TurnRecord.outcome:type_name -> voice.call.v1.TurnRecord.Outcome
+	13, // 13: voice.call.v1.TurnRecord.stage_times:type_name -> voice.call.v1.StageTime
+	12, // 14: voice.call.v1.TurnRecord.tools:type_name -> voice.call.v1.ToolUse
+	2,  // 15: voice.call.v1.ToolUse.state:type_name -> voice.call.v1.ToolUse.State
+	3,  // 16: voice.call.v1.CallEnd.cause:type_name -> voice.call.v1.CallEnd.Cause
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_voice_call_v1_record_proto_init() }
@@ -1490,6 +1569,7 @@ func file_voice_call_v1_record_proto_init() {
 		(*CallEvent_End)(nil),
 		(*CallEvent_LineTrouble)(nil),
 		(*CallEvent_Analysis)(nil),
+		(*CallEvent_CallerKeyword)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1497,7 +1577,7 @@ func file_voice_call_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_call_v1_record_proto_rawDesc), len(file_voice_call_v1_record_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -321,7 +321,7 @@ func (x UtteranceSettled_Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UtteranceSettled_Outcome.Descriptor instead.
 func (UtteranceSettled_Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14, 0}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{15, 0}
 }
 
 // One message to the STT stage.
@@ -985,6 +985,7 @@ type StreamingRecognizeResponse struct {
 	//	*StreamingRecognizeResponse_Progress
 	//	*StreamingRecognizeResponse_GoingAway
 	//	*StreamingRecognizeResponse_LineEvent
+	//	*StreamingRecognizeResponse_Keyword
 	Response      isStreamingRecognizeResponse_Response `protobuf_oneof:"response"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1099,6 +1100,15 @@ func (x *StreamingRecognizeResponse) GetLineEvent() *LineEvent {
 	return nil
 }
 
+func (x *StreamingRecognizeResponse) GetKeyword() *Keyword {
+	if x != nil {
+		if x, ok := x.Response.(*StreamingRecognizeResponse_Keyword); ok {
+			return x.Keyword
+		}
+	}
+	return nil
+}
+
 type isStreamingRecognizeResponse_Response interface {
 	isStreamingRecognizeResponse_Response()
 }
@@ -1143,6 +1153,11 @@ type StreamingRecognizeResponse_LineEvent struct {
 	LineEvent *LineEvent `protobuf:"bytes,8,opt,name=line_event,json=lineEvent,proto3,oneof"`
 }
 
+type StreamingRecognizeResponse_Keyword struct {
+	// A phrase that the client favours was said.
+	Keyword *Keyword `protobuf:"bytes,9,opt,name=keyword,proto3,oneof"`
+}
+
 func (*StreamingRecognizeResponse_Engine) isStreamingRecognizeResponse_Response() {}
 
 func (*StreamingRecognizeResponse_SpeechActivity) isStreamingRecognizeResponse_Response() {}
@@ -1158,6 +1173,8 @@ func (*StreamingRecognizeResponse_Progress) isStreamingRecognizeResponse_Respons
 func (*StreamingRecognizeResponse_GoingAway) isStreamingRecognizeResponse_Response() {}
 
 func (*StreamingRecognizeResponse_LineEvent) isStreamingRecognizeResponse_Response() {}
+
+func (*StreamingRecognizeResponse_Keyword) isStreamingRecognizeResponse_Response() {}
 
 // A sound of the line: told once, as soon as it is certain. Such sound is never
 // speech.
@@ -1580,6 +1597,90 @@ func (x *Word) GetConfidence() float32 {
 	return 0
 }
 
+// One of the `phrases` of config or update, found in the words of an utterance.
+// Told once for each utterance and phrase, behind the first text that has it. It
+// is not taken back when a later text has other words.
+type Keyword struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The utterance.
+	UtteranceId int64 `protobuf:"varint,1,opt,name=utterance_id,json=utteranceId,proto3" json:"utterance_id,omitempty"`
+	// The phrase as the client wrote it. Personal data where it is a name.
+	Phrase string `protobuf:"bytes,2,opt,name=phrase,proto3" json:"phrase,omitempty"`
+	// The text that has it covers the sound up to here.
+	EndSample int64 `protobuf:"varint,3,opt,name=end_sample,json=endSample,proto3" json:"end_sample,omitempty"`
+	// How firm that text is.
+	Stage Transcript_Stage `protobuf:"varint,4,opt,name=stage,proto3,enum=voice.stt.v1.Transcript_Stage" json:"stage,omitempty"`
+	// 0 to 1, of that text; absent when the engine does not say.
+	Confidence    *float32 `protobuf:"fixed32,5,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Keyword) Reset() {
+	*x = Keyword{}
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Keyword) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Keyword) ProtoMessage() {}
+
+func (x *Keyword) ProtoReflect() protoreflect.Message {
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Keyword.ProtoReflect.Descriptor instead.
+func (*Keyword) Descriptor() ([]byte, []int) {
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Keyword) GetUtteranceId() int64 {
+	if x != nil {
+		return x.UtteranceId
+	}
+	return 0
+}
+
+func (x *Keyword) GetPhrase() string {
+	if x != nil {
+		return x.Phrase
+	}
+	return ""
+}
+
+func (x *Keyword) GetEndSample() int64 {
+	if x != nil {
+		return x.EndSample
+	}
+	return 0
+}
+
+func (x *Keyword) GetStage() Transcript_Stage {
+	if x != nil {
+		return x.Stage
+	}
+	return Transcript_STAGE_UNSPECIFIED
+}
+
+func (x *Keyword) GetConfidence() float32 {
+	if x != nil && x.Confidence != nil {
+		return *x.Confidence
+	}
+	return 0
+}
+
 // Evidence on whether the caller has finished. The latest one holds.
 type TurnPrediction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1600,7 +1701,7 @@ type TurnPrediction struct {
 
 func (x *TurnPrediction) Reset() {
 	*x = TurnPrediction{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1612,7 +1713,7 @@ func (x *TurnPrediction) String() string {
 func (*TurnPrediction) ProtoMessage() {}
 
 func (x *TurnPrediction) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[13]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1625,7 +1726,7 @@ func (x *TurnPrediction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TurnPrediction.ProtoReflect.Descriptor instead.
 func (*TurnPrediction) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{13}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TurnPrediction) GetUtteranceId() int64 {
@@ -1684,7 +1785,7 @@ type UtteranceSettled struct {
 
 func (x *UtteranceSettled) Reset() {
 	*x = UtteranceSettled{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1797,7 @@ func (x *UtteranceSettled) String() string {
 func (*UtteranceSettled) ProtoMessage() {}
 
 func (x *UtteranceSettled) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[14]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1810,7 @@ func (x *UtteranceSettled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UtteranceSettled.ProtoReflect.Descriptor instead.
 func (*UtteranceSettled) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{14}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UtteranceSettled) GetUtteranceId() int64 {
@@ -1766,7 +1867,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1778,7 +1879,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[15]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1791,7 +1892,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{15}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Progress) GetProcessedSample() int64 {
@@ -1810,7 +1911,7 @@ type DescribeEngineRequest struct {
 
 func (x *DescribeEngineRequest) Reset() {
 	*x = DescribeEngineRequest{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +1923,7 @@ func (x *DescribeEngineRequest) String() string {
 func (*DescribeEngineRequest) ProtoMessage() {}
 
 func (x *DescribeEngineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[16]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +1936,7 @@ func (x *DescribeEngineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeEngineRequest.ProtoReflect.Descriptor instead.
 func (*DescribeEngineRequest) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{16}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{17}
 }
 
 // The engine behind this server.
@@ -1849,7 +1950,7 @@ type DescribeEngineResponse struct {
 
 func (x *DescribeEngineResponse) Reset() {
 	*x = DescribeEngineResponse{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +1962,7 @@ func (x *DescribeEngineResponse) String() string {
 func (*DescribeEngineResponse) ProtoMessage() {}
 
 func (x *DescribeEngineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[17]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +1975,7 @@ func (x *DescribeEngineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeEngineResponse.ProtoReflect.Descriptor instead.
 func (*DescribeEngineResponse) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{17}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DescribeEngineResponse) GetEngine() *v1.EngineInfo {
@@ -1897,7 +1998,7 @@ type TripProviderRequest struct {
 
 func (x *TripProviderRequest) Reset() {
 	*x = TripProviderRequest{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2010,7 @@ func (x *TripProviderRequest) String() string {
 func (*TripProviderRequest) ProtoMessage() {}
 
 func (x *TripProviderRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[18]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2023,7 @@ func (x *TripProviderRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TripProviderRequest.ProtoReflect.Descriptor instead.
 func (*TripProviderRequest) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{18}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *TripProviderRequest) GetProvider() string {
@@ -1950,7 +2051,7 @@ type TripProviderResponse struct {
 
 func (x *TripProviderResponse) Reset() {
 	*x = TripProviderResponse{}
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1962,7 +2063,7 @@ func (x *TripProviderResponse) String() string {
 func (*TripProviderResponse) ProtoMessage() {}
 
 func (x *TripProviderResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_voice_stt_v1_stt_proto_msgTypes[19]
+	mi := &file_voice_stt_v1_stt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1975,7 +2076,7 @@ func (x *TripProviderResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TripProviderResponse.ProtoReflect.Descriptor instead.
 func (*TripProviderResponse) Descriptor() ([]byte, []int) {
-	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{19}
+	return file_voice_stt_v1_stt_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TripProviderResponse) GetProviders() []*v1.Provider {
@@ -2046,7 +2147,7 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\x10UtteranceDiscard\x12\x1f\n" +
 	"\vfrom_sample\x18\x01 \x01(\x03R\n" +
 	"fromSample\x12\x1b\n" +
-	"\tto_sample\x18\x02 \x01(\x03R\btoSample\"\xa5\x04\n" +
+	"\tto_sample\x18\x02 \x01(\x03R\btoSample\"\xd8\x04\n" +
 	"\x1aStreamingRecognizeResponse\x123\n" +
 	"\x06engine\x18\x01 \x01(\v2\x19.voice.type.v1.EngineInfoH\x00R\x06engine\x12G\n" +
 	"\x0fspeech_activity\x18\x02 \x01(\v2\x1c.voice.stt.v1.SpeechActivityH\x00R\x0espeechActivity\x12:\n" +
@@ -2059,7 +2160,8 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\n" +
 	"going_away\x18\a \x01(\v2\x18.voice.type.v1.GoingAwayH\x00R\tgoingAway\x128\n" +
 	"\n" +
-	"line_event\x18\b \x01(\v2\x17.voice.stt.v1.LineEventH\x00R\tlineEventB\n" +
+	"line_event\x18\b \x01(\v2\x17.voice.stt.v1.LineEventH\x00R\tlineEvent\x121\n" +
+	"\akeyword\x18\t \x01(\v2\x15.voice.stt.v1.KeywordH\x00R\akeywordB\n" +
 	"\n" +
 	"\bresponse\"\xab\x02\n" +
 	"\tLineEvent\x120\n" +
@@ -2128,6 +2230,16 @@ const file_voice_stt_v1_stt_proto_rawDesc = "" +
 	"\n" +
 	"confidence\x18\x04 \x01(\x02H\x00R\n" +
 	"confidence\x88\x01\x01B\r\n" +
+	"\v_confidence\"\xcd\x01\n" +
+	"\aKeyword\x12!\n" +
+	"\futterance_id\x18\x01 \x01(\x03R\vutteranceId\x12\x16\n" +
+	"\x06phrase\x18\x02 \x01(\tR\x06phrase\x12\x1d\n" +
+	"\n" +
+	"end_sample\x18\x03 \x01(\x03R\tendSample\x124\n" +
+	"\x05stage\x18\x04 \x01(\x0e2\x1e.voice.stt.v1.Transcript.StageR\x05stage\x12#\n" +
+	"\n" +
+	"confidence\x18\x05 \x01(\x02H\x00R\n" +
+	"confidence\x88\x01\x01B\r\n" +
 	"\v_confidence\"\xa5\x01\n" +
 	"\x0eTurnPrediction\x12!\n" +
 	"\futterance_id\x18\x01 \x01(\x03R\vutteranceId\x12\x1d\n" +
@@ -2180,7 +2292,7 @@ func file_voice_stt_v1_stt_proto_rawDescGZIP() []byte {
 }
 
 var file_voice_stt_v1_stt_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_voice_stt_v1_stt_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_voice_stt_v1_stt_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_voice_stt_v1_stt_proto_goTypes = []any{
 	(MediaIdle_Reason)(0),              // 0: voice.stt.v1.MediaIdle.Reason
 	(LineEvent_Kind)(0),                // 1: voice.stt.v1.LineEvent.Kind
@@ -2200,65 +2312,68 @@ var file_voice_stt_v1_stt_proto_goTypes = []any{
 	(*Transcript)(nil),                 // 15: voice.stt.v1.Transcript
 	(*Segment)(nil),                    // 16: voice.stt.v1.Segment
 	(*Word)(nil),                       // 17: voice.stt.v1.Word
-	(*TurnPrediction)(nil),             // 18: voice.stt.v1.TurnPrediction
-	(*UtteranceSettled)(nil),           // 19: voice.stt.v1.UtteranceSettled
-	(*Progress)(nil),                   // 20: voice.stt.v1.Progress
-	(*DescribeEngineRequest)(nil),      // 21: voice.stt.v1.DescribeEngineRequest
-	(*DescribeEngineResponse)(nil),     // 22: voice.stt.v1.DescribeEngineResponse
-	(*TripProviderRequest)(nil),        // 23: voice.stt.v1.TripProviderRequest
-	(*TripProviderResponse)(nil),       // 24: voice.stt.v1.TripProviderResponse
-	(*v1.AudioChunk)(nil),              // 25: voice.type.v1.AudioChunk
-	(*v1.AudioFormat)(nil),             // 26: voice.type.v1.AudioFormat
-	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
-	(*v1.ExpectedInput)(nil),           // 28: voice.type.v1.ExpectedInput
-	(*v1.EngineInfo)(nil),              // 29: voice.type.v1.EngineInfo
-	(*v1.GoingAway)(nil),               // 30: voice.type.v1.GoingAway
-	(*v1.Timing)(nil),                  // 31: voice.type.v1.Timing
-	(*v1.TraceContext)(nil),            // 32: voice.type.v1.TraceContext
-	(*v1.Provider)(nil),                // 33: voice.type.v1.Provider
+	(*Keyword)(nil),                    // 18: voice.stt.v1.Keyword
+	(*TurnPrediction)(nil),             // 19: voice.stt.v1.TurnPrediction
+	(*UtteranceSettled)(nil),           // 20: voice.stt.v1.UtteranceSettled
+	(*Progress)(nil),                   // 21: voice.stt.v1.Progress
+	(*DescribeEngineRequest)(nil),      // 22: voice.stt.v1.DescribeEngineRequest
+	(*DescribeEngineResponse)(nil),     // 23: voice.stt.v1.DescribeEngineResponse
+	(*TripProviderRequest)(nil),        // 24: voice.stt.v1.TripProviderRequest
+	(*TripProviderResponse)(nil),       // 25: voice.stt.v1.TripProviderResponse
+	(*v1.AudioChunk)(nil),              // 26: voice.type.v1.AudioChunk
+	(*v1.AudioFormat)(nil),             // 27: voice.type.v1.AudioFormat
+	(*timestamppb.Timestamp)(nil),      // 28: google.protobuf.Timestamp
+	(*v1.ExpectedInput)(nil),           // 29: voice.type.v1.ExpectedInput
+	(*v1.EngineInfo)(nil),              // 30: voice.type.v1.EngineInfo
+	(*v1.GoingAway)(nil),               // 31: voice.type.v1.GoingAway
+	(*v1.Timing)(nil),                  // 32: voice.type.v1.Timing
+	(*v1.TraceContext)(nil),            // 33: voice.type.v1.TraceContext
+	(*v1.Provider)(nil),                // 34: voice.type.v1.Provider
 }
 var file_voice_stt_v1_stt_proto_depIdxs = []int32{
 	6,  // 0: voice.stt.v1.StreamingRecognizeRequest.config:type_name -> voice.stt.v1.RecognitionConfig
-	25, // 1: voice.stt.v1.StreamingRecognizeRequest.audio:type_name -> voice.type.v1.AudioChunk
+	26, // 1: voice.stt.v1.StreamingRecognizeRequest.audio:type_name -> voice.type.v1.AudioChunk
 	8,  // 2: voice.stt.v1.StreamingRecognizeRequest.media_idle:type_name -> voice.stt.v1.MediaIdle
 	9,  // 3: voice.stt.v1.StreamingRecognizeRequest.update:type_name -> voice.stt.v1.RecognitionUpdate
 	10, // 4: voice.stt.v1.StreamingRecognizeRequest.utterance_end:type_name -> voice.stt.v1.UtteranceEnd
 	11, // 5: voice.stt.v1.StreamingRecognizeRequest.utterance_discard:type_name -> voice.stt.v1.UtteranceDiscard
-	26, // 6: voice.stt.v1.RecognitionConfig.audio_format:type_name -> voice.type.v1.AudioFormat
-	27, // 7: voice.stt.v1.RecognitionConfig.start_time:type_name -> google.protobuf.Timestamp
+	27, // 6: voice.stt.v1.RecognitionConfig.audio_format:type_name -> voice.type.v1.AudioFormat
+	28, // 7: voice.stt.v1.RecognitionConfig.start_time:type_name -> google.protobuf.Timestamp
 	7,  // 8: voice.stt.v1.RecognitionConfig.endpointing:type_name -> voice.stt.v1.EndpointingConfig
 	0,  // 9: voice.stt.v1.MediaIdle.reason:type_name -> voice.stt.v1.MediaIdle.Reason
-	28, // 10: voice.stt.v1.RecognitionUpdate.expected_input:type_name -> voice.type.v1.ExpectedInput
-	29, // 11: voice.stt.v1.StreamingRecognizeResponse.engine:type_name -> voice.type.v1.EngineInfo
+	29, // 10: voice.stt.v1.RecognitionUpdate.expected_input:type_name -> voice.type.v1.ExpectedInput
+	30, // 11: voice.stt.v1.StreamingRecognizeResponse.engine:type_name -> voice.type.v1.EngineInfo
 	14, // 12: voice.stt.v1.StreamingRecognizeResponse.speech_activity:type_name -> voice.stt.v1.SpeechActivity
 	15, // 13: voice.stt.v1.StreamingRecognizeResponse.transcript:type_name -> voice.stt.v1.Transcript
-	18, // 14: voice.stt.v1.StreamingRecognizeResponse.turn_prediction:type_name -> voice.stt.v1.TurnPrediction
-	19, // 15: voice.stt.v1.StreamingRecognizeResponse.utterance_settled:type_name -> voice.stt.v1.UtteranceSettled
-	20, // 16: voice.stt.v1.StreamingRecognizeResponse.progress:type_name -> voice.stt.v1.Progress
-	30, // 17: voice.stt.v1.StreamingRecognizeResponse.going_away:type_name -> voice.type.v1.GoingAway
+	19, // 14: voice.stt.v1.StreamingRecognizeResponse.turn_prediction:type_name -> voice.stt.v1.TurnPrediction
+	20, // 15: voice.stt.v1.StreamingRecognizeResponse.utterance_settled:type_name -> voice.stt.v1.UtteranceSettled
+	21, // 16: voice.stt.v1.StreamingRecognizeResponse.progress:type_name -> voice.stt.v1.Progress
+	31, // 17: voice.stt.v1.StreamingRecognizeResponse.going_away:type_name -> voice.type.v1.GoingAway
 	13, // 18: voice.stt.v1.StreamingRecognizeResponse.line_event:type_name -> voice.stt.v1.LineEvent
-	1,  // 19: voice.stt.v1.LineEvent.kind:type_name -> voice.stt.v1.LineEvent.Kind
-	2,  // 20: voice.stt.v1.SpeechActivity.kind:type_name -> voice.stt.v1.SpeechActivity.Kind
-	3,  // 21: voice.stt.v1.Transcript.stage:type_name -> voice.stt.v1.Transcript.Stage
-	16, // 22: voice.stt.v1.Transcript.segments:type_name -> voice.stt.v1.Segment
-	31, // 23: voice.stt.v1.Transcript.timing:type_name -> voice.type.v1.Timing
-	32, // 24: voice.stt.v1.Transcript.trace_context:type_name -> voice.type.v1.TraceContext
-	17, // 25: voice.stt.v1.Segment.words:type_name -> voice.stt.v1.Word
-	4,  // 26: voice.stt.v1.UtteranceSettled.outcome:type_name -> voice.stt.v1.UtteranceSettled.Outcome
-	31, // 27: voice.stt.v1.UtteranceSettled.timing:type_name -> voice.type.v1.Timing
-	29, // 28: voice.stt.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
-	33, // 29: voice.stt.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
-	5,  // 30: voice.stt.v1.SttService.StreamingRecognize:input_type -> voice.stt.v1.StreamingRecognizeRequest
-	21, // 31: voice.stt.v1.SttService.DescribeEngine:input_type -> voice.stt.v1.DescribeEngineRequest
-	23, // 32: voice.stt.v1.SttService.TripProvider:input_type -> voice.stt.v1.TripProviderRequest
-	12, // 33: voice.stt.v1.SttService.StreamingRecognize:output_type -> voice.stt.v1.StreamingRecognizeResponse
-	22, // 34: voice.stt.v1.SttService.DescribeEngine:output_type -> voice.stt.v1.DescribeEngineResponse
-	24, // 35: voice.stt.v1.SttService.TripProvider:output_type -> voice.stt.v1.TripProviderResponse
-	33, // [33:36] is the sub-list for method output_type
-	30, // [30:33] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	18, // 19: voice.stt.v1.StreamingRecognizeResponse.keyword:type_name -> voice.stt.v1.Keyword
+	1,  // 20: voice.stt.v1.LineEvent.kind:type_name -> voice.stt.v1.LineEvent.Kind
+	2,  // 21: voice.stt.v1.SpeechActivity.kind:type_name -> voice.stt.v1.SpeechActivity.Kind
+	3,  // 22: voice.stt.v1.Transcript.stage:type_name -> voice.stt.v1.Transcript.Stage
+	16, // 23: voice.stt.v1.Transcript.segments:type_name -> voice.stt.v1.Segment
+	32, // 24: voice.stt.v1.Transcript.timing:type_name -> voice.type.v1.Timing
+	33, // 25: voice.stt.v1.Transcript.trace_context:type_name -> voice.type.v1.TraceContext
+	17, // 26: voice.stt.v1.Segment.words:type_name -> voice.stt.v1.Word
+	3,  // 27: voice.stt.v1.Keyword.stage:type_name -> voice.stt.v1.Transcript.Stage
+	4,  // 28: voice.stt.v1.UtteranceSettled.outcome:type_name -> voice.stt.v1.UtteranceSettled.Outcome
+	32, // 29: voice.stt.v1.UtteranceSettled.timing:type_name -> voice.type.v1.Timing
+	30, // 30: voice.stt.v1.DescribeEngineResponse.engine:type_name -> voice.type.v1.EngineInfo
+	34, // 31: voice.stt.v1.TripProviderResponse.providers:type_name -> voice.type.v1.Provider
+	5,  // 32: voice.stt.v1.SttService.StreamingRecognize:input_type -> voice.stt.v1.StreamingRecognizeRequest
+	22, // 33: voice.stt.v1.SttService.DescribeEngine:input_type -> voice.stt.v1.DescribeEngineRequest
+	24, // 34: voice.stt.v1.SttService.TripProvider:input_type -> voice.stt.v1.TripProviderRequest
+	12, // 35: voice.stt.v1.SttService.StreamingRecognize:output_type -> voice.stt.v1.StreamingRecognizeResponse
+	23, // 36: voice.stt.v1.SttService.DescribeEngine:output_type -> voice.stt.v1.DescribeEngineResponse
+	25, // 37: voice.stt.v1.SttService.TripProvider:output_type -> voice.stt.v1.TripProviderResponse
+	35, // [35:38] is the sub-list for method output_type
+	32, // [32:35] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_voice_stt_v1_stt_proto_init() }
@@ -2284,17 +2399,19 @@ func file_voice_stt_v1_stt_proto_init() {
 		(*StreamingRecognizeResponse_Progress)(nil),
 		(*StreamingRecognizeResponse_GoingAway)(nil),
 		(*StreamingRecognizeResponse_LineEvent)(nil),
+		(*StreamingRecognizeResponse_Keyword)(nil),
 	}
 	file_voice_stt_v1_stt_proto_msgTypes[10].OneofWrappers = []any{}
 	file_voice_stt_v1_stt_proto_msgTypes[11].OneofWrappers = []any{}
 	file_voice_stt_v1_stt_proto_msgTypes[12].OneofWrappers = []any{}
+	file_voice_stt_v1_stt_proto_msgTypes[13].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_voice_stt_v1_stt_proto_rawDesc), len(file_voice_stt_v1_stt_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/call/v1/record.proto.
  */
 export const file_voice_call_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("Chp2b2ljZS9jYWxsL3YxL3JlY29yZC5wcm90bxINdm9pY2UuY2FsbC52MSLdAwoJQ2FsbEV2ZW50Eg8KB2NhbGxfaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2FtcGxlGAMgASgDEikKBWJlZ2FuGAQgASgLMhgudm9pY2UuY2FsbC52MS5DYWxsQmVnYW5IABIyCgxmbG9vcl9jaGFuZ2UYBSABKAsyGi52b2ljZS5jYWxsLnYxLkZsb29yQ2hhbmdlSAASMAoLY2FsbGVyX3RleHQYBiABKAsyGS52b2ljZS5jYWxsLnYxLkNhbGxlclRleHRIABIpCgR0dXJuGAcgASgLMhkudm9pY2UuY2FsbC52MS5UdXJuUmVjb3JkSAASNAoNc3RhZ2VfdHJvdWJsZRgIIAEoCzIbLnZvaWNlLmNhbGwudjEuU3RhZ2VUcm91YmxlSAASJQoDZW5kGAkgASgLMhYudm9pY2UuY2FsbC52MS5DYWxsRW5kSAASMgoMbGluZV90cm91YmxlGAogASgLMhoudm9pY2UuY2FsbC52MS5MaW5lVHJvdWJsZUgAEi8KCGFuYWx5c2lzGAsgASgLMhsudm9pY2UudHlwZS52MS5DYWxsQW5hbHlzaXNIAEIHCgVldmVudCIrCglDYWxsQmVnYW4SDAoEZWRnZRgBIAEoCRIQCghhZ2VudF9pZBgCIAEoCSJzCgtGbG9vckNoYW5nZRIiCgRmcm9tGAEgASgOMhQudm9pY2UuY2FsbC52MS5GbG9vchIgCgJ0bxgCIAEoDjIULnZvaWNlLmNhbGwudjEuRmxvb3ISDQoFY2F1c2UYAyABKAkSDwoHdHVybl9pZBgEIAEoAyJECgpDYWxsZXJUZXh0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxIMCgR0ZXh0GAIgASgJEhIKCmlzX3NldHRsZWQYAyABKAgiPQoMU3RhZ2VUcm91YmxlEg0KBXN0YWdlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZyZW1lZHkYAyABKAkiLwoLTGluZVRyb3VibGUSDQoFY2F1c2UYASABKAkSEQoJbGFzdGVkX21zGAIgASgDIpIFCgpUdXJuUmVjb3JkEg8KB3R1cm5faWQYASABKAMSMgoHb3V0Y29tZRgCIAEoDjIhLnZvaWNlLmNhbGwudjEuVHVyblJlY29yZC5PdXRjb21lEhEKCXVzZXJfdGV4dBgDIAEoCRISCgpoZWFyZF90ZXh0GAQgASgJEhIKCmVuZF9yZWFzb24YBSABKAkSEwoLc3RvcF9yZWFzb24YBiABKAkSEwoLZHJhZnRzX21hZGUYByABKAUSFgoOZHJhZnRzX2Ryb3BwZWQYCCABKAUSHgoWaXNfYW5zd2VyZWRfZnJvbV9kcmFmdBgJIAEoCBIZChFzcGVlY2hfZW5kX3NhbXBsZRgKIAEoAxISCgpsYXRlbmN5X3VzGAsgASgDEi0KC3N0YWdlX3RpbWVzGAwgAygLMhgudm9pY2UuY2FsbC52MS5TdGFnZVRpbWUSFgoOdW5leHBsYWluZWRfdXMYDSABKAMSGQoRaXNfZ2F0ZXdheV9wcm9tcHQYDiABKAgSGQoRY29udGludWVzX3R1cm5faWQYDyABKAMSEAoIdHJhY2VfaWQYECABKAkSEgoKbmx1X2VuZ2luZRgRIAEoCRISCgp0dHNfZW5naW5lGBIgASgJEhYKDndpdGhoZWxkX3J1bGVzGBMgAygJEiUKBXRvb2xzGBQgAygLMhYudm9pY2UuY2FsbC52MS5Ub29sVXNlIn0KB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEU9VVENPTUVfQ09NUExFVEVEEAESFwoTT1VUQ09NRV9JTlRFUlJVUFRFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMSFQoRT1VUQ09NRV9DT05USU5VRUQQBCLyAQoHVG9vbFVzZRIUCgx0b29sX2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIrCgVzdGF0ZRgDIAEoDjIcLnZvaWNlLmNhbGwudjEuVG9vbFVzZS5TdGF0ZRIPCgd0b29rX3VzGAQgASgDEhYKDmFyZ3VtZW50c19qc29uGAUgASgJEhMKC3Jlc3VsdF9qc29uGAYgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUlVOTklORxABEhMKD1NUQVRFX0NPTVBMRVRFRBACEhAKDFNUQVRFX0ZBSUxFRBADImQKCVN0YWdlVGltZRINCgVzdGFnZRgBIAEoCRIQCghxdWV1ZV91cxgCIAEoAxISCgpjb21wdXRlX3VzGAMgASgDEhIKCm5ldHdvcmtfdXMYBCABKAMSDgoGZW5naW5lGAUgASgJIrUCCgdDYWxsRW5kEisKBWNhdXNlGAEgASgOMhwudm9pY2UuY2FsbC52MS5DYWxsRW5kLkNhdXNlEg8KB21lc3NhZ2UYAiABKAkSEwoLZHVyYXRpb25fbXMYAyABKAMSEgoKdHVybl9jb3VudBgEIAEoBRIZChFpc19lY2hvX3N1c3BlY3RlZBgFIAEoCCKnAQoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9DQUxMRVIQARIPCgtDQVVTRV9BR0VOVBACEhIKDkNBVVNFX1RSQU5TRkVSEAMSEQoNQ0FVU0VfRkFJTFVSRRAEEhEKDUNBVVNFX1NJTEVOQ0UQBRIWChJDQVVTRV9NQVhfRFVSQVRJT04QBhISCg5DQVVTRV9PUEVSQVRPUhAHKpABCgVGbG9vchIVChFGTE9PUl9VTlNQRUNJRklFRBAAEhMKD0ZMT09SX0xJU1RFTklORxABEg4KCkZMT09SX0hFTEQQAhISCg5GTE9PUl9USElOS0lORxADEhIKDkZMT09SX1NQRUFLSU5HEAQSEAoMRkxPT1JfUEFVU0VEEAUSEQoNRkxPT1JfQ0xPU0lORxAGQl8KGWRldi50b25nZGFpLnZvaWNlLmNhbGwudjFQAVpAZ2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS9jYWxsL3YxO2NhbGx2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_voice_type_v1_analysis]);
+  fileDesc("Chp2b2ljZS9jYWxsL3YxL3JlY29yZC5wcm90bxINdm9pY2UuY2FsbC52MSKVBAoJQ2FsbEV2ZW50Eg8KB2NhbGxfaWQYASABKAkSKAoEdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc2FtcGxlGAMgASgDEikKBWJlZ2FuGAQgASgLMhgudm9pY2UuY2FsbC52MS5DYWxsQmVnYW5IABIyCgxmbG9vcl9jaGFuZ2UYBSABKAsyGi52b2ljZS5jYWxsLnYxLkZsb29yQ2hhbmdlSAASMAoLY2FsbGVyX3RleHQYBiABKAsyGS52b2ljZS5jYWxsLnYxLkNhbGxlclRleHRIABIpCgR0dXJuGAcgASgLMhkudm9pY2UuY2FsbC52MS5UdXJuUmVjb3JkSAASNAoNc3RhZ2VfdHJvdWJsZRgIIAEoCzIbLnZvaWNlLmNhbGwudjEuU3RhZ2VUcm91YmxlSAASJQoDZW5kGAkgASgLMhYudm9pY2UuY2FsbC52MS5DYWxsRW5kSAASMgoMbGluZV90cm91YmxlGAogASgLMhoudm9pY2UuY2FsbC52MS5MaW5lVHJvdWJsZUgAEi8KCGFuYWx5c2lzGAsgASgLMhsudm9pY2UudHlwZS52MS5DYWxsQW5hbHlzaXNIABI2Cg5jYWxsZXJfa2V5d29yZBgMIAEoCzIcLnZvaWNlLmNhbGwudjEuQ2FsbGVyS2V5d29yZEgAQgcKBWV2ZW50IisKCUNhbGxCZWdhbhIMCgRlZGdlGAEgASgJEhAKCGFnZW50X2lkGAIgASgJInMKC0Zsb29yQ2hhbmdlEiIKBGZyb20YASABKA4yFC52b2ljZS5jYWxsLnYxLkZsb29yEiAKAnRvGAIgASgOMhQudm9pY2UuY2FsbC52MS5GbG9vchINCgVjYXVzZRgDIAEoCRIPCgd0dXJuX2lkGAQgASgDIkQKCkNhbGxlclRleHQSFAoMdXR0ZXJhbmNlX2lkGAEgASgDEgwKBHRleHQYAiABKAkSEgoKaXNfc2V0dGxlZBgDIAEoCCI1Cg1DYWxsZXJLZXl3b3JkEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxIOCgZwaHJhc2UYAiABKAkiPQoMU3RhZ2VUcm91YmxlEg0KBXN0YWdlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRIOCgZyZW1lZHkYAyABKAkiLwoLTGluZVRyb3VibGUSDQoFY2F1c2UYASABKAkSEQoJbGFzdGVkX21zGAIgASgDIpIFCgpUdXJuUmVjb3JkEg8KB3R1cm5faWQYASABKAMSMgoHb3V0Y29tZRgCIAEoDjIhLnZvaWNlLmNhbGwudjEuVHVyblJlY29yZC5PdXRjb21lEhEKCXVzZXJfdGV4dBgDIAEoCRISCgpoZWFyZF90ZXh0GAQgASgJEhIKCmVuZF9yZWFzb24YBSABKAkSEwoLc3RvcF9yZWFzb24YBiABKAkSEwoLZHJhZnRzX21hZGUYByABKAUSFgoOZHJhZnRzX2Ryb3BwZWQYCCABKAUSHgoWaXNfYW5zd2VyZWRfZnJvbV9kcmFmdBgJIAEoCBIZChFzcGVlY2hfZW5kX3NhbXBsZRgKIAEoAxISCgpsYXRlbmN5X3VzGAsgASgDEi0KC3N0YWdlX3RpbWVzGAwgAygLMhgudm9pY2UuY2FsbC52MS5TdGFnZVRpbWUSFgoOdW5leHBsYWluZWRfdXMYDSABKAMSGQoRaXNfZ2F0ZXdheV9wcm9tcHQYDiABKAgSGQoRY29udGludWVzX3R1cm5faWQYDyABKAMSEAoIdHJhY2VfaWQYECABKAkSEgoKbmx1X2VuZ2luZRgRIAEoCRISCgp0dHNfZW5naW5lGBIgASgJEhYKDndpdGhoZWxkX3J1bGVzGBMgAygJEiUKBXRvb2xzGBQgAygLMhYudm9pY2UuY2FsbC52MS5Ub29sVXNlIn0KB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhUKEU9VVENPTUVfQ09NUExFVEVEEAESFwoTT1VUQ09NRV9JTlRFUlJVUFRFRBACEhIKDk9VVENPTUVfRkFJTEVEEAMSFQoRT1VUQ09NRV9DT05USU5VRUQQBCLyAQoHVG9vbFVzZRIUCgx0b29sX2NhbGxfaWQYASABKAkSDAoEbmFtZRgCIAEoCRIrCgVzdGF0ZRgDIAEoDjIcLnZvaWNlLmNhbGwudjEuVG9vbFVzZS5TdGF0ZRIPCgd0b29rX3VzGAQgASgDEhYKDmFyZ3VtZW50c19qc29uGAUgASgJEhMKC3Jlc3VsdF9qc29uGAYgASgJIlgKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfUlVOTklORxABEhMKD1NUQVRFX0NPTVBMRVRFRBACEhAKDFNUQVRFX0ZBSUxFRBADImQKCVN0YWdlVGltZRINCgVzdGFnZRgBIAEoCRIQCghxdWV1ZV91cxgCIAEoAxISCgpjb21wdXRlX3VzGAMgASgDEhIKCm5ldHdvcmtfdXMYBCABKAMSDgoGZW5naW5lGAUgASgJIrUCCgdDYWxsRW5kEisKBWNhdXNlGAEgASgOMhwudm9pY2UuY2FsbC52MS5DYWxsRW5kLkNhdXNlEg8KB21lc3NhZ2UYAiABKAkSEwoLZHVyYXRpb25fbXMYAyABKAMSEgoKdHVybl9jb3VudBgEIAEoBRIZChFpc19lY2hvX3N1c3BlY3RlZBgFIAEoCCKnAQoFQ2F1c2USFQoRQ0FVU0VfVU5TUEVDSUZJRUQQABIQCgxDQVVTRV9DQUxMRVIQARIPCgtDQVVTRV9BR0VOVBACEhIKDkNBVVNFX1RSQU5TRkVSEAMSEQoNQ0FVU0VfRkFJTFVSRRAEEhEKDUNBVVNFX1NJTEVOQ0UQBRIWChJDQVVTRV9NQVhfRFVSQVRJT04QBhISCg5DQVVTRV9PUEVSQVRPUhAHKpABCgVGbG9vchIVChFGTE9PUl9VTlNQRUNJRklFRBAAEhMKD0ZMT09SX0xJU1RFTklORxABEg4KCkZMT09SX0hFTEQQAhISCg5GTE9PUl9USElOS0lORxADEhIKDkZMT09SX1NQRUFLSU5HEAQSEAoMRkxPT1JfUEFVU0VEEAUSEQoNRkxPT1JfQ0xPU0lORxAGQl8KGWRldi50b25nZGFpLnZvaWNlLmNhbGwudjFQAVpAZ2l0aHViLmNvbS90b25nLWRhaS90b25nLWRhaS9jbGllbnRzL2dvL2dlbi92b2ljZS9jYWxsL3YxO2NhbGx2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_voice_type_v1_analysis]);
 
 /**
  * Something that happened on a call.
@@ -114,6 +114,14 @@ export type CallEvent = Message<"voice.call.v1.CallEvent"> & {
      */
     value: CallAnalysis;
     case: "analysis";
+  } | {
+    /**
+     * The caller said a phrase of the agent's. Personal data where it is a name.
+     *
+     * @generated from field: voice.call.v1.CallerKeyword caller_keyword = 12;
+     */
+    value: CallerKeyword;
+    case: "callerKeyword";
   } | { case: undefined; value?: undefined };
 };
 
@@ -230,6 +238,35 @@ export const CallerTextSchema: GenMessage<CallerText> = /*@__PURE__*/
   messageDesc(file_voice_call_v1_record, 3);
 
 /**
+ * A phrase that the agent's file names, heard in the caller's words: once for
+ * each utterance, mostly before the caller pauses.
+ *
+ * @generated from message voice.call.v1.CallerKeyword
+ */
+export type CallerKeyword = Message<"voice.call.v1.CallerKeyword"> & {
+  /**
+   * The utterance.
+   *
+   * @generated from field: int64 utterance_id = 1;
+   */
+  utteranceId: bigint;
+
+  /**
+   * The phrase as the agent's file has it.
+   *
+   * @generated from field: string phrase = 2;
+   */
+  phrase: string;
+};
+
+/**
+ * Describes the message voice.call.v1.CallerKeyword.
+ * Use `create(CallerKeywordSchema)` to create a new message.
+ */
+export const CallerKeywordSchema: GenMessage<CallerKeyword> = /*@__PURE__*/
+  messageDesc(file_voice_call_v1_record, 4);
+
+/**
  * A stage failed or stalled.
  *
  * @generated from message voice.call.v1.StageTrouble
@@ -262,7 +299,7 @@ export type StageTrouble = Message<"voice.call.v1.StageTrouble"> & {
  * Use `create(StageTroubleSchema)` to create a new message.
  */
 export const StageTroubleSchema: GenMessage<StageTrouble> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 4);
+  messageDesc(file_voice_call_v1_record, 5);
 
 /**
  * The caller's line is dead, what comes from it is no caller, or it returns the
@@ -294,7 +331,7 @@ export type LineTrouble = Message<"voice.call.v1.LineTrouble"> & {
  * Use `create(LineTroubleSchema)` to create a new message.
  */
 export const LineTroubleSchema: GenMessage<LineTrouble> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 5);
+  messageDesc(file_voice_call_v1_record, 6);
 
 /**
  * One turn from the caller's last word to the last word of the answer.
@@ -451,7 +488,7 @@ export type TurnRecord = Message<"voice.call.v1.TurnRecord"> & {
  * Use `create(TurnRecordSchema)` to create a new message.
  */
 export const TurnRecordSchema: GenMessage<TurnRecord> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 6);
+  messageDesc(file_voice_call_v1_record, 7);
 
 /**
  * How a turn ended.
@@ -499,7 +536,7 @@ export enum TurnRecord_Outcome {
  * Describes the enum voice.call.v1.TurnRecord.Outcome.
  */
 export const TurnRecord_OutcomeSchema: GenEnum<TurnRecord_Outcome> = /*@__PURE__*/
-  enumDesc(file_voice_call_v1_record, 6, 0);
+  enumDesc(file_voice_call_v1_record, 7, 0);
 
 /**
  * A tool that was called.
@@ -555,7 +592,7 @@ export type ToolUse = Message<"voice.call.v1.ToolUse"> & {
  * Use `create(ToolUseSchema)` to create a new message.
  */
 export const ToolUseSchema: GenMessage<ToolUse> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 7);
+  messageDesc(file_voice_call_v1_record, 8);
 
 /**
  * How far a tool had come.
@@ -596,7 +633,7 @@ export enum ToolUse_State {
  * Describes the enum voice.call.v1.ToolUse.State.
  */
 export const ToolUse_StateSchema: GenEnum<ToolUse_State> = /*@__PURE__*/
-  enumDesc(file_voice_call_v1_record, 7, 0);
+  enumDesc(file_voice_call_v1_record, 8, 0);
 
 /**
  * One stage's part of a turn.
@@ -646,7 +683,7 @@ export type StageTime = Message<"voice.call.v1.StageTime"> & {
  * Use `create(StageTimeSchema)` to create a new message.
  */
 export const StageTimeSchema: GenMessage<StageTime> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 8);
+  messageDesc(file_voice_call_v1_record, 9);
 
 /**
  * Why a call is over.
@@ -695,7 +732,7 @@ export type CallEnd = Message<"voice.call.v1.CallEnd"> & {
  * Use `create(CallEndSchema)` to create a new message.
  */
 export const CallEndSchema: GenMessage<CallEnd> = /*@__PURE__*/
-  messageDesc(file_voice_call_v1_record, 9);
+  messageDesc(file_voice_call_v1_record, 10);
 
 /**
  * Who or what ended it.
@@ -764,7 +801,7 @@ export enum CallEnd_Cause {
  * Describes the enum voice.call.v1.CallEnd.Cause.
  */
 export const CallEnd_CauseSchema: GenEnum<CallEnd_Cause> = /*@__PURE__*/
-  enumDesc(file_voice_call_v1_record, 9, 0);
+  enumDesc(file_voice_call_v1_record, 10, 0);
 
 /**
  * Who has the floor.

@@ -20,7 +20,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file voice/stt/v1/stt.proto.
  */
 export const file_voice_stt_v1_stt: GenFile = /*@__PURE__*/
-  fileDesc("ChZ2b2ljZS9zdHQvdjEvc3R0LnByb3RvEgx2b2ljZS5zdHQudjEi2QIKGVN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QSMQoGY29uZmlnGAEgASgLMh8udm9pY2Uuc3R0LnYxLlJlY29nbml0aW9uQ29uZmlnSAASKgoFYXVkaW8YAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmtIABItCgptZWRpYV9pZGxlGAMgASgLMhcudm9pY2Uuc3R0LnYxLk1lZGlhSWRsZUgAEjEKBnVwZGF0ZRgEIAEoCzIfLnZvaWNlLnN0dC52MS5SZWNvZ25pdGlvblVwZGF0ZUgAEjMKDXV0dGVyYW5jZV9lbmQYBSABKAsyGi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRW5kSAASOwoRdXR0ZXJhbmNlX2Rpc2NhcmQYBiABKAsyHi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRGlzY2FyZEgAQgkKB3JlcXVlc3Qi5wIKEVJlY29nbml0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDwoHcGhyYXNlcxgGIAMoCRIUCgxzdGFydF9zYW1wbGUYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwobZmFpbF9zdHJlYW1fb25fdHVybl9mYWlsdXJlGAkgASgIEjQKC2VuZHBvaW50aW5nGAogASgLMh8udm9pY2Uuc3R0LnYxLkVuZHBvaW50aW5nQ29uZmlnEhAKCHZpc2l0X2lkGA8gASgJEg4KBnJlZ2lvbhgLIAEoCSKSAQoRRW5kcG9pbnRpbmdDb25maWcSFgoOZHJhZnRfcGF1c2VfbXMYASABKAUSGAoQY29tcGxldGVfd2FpdF9tcxgCIAEoBRIaChJ1bmZpbmlzaGVkX3dhaXRfbXMYAyABKAUSEgoKbWF4X2RyYWZ0cxgEIAEoBRIbChNtYXhfZHJhZnRfc3BlZWNoX21zGAUgASgFIswBCglNZWRpYUlkbGUSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDEi4KBnJlYXNvbhgDIAEoDjIeLnZvaWNlLnN0dC52MS5NZWRpYUlkbGUuUmVhc29uImcKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fVU5LTk9XThABEg8KC1JFQVNPTl9MT1NTEAISDwoLUkVBU09OX0RUTUYQAxIPCgtSRUFTT05fSE9MRBAEItIBChFSZWNvZ25pdGlvblVwZGF0ZRIWCg5sYW5ndWFnZV9jb2RlcxgBIAMoCRIPCgdwaHJhc2VzGAIgAygJEjQKDmV4cGVjdGVkX2lucHV0GAMgASgLMhwudm9pY2UudHlwZS52MS5FeHBlY3RlZElucHV0Eh4KEWFnZW50X2lzX3NwZWFraW5nGAQgASgISACIAQESGAoQZWZmZWN0aXZlX3NhbXBsZRgFIAEoAxIOCgZyZWdpb24YBiABKAlCFAoSX2FnZW50X2lzX3NwZWFraW5nIiIKDFV0dGVyYW5jZUVuZBISCgplbmRfc2FtcGxlGAEgASgDIjoKEFV0dGVyYW5jZURpc2NhcmQSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDIr8DChpTdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABI3Cg9zcGVlY2hfYWN0aXZpdHkYAiABKAsyHC52b2ljZS5zdHQudjEuU3BlZWNoQWN0aXZpdHlIABIuCgp0cmFuc2NyaXB0GAMgASgLMhgudm9pY2Uuc3R0LnYxLlRyYW5zY3JpcHRIABI3Cg90dXJuX3ByZWRpY3Rpb24YBCABKAsyHC52b2ljZS5zdHQudjEuVHVyblByZWRpY3Rpb25IABI7ChF1dHRlcmFuY2Vfc2V0dGxlZBgFIAEoCzIeLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkSAASKgoIcHJvZ3Jlc3MYBiABKAsyFi52b2ljZS5zdHQudjEuUHJvZ3Jlc3NIABIuCgpnb2luZ19hd2F5GAcgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIABItCgpsaW5lX2V2ZW50GAggASgLMhcudm9pY2Uuc3R0LnYxLkxpbmVFdmVudEgAQgoKCHJlc3BvbnNlIogCCglMaW5lRXZlbnQSKgoEa2luZBgBIAEoDjIcLnZvaWNlLnN0dC52MS5MaW5lRXZlbnQuS2luZBIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxILCgNrZXkYBCABKAkilwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfRFRNRhABEhIKDktJTkRfUklOR19CQUNLEAISDQoJS0lORF9CVVNZEAMSEgoOS0lORF9ESUFMX1RPTkUQBBIUChBLSU5EX0ZBWF9DQUxMSU5HEAUSDQoJS0lORF9CRUVQEAYSDgoKS0lORF9NVVNJQxAHIpwBCg5TcGVlY2hBY3Rpdml0eRIvCgRraW5kGAEgASgOMiEudm9pY2Uuc3R0LnYxLlNwZWVjaEFjdGl2aXR5LktpbmQSDgoGc2FtcGxlGAIgASgDEg0KBXNjb3JlGAMgASgCIjoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfQkVHSU4QARIMCghLSU5EX0VORBACIrgDCgpUcmFuc2NyaXB0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxItCgVzdGFnZRgCIAEoDjIeLnZvaWNlLnN0dC52MS5UcmFuc2NyaXB0LlN0YWdlEgwKBHRleHQYAyABKAkSEgoKZW5kX3NhbXBsZRgEIAEoAxIXCgpjb25maWRlbmNlGAUgASgCSACIAQESFQoNbGFuZ3VhZ2VfY29kZRgGIAEoCRInCghzZWdtZW50cxgHIAMoCzIVLnZvaWNlLnN0dC52MS5TZWdtZW50EiUKBnRpbWluZxgIIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nEjIKDXRyYWNlX2NvbnRleHQYCSABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIUCgxzdGFydF9zYW1wbGUYCiABKAMiagoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABIRCg1TVEFHRV9QQVJUSUFMEAESDwoLU1RBR0VfRFJBRlQQAhIRCg1TVEFHRV9TRVRUTEVEEAMSEwoPU1RBR0VfQ09SUkVDVEVEEARCDQoLX2NvbmZpZGVuY2UijAEKB1NlZ21lbnQSDAoEdGV4dBgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIXCgpjb25maWRlbmNlGAQgASgCSACIAQESIQoFd29yZHMYBSADKAsyEi52b2ljZS5zdHQudjEuV29yZEINCgtfY29uZmlkZW5jZSJmCgRXb3JkEgwKBHRleHQYASABKAkSFAoMc3RhcnRfc2FtcGxlGAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSFwoKY29uZmlkZW5jZRgEIAEoAkgAiAEBQg0KC19jb25maWRlbmNlInAKDlR1cm5QcmVkaWN0aW9uEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEhMKC3Byb2JhYmlsaXR5GAMgASgCEg8KB3dhaXRfbXMYBCABKAUSDgoGcmVhc29uGAUgASgJIoUCChBVdHRlcmFuY2VTZXR0bGVkEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxISCgplbmRfc2FtcGxlGAIgASgDEjcKB291dGNvbWUYAyABKA4yJi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlU2V0dGxlZC5PdXRjb21lEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJEiUKBnRpbWluZxgGIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nIkYKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEg4KCk9VVENPTUVfT0sQARISCg5PVVRDT01FX0ZBSUxFRBACIiQKCFByb2dyZXNzEhgKEHByb2Nlc3NlZF9zYW1wbGUYASABKAMiFwoVRGVzY3JpYmVFbmdpbmVSZXF1ZXN0IkMKFkRlc2NyaWJlRW5naW5lUmVzcG9uc2USKQoGZW5naW5lGAEgASgLMhkudm9pY2UudHlwZS52MS5FbmdpbmVJbmZvIjwKE1RyaXBQcm92aWRlclJlcXVlc3QSEAoIcHJvdmlkZXIYASABKAkSEwoLZHVyYXRpb25fbXMYAiABKAUiQgoUVHJpcFByb3ZpZGVyUmVzcG9uc2USKgoJcHJvdmlkZXJzGAEgAygLMhcudm9pY2UudHlwZS52MS5Qcm92aWRlcjKtAgoKU3R0U2VydmljZRJrChJTdHJlYW1pbmdSZWNvZ25pemUSJy52b2ljZS5zdHQudjEuU3RyZWFtaW5nUmVjb2duaXplUmVxdWVzdBooLnZvaWNlLnN0dC52MS5TdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZSgBMAESWwoORGVzY3JpYmVFbmdpbmUSIy52b2ljZS5zdHQudjEuRGVzY3JpYmVFbmdpbmVSZXF1ZXN0GiQudm9pY2Uuc3R0LnYxLkRlc2NyaWJlRW5naW5lUmVzcG9uc2USVQoMVHJpcFByb3ZpZGVyEiEudm9pY2Uuc3R0LnYxLlRyaXBQcm92aWRlclJlcXVlc3QaIi52b2ljZS5zdHQudjEuVHJpcFByb3ZpZGVyUmVzcG9uc2VCXAoYZGV2LnRvbmdkYWkudm9pY2Uuc3R0LnYxUAFaPmdpdGh1Yi5jb20vdG9uZy1kYWkvdG9uZy1kYWkvY2xpZW50cy9nby9nZW4vdm9pY2Uvc3R0L3YxO3N0dHYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
+  fileDesc("ChZ2b2ljZS9zdHQvdjEvc3R0LnByb3RvEgx2b2ljZS5zdHQudjEi2QIKGVN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QSMQoGY29uZmlnGAEgASgLMh8udm9pY2Uuc3R0LnYxLlJlY29nbml0aW9uQ29uZmlnSAASKgoFYXVkaW8YAiABKAsyGS52b2ljZS50eXBlLnYxLkF1ZGlvQ2h1bmtIABItCgptZWRpYV9pZGxlGAMgASgLMhcudm9pY2Uuc3R0LnYxLk1lZGlhSWRsZUgAEjEKBnVwZGF0ZRgEIAEoCzIfLnZvaWNlLnN0dC52MS5SZWNvZ25pdGlvblVwZGF0ZUgAEjMKDXV0dGVyYW5jZV9lbmQYBSABKAsyGi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRW5kSAASOwoRdXR0ZXJhbmNlX2Rpc2NhcmQYBiABKAsyHi52b2ljZS5zdHQudjEuVXR0ZXJhbmNlRGlzY2FyZEgAQgkKB3JlcXVlc3Qi5wIKEVJlY29nbml0aW9uQ29uZmlnEg8KB2NhbGxfaWQYASABKAkSEQoJdGVuYW50X2lkGAIgASgJEhAKCGFnZW50X2lkGAMgASgJEhYKDmxhbmd1YWdlX2NvZGVzGAQgAygJEjAKDGF1ZGlvX2Zvcm1hdBgFIAEoCzIaLnZvaWNlLnR5cGUudjEuQXVkaW9Gb3JtYXQSDwoHcGhyYXNlcxgGIAMoCRIUCgxzdGFydF9zYW1wbGUYByABKAMSLgoKc3RhcnRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwobZmFpbF9zdHJlYW1fb25fdHVybl9mYWlsdXJlGAkgASgIEjQKC2VuZHBvaW50aW5nGAogASgLMh8udm9pY2Uuc3R0LnYxLkVuZHBvaW50aW5nQ29uZmlnEhAKCHZpc2l0X2lkGA8gASgJEg4KBnJlZ2lvbhgLIAEoCSKSAQoRRW5kcG9pbnRpbmdDb25maWcSFgoOZHJhZnRfcGF1c2VfbXMYASABKAUSGAoQY29tcGxldGVfd2FpdF9tcxgCIAEoBRIaChJ1bmZpbmlzaGVkX3dhaXRfbXMYAyABKAUSEgoKbWF4X2RyYWZ0cxgEIAEoBRIbChNtYXhfZHJhZnRfc3BlZWNoX21zGAUgASgFIswBCglNZWRpYUlkbGUSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDEi4KBnJlYXNvbhgDIAEoDjIeLnZvaWNlLnN0dC52MS5NZWRpYUlkbGUuUmVhc29uImcKBlJlYXNvbhIWChJSRUFTT05fVU5TUEVDSUZJRUQQABISCg5SRUFTT05fVU5LTk9XThABEg8KC1JFQVNPTl9MT1NTEAISDwoLUkVBU09OX0RUTUYQAxIPCgtSRUFTT05fSE9MRBAEItIBChFSZWNvZ25pdGlvblVwZGF0ZRIWCg5sYW5ndWFnZV9jb2RlcxgBIAMoCRIPCgdwaHJhc2VzGAIgAygJEjQKDmV4cGVjdGVkX2lucHV0GAMgASgLMhwudm9pY2UudHlwZS52MS5FeHBlY3RlZElucHV0Eh4KEWFnZW50X2lzX3NwZWFraW5nGAQgASgISACIAQESGAoQZWZmZWN0aXZlX3NhbXBsZRgFIAEoAxIOCgZyZWdpb24YBiABKAlCFAoSX2FnZW50X2lzX3NwZWFraW5nIiIKDFV0dGVyYW5jZUVuZBISCgplbmRfc2FtcGxlGAEgASgDIjoKEFV0dGVyYW5jZURpc2NhcmQSEwoLZnJvbV9zYW1wbGUYASABKAMSEQoJdG9fc2FtcGxlGAIgASgDIukDChpTdHJlYW1pbmdSZWNvZ25pemVSZXNwb25zZRIrCgZlbmdpbmUYASABKAsyGS52b2ljZS50eXBlLnYxLkVuZ2luZUluZm9IABI3Cg9zcGVlY2hfYWN0aXZpdHkYAiABKAsyHC52b2ljZS5zdHQudjEuU3BlZWNoQWN0aXZpdHlIABIuCgp0cmFuc2NyaXB0GAMgASgLMhgudm9pY2Uuc3R0LnYxLlRyYW5zY3JpcHRIABI3Cg90dXJuX3ByZWRpY3Rpb24YBCABKAsyHC52b2ljZS5zdHQudjEuVHVyblByZWRpY3Rpb25IABI7ChF1dHRlcmFuY2Vfc2V0dGxlZBgFIAEoCzIeLnZvaWNlLnN0dC52MS5VdHRlcmFuY2VTZXR0bGVkSAASKgoIcHJvZ3Jlc3MYBiABKAsyFi52b2ljZS5zdHQudjEuUHJvZ3Jlc3NIABIuCgpnb2luZ19hd2F5GAcgASgLMhgudm9pY2UudHlwZS52MS5Hb2luZ0F3YXlIABItCgpsaW5lX2V2ZW50GAggASgLMhcudm9pY2Uuc3R0LnYxLkxpbmVFdmVudEgAEigKB2tleXdvcmQYCSABKAsyFS52b2ljZS5zdHQudjEuS2V5d29yZEgAQgoKCHJlc3BvbnNlIogCCglMaW5lRXZlbnQSKgoEa2luZBgBIAEoDjIcLnZvaWNlLnN0dC52MS5MaW5lRXZlbnQuS2luZBIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxILCgNrZXkYBCABKAkilwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfRFRNRhABEhIKDktJTkRfUklOR19CQUNLEAISDQoJS0lORF9CVVNZEAMSEgoOS0lORF9ESUFMX1RPTkUQBBIUChBLSU5EX0ZBWF9DQUxMSU5HEAUSDQoJS0lORF9CRUVQEAYSDgoKS0lORF9NVVNJQxAHIpwBCg5TcGVlY2hBY3Rpdml0eRIvCgRraW5kGAEgASgOMiEudm9pY2Uuc3R0LnYxLlNwZWVjaEFjdGl2aXR5LktpbmQSDgoGc2FtcGxlGAIgASgDEg0KBXNjb3JlGAMgASgCIjoKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfQkVHSU4QARIMCghLSU5EX0VORBACIrgDCgpUcmFuc2NyaXB0EhQKDHV0dGVyYW5jZV9pZBgBIAEoAxItCgVzdGFnZRgCIAEoDjIeLnZvaWNlLnN0dC52MS5UcmFuc2NyaXB0LlN0YWdlEgwKBHRleHQYAyABKAkSEgoKZW5kX3NhbXBsZRgEIAEoAxIXCgpjb25maWRlbmNlGAUgASgCSACIAQESFQoNbGFuZ3VhZ2VfY29kZRgGIAEoCRInCghzZWdtZW50cxgHIAMoCzIVLnZvaWNlLnN0dC52MS5TZWdtZW50EiUKBnRpbWluZxgIIAEoCzIVLnZvaWNlLnR5cGUudjEuVGltaW5nEjIKDXRyYWNlX2NvbnRleHQYCSABKAsyGy52b2ljZS50eXBlLnYxLlRyYWNlQ29udGV4dBIUCgxzdGFydF9zYW1wbGUYCiABKAMiagoFU3RhZ2USFQoRU1RBR0VfVU5TUEVDSUZJRUQQABIRCg1TVEFHRV9QQVJUSUFMEAESDwoLU1RBR0VfRFJBRlQQAhIRCg1TVEFHRV9TRVRUTEVEEAMSEwoPU1RBR0VfQ09SUkVDVEVEEARCDQoLX2NvbmZpZGVuY2UijAEKB1NlZ21lbnQSDAoEdGV4dBgBIAEoCRIUCgxzdGFydF9zYW1wbGUYAiABKAMSEgoKZW5kX3NhbXBsZRgDIAEoAxIXCgpjb25maWRlbmNlGAQgASgCSACIAQESIQoFd29yZHMYBSADKAsyEi52b2ljZS5zdHQudjEuV29yZEINCgtfY29uZmlkZW5jZSJmCgRXb3JkEgwKBHRleHQYASABKAkSFAoMc3RhcnRfc2FtcGxlGAIgASgDEhIKCmVuZF9zYW1wbGUYAyABKAMSFwoKY29uZmlkZW5jZRgEIAEoAkgAiAEBQg0KC19jb25maWRlbmNlIpoBCgdLZXl3b3JkEhQKDHV0dGVyYW5jZV9pZBgBIAEoAxIOCgZwaHJhc2UYAiABKAkSEgoKZW5kX3NhbXBsZRgDIAEoAxItCgVzdGFnZRgEIAEoDjIeLnZvaWNlLnN0dC52MS5UcmFuc2NyaXB0LlN0YWdlEhcKCmNvbmZpZGVuY2UYBSABKAJIAIgBAUINCgtfY29uZmlkZW5jZSJwCg5UdXJuUHJlZGljdGlvbhIUCgx1dHRlcmFuY2VfaWQYASABKAMSEgoKZW5kX3NhbXBsZRgCIAEoAxITCgtwcm9iYWJpbGl0eRgDIAEoAhIPCgd3YWl0X21zGAQgASgFEg4KBnJlYXNvbhgFIAEoCSKFAgoQVXR0ZXJhbmNlU2V0dGxlZBIUCgx1dHRlcmFuY2VfaWQYASABKAMSEgoKZW5kX3NhbXBsZRgCIAEoAxI3CgdvdXRjb21lGAMgASgOMiYudm9pY2Uuc3R0LnYxLlV0dGVyYW5jZVNldHRsZWQuT3V0Y29tZRIOCgZyZWFzb24YBCABKAkSDwoHbWVzc2FnZRgFIAEoCRIlCgZ0aW1pbmcYBiABKAsyFS52b2ljZS50eXBlLnYxLlRpbWluZyJGCgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABIOCgpPVVRDT01FX09LEAESEgoOT1VUQ09NRV9GQUlMRUQQAiIkCghQcm9ncmVzcxIYChBwcm9jZXNzZWRfc2FtcGxlGAEgASgDIhcKFURlc2NyaWJlRW5naW5lUmVxdWVzdCJDChZEZXNjcmliZUVuZ2luZVJlc3BvbnNlEikKBmVuZ2luZRgBIAEoCzIZLnZvaWNlLnR5cGUudjEuRW5naW5lSW5mbyI8ChNUcmlwUHJvdmlkZXJSZXF1ZXN0EhAKCHByb3ZpZGVyGAEgASgJEhMKC2R1cmF0aW9uX21zGAIgASgFIkIKFFRyaXBQcm92aWRlclJlc3BvbnNlEioKCXByb3ZpZGVycxgBIAMoCzIXLnZvaWNlLnR5cGUudjEuUHJvdmlkZXIyrQIKClN0dFNlcnZpY2USawoSU3RyZWFtaW5nUmVjb2duaXplEicudm9pY2Uuc3R0LnYxLlN0cmVhbWluZ1JlY29nbml6ZVJlcXVlc3QaKC52b2ljZS5zdHQudjEuU3RyZWFtaW5nUmVjb2duaXplUmVzcG9uc2UoATABElsKDkRlc2NyaWJlRW5naW5lEiMudm9pY2Uuc3R0LnYxLkRlc2NyaWJlRW5naW5lUmVxdWVzdBokLnZvaWNlLnN0dC52MS5EZXNjcmliZUVuZ2luZVJlc3BvbnNlElUKDFRyaXBQcm92aWRlchIhLnZvaWNlLnN0dC52MS5UcmlwUHJvdmlkZXJSZXF1ZXN0GiIudm9pY2Uuc3R0LnYxLlRyaXBQcm92aWRlclJlc3BvbnNlQlwKGGRldi50b25nZGFpLnZvaWNlLnN0dC52MVABWj5naXRodWIuY29tL3RvbmctZGFpL3RvbmctZGFpL2NsaWVudHMvZ28vZ2VuL3ZvaWNlL3N0dC92MTtzdHR2MWIGcHJvdG8z", [file_google_protobuf_timestamp, file_voice_type_v1_audio, file_voice_type_v1_engine, file_voice_type_v1_expectation, file_voice_type_v1_turn]);
 
 /**
  * One message to the STT stage.
@@ -509,6 +509,14 @@ export type StreamingRecognizeResponse = Message<"voice.stt.v1.StreamingRecogniz
      */
     value: LineEvent;
     case: "lineEvent";
+  } | {
+    /**
+     * A phrase that the client favours was said.
+     *
+     * @generated from field: voice.stt.v1.Keyword keyword = 9;
+     */
+    value: Keyword;
+    case: "keyword";
   } | { case: undefined; value?: undefined };
 };
 
@@ -925,6 +933,57 @@ export const WordSchema: GenMessage<Word> = /*@__PURE__*/
   messageDesc(file_voice_stt_v1_stt, 12);
 
 /**
+ * One of the `phrases` of config or update, found in the words of an utterance.
+ * Told once for each utterance and phrase, behind the first text that has it. It
+ * is not taken back when a later text has other words.
+ *
+ * @generated from message voice.stt.v1.Keyword
+ */
+export type Keyword = Message<"voice.stt.v1.Keyword"> & {
+  /**
+   * The utterance.
+   *
+   * @generated from field: int64 utterance_id = 1;
+   */
+  utteranceId: bigint;
+
+  /**
+   * The phrase as the client wrote it. Personal data where it is a name.
+   *
+   * @generated from field: string phrase = 2;
+   */
+  phrase: string;
+
+  /**
+   * The text that has it covers the sound up to here.
+   *
+   * @generated from field: int64 end_sample = 3;
+   */
+  endSample: bigint;
+
+  /**
+   * How firm that text is.
+   *
+   * @generated from field: voice.stt.v1.Transcript.Stage stage = 4;
+   */
+  stage: Transcript_Stage;
+
+  /**
+   * 0 to 1, of that text; absent when the engine does not say.
+   *
+   * @generated from field: optional float confidence = 5;
+   */
+  confidence?: number | undefined;
+};
+
+/**
+ * Describes the message voice.stt.v1.Keyword.
+ * Use `create(KeywordSchema)` to create a new message.
+ */
+export const KeywordSchema: GenMessage<Keyword> = /*@__PURE__*/
+  messageDesc(file_voice_stt_v1_stt, 13);
+
+/**
  * Evidence on whether the caller has finished. The latest one holds.
  *
  * @generated from message voice.stt.v1.TurnPrediction
@@ -972,7 +1031,7 @@ export type TurnPrediction = Message<"voice.stt.v1.TurnPrediction"> & {
  * Use `create(TurnPredictionSchema)` to create a new message.
  */
 export const TurnPredictionSchema: GenMessage<TurnPrediction> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 13);
+  messageDesc(file_voice_stt_v1_stt, 14);
 
 /**
  * The answer to an utterance_end: every transcript of it has been sent.
@@ -1028,7 +1087,7 @@ export type UtteranceSettled = Message<"voice.stt.v1.UtteranceSettled"> & {
  * Use `create(UtteranceSettledSchema)` to create a new message.
  */
 export const UtteranceSettledSchema: GenMessage<UtteranceSettled> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 14);
+  messageDesc(file_voice_stt_v1_stt, 15);
 
 /**
  * How it went.
@@ -1062,7 +1121,7 @@ export enum UtteranceSettled_Outcome {
  * Describes the enum voice.stt.v1.UtteranceSettled.Outcome.
  */
 export const UtteranceSettled_OutcomeSchema: GenEnum<UtteranceSettled_Outcome> = /*@__PURE__*/
-  enumDesc(file_voice_stt_v1_stt, 14, 0);
+  enumDesc(file_voice_stt_v1_stt, 15, 0);
 
 /**
  * A sign of life, at least every 500 ms of audio. An STT stage that is more than 2 s
@@ -1084,7 +1143,7 @@ export type Progress = Message<"voice.stt.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 15);
+  messageDesc(file_voice_stt_v1_stt, 16);
 
 /**
  * Asks which engine answers.
@@ -1099,7 +1158,7 @@ export type DescribeEngineRequest = Message<"voice.stt.v1.DescribeEngineRequest"
  * Use `create(DescribeEngineRequestSchema)` to create a new message.
  */
 export const DescribeEngineRequestSchema: GenMessage<DescribeEngineRequest> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 16);
+  messageDesc(file_voice_stt_v1_stt, 17);
 
 /**
  * The engine behind this server.
@@ -1120,7 +1179,7 @@ export type DescribeEngineResponse = Message<"voice.stt.v1.DescribeEngineRespons
  * Use `create(DescribeEngineResponseSchema)` to create a new message.
  */
 export const DescribeEngineResponseSchema: GenMessage<DescribeEngineResponse> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 17);
+  messageDesc(file_voice_stt_v1_stt, 18);
 
 /**
  * Which provider is taken out, and for how long.
@@ -1148,7 +1207,7 @@ export type TripProviderRequest = Message<"voice.stt.v1.TripProviderRequest"> & 
  * Use `create(TripProviderRequestSchema)` to create a new message.
  */
 export const TripProviderRequestSchema: GenMessage<TripProviderRequest> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 18);
+  messageDesc(file_voice_stt_v1_stt, 19);
 
 /**
  * How the providers stand now.
@@ -1169,7 +1228,7 @@ export type TripProviderResponse = Message<"voice.stt.v1.TripProviderResponse"> 
  * Use `create(TripProviderResponseSchema)` to create a new message.
  */
 export const TripProviderResponseSchema: GenMessage<TripProviderResponse> = /*@__PURE__*/
-  messageDesc(file_voice_stt_v1_stt, 19);
+  messageDesc(file_voice_stt_v1_stt, 20);
 
 /**
  * Hears the caller: says when they speak, what they said so far and how likely
