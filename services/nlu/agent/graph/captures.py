@@ -54,6 +54,7 @@ class SlotTaken:
     is_for_human: bool = False
     read_back: str = ""  # what `text` says again of what the caller gave
 
+
 _PLACES_ELSEWHERE = frozenset({"phone", "when", "when_free", "which_appointment"})
 """Questions whose answer may name a place that is none in a number that was given before: "the last one"."""
 
