@@ -31,6 +31,11 @@ async def test_what_a_number_of_people_come_to_is_a_price() -> None:
     assert "60 dollars" in await talk.say("If I bring all three kids in for a check-up, what am I looking at?")
 
 
+async def test_a_word_of_money_asks_for_a_price_and_for_nobody() -> None:
+    talk = talk_of("clinic", "vi", who=0.6, price=0.3)
+    assert "200.000" in await talk.say("khám tổng quát có mất tiền không")
+
+
 async def test_a_word_that_compares_names_what_is_compared() -> None:
     reply = await talk_of("clinic", duration=0.3, price=0.28).say("Which one is dearer, the crown or the implant?")
     assert "250 dollars" in reply
