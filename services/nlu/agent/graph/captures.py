@@ -55,6 +55,10 @@ class SlotTaken:
     read_back: str = ""  # what `text` says again of what the caller gave
 
 
+_PLACES_ELSEWHERE = frozenset({"phone", "when", "when_free", "which_appointment"})
+"""Questions whose answer may name a place that is none in a number that was given before: "the last one"."""
+
+
 class Captures:
     """The captures of one agent's wishes in one language."""
 
@@ -78,7 +82,7 @@ class Captures:
         if asked == "confirm":
             gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)
             return None if says_more and gives_number else self._corrected(heard, dialogue)
-        put_right = self._number_put_right(heard, dialogue) if asked != "phone" else None
+        put_right = self._number_put_right(heard, dialogue) if asked not in _PLACES_ELSEWHERE else None
         if put_right or (says_more and not heard.is_keys):
             return put_right
         capture = self._captures.get(asked.removeprefix(SLOT_KEY))
