@@ -276,13 +276,16 @@ class Answers:
     # The call
 
     def _languages(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        lists = self._finder.words
+        of_somebody = (*lists.compares["staff"], *lists.evidence["somebody"])
+        if part.slots.people or has_any(part.slots.words, of_somebody):
+            return self._findings.unknown(dialogue)  # what a person speaks stands in no fact
         names, spoken = self._words.languages, {primary(tag): tag for tag in self._profile.language_codes}
         said = " ".join(part.slots.words)
         wanted = next((code for code, name in names.items() if " ".join(normalise(name)) in said), "")
         if wanted in spoken:
             text = self._words.say("language_yes", language=names[wanted])
             found = self._findings.said(text, dialogue, "language")
-            lists = self._finder.words
             if wanted != primary(self._language) and has_any(part.slots.words, lists.evidence["speakers"]):
                 return found  # whether anybody speaks it: the caller may go on in this one
             act = SwitchLanguage(spoken[wanted])  # asked in it too: the recogniser may still listen for another

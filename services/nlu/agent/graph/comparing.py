@@ -166,7 +166,12 @@ class Comparing:
     def _affordable(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
         """Return what can be had for an amount that the caller names."""
         amount = part.slots.amount
-        if amount is None or part.slots.services or not said & {"cheaper", "dearer", "at_most", "afford"}:
+        if (
+            amount is None
+            or not amount.amount
+            or part.slots.services
+            or not said & {"cheaper", "dearer", "at_most", "afford"}
+        ):
             return None
         if strange("price") >= _FEW_STRANGE:
             return None
@@ -202,7 +207,11 @@ class Comparing:
         if strange("price" if is_of_price else "duration") >= _FEW_STRANGE + (len(named) > 1):
             return None
         if is_of_price:
-            found = self._extreme_price(named or self._facts.services, largest="dearest" in orders)
+            by_night = has_any(
+                part.slots.words, self._asking.periods["night"]
+            )  # "the cheapest for one night" is a room
+            every = [one for one in self._facts.services if not by_night or one.per == "night"]
+            found = self._extreme_price(named or every, largest="dearest" in orders)
             return self._times(found, part.slots.periods) if found else None
         if part.kind not in ("duration", "offered", UNKNOWN) and not part.doubts:
             return None

@@ -41,9 +41,10 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
     if has_any(words[len(lead) :], finder.words.question_words) or unexplained(slots, named, known):
         return ""
     same, usual = FOLLOWS[next(slot for slot in FOLLOWS if getattr(slots, slot))]
-    can_book = finder.names_a_room(slots) if finder.lets_rooms else bool(slots.services)
+    is_moment = bool(slots.when.times) and slots.when.has_day
+    can_book = finder.names_a_room(slots) if finder.lets_rooms else bool(slots.services) or is_moment
     if can_book and not dialogue.kind and has_any(words, finder.words.wants):
-        return "book"  # "a cleaning, please"
+        return "book"  # "a cleaning, please", "half past two on Wednesday, please"
     return dialogue.kind if dialogue.kind in same else usual
 
 

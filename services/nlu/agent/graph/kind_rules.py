@@ -13,14 +13,16 @@ from services.nlu.agent.graph.asking import UNKNOWN, is_text
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
-from services.nlu.agent.graph.terms import asks_for_terms, is_question
+from services.nlu.agent.graph.terms import asks, asks_for_terms, is_a_case, is_question
 from services.nlu.agent.understanding import Guess
 
 _CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of it
 _WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
 _DEED_WORDS = 3  # of a name that is what somebody does: nothing else is asked of it
+_LEAST_TEXT = 0.3  # of a text that answers a case that is put
 _NEAR_SCORE = 0.1  # of two kinds that are about as likely
 _NIGHT = "night"  # a period of asking.toml
+_FEW = 2  # strange words beside the part of the house that the hours are of
 _NEAR = 3  # words behind "which": "какие у вас номера"
 _COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
@@ -133,13 +135,51 @@ def of_deeds(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: S
     kind, doubts = decided
     if any(asks_for_terms(one, slots, finder, text) for one in (kind, *doubts[:2])):
         return next((one.kind for one in guesses if is_text(one.kind) and one.score >= _WEAK_SCORE), UNKNOWN), ()
+    if (doubts and kind not in SAID_BY and _puts_a_weak_case(kind, guesses, slots, finder)) or (
+        kind == "book" and guesses[0].score < SURE_SCORE and _asks_how_it_is_done(slots, finder, text)
+    ):
+        return UNKNOWN, ()
     lists, words = finder.words, slots.words
     is_no = kind == "no" and has_any(words, lists.wants)  # "no, I want to cancel the booking", and not to make one
     is_told = kind in _OF_TIMES and not is_question(text, finder, words)
+    if is_told and _wants_a_moment(slots, finder):
+        return "book", ()
     is_taken_for_another = is_no or is_told or (kind == "book" and not has_any(words, lists.orders["booked"]))
     if is_taken_for_another and has_any(words, lists.evidence["cancels_it"]):
         return "cancel", ()  # "снять бронь", though "снять номер" is to book one
     return decided
+
+
+def _wants_a_moment(slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a day and a time are wanted, and nothing asked of them: "half past two on Wednesday, please"."""
+    lists = finder.words
+    openings = (
+        *lists.compares["opening"],
+        *lists.compares["closing"],
+        *lists.clock_questions,
+        *lists.evidence["house"],
+    )
+    is_moment = bool(slots.when.times) and slots.when.has_day and not finder.lets_rooms
+    return is_moment and has_any(slots.words, lists.wants) and not has_any(slots.words, openings)
+
+
+def _puts_a_weak_case(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
+    """Return whether a case is put that no kind is near to: "if the crown breaks within a year, is that on me"."""
+    is_text_of_file = is_text(kind) and guesses[0].score >= _LEAST_TEXT
+    return (
+        guesses[0].score < SURE_SCORE and not (is_text_of_file or slots.when.has_day) and is_a_case(slots.words, finder)
+    )
+
+
+def _asks_how_it_is_done(slots: Slots, finder: SlotFinder, text: str) -> bool:
+    """Return whether a question that is a little like a request has words of no request, or names several things, and
+    no time: "could we squeeze into a double", "can both be done in one go".
+    """
+    lists = finder.words
+    if slots.when or not asks(text, slots.words, finder) or has_any(slots.words, lists.wants):
+        return False
+    named = (*slots.services, *slots.people, *slots.topics)
+    return len(slots.services) > 1 or bool(unexplained(slots, named, lists.common))
 
 
 def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: Slots, finder: SlotFinder) -> Decided:
@@ -168,7 +208,10 @@ def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
 def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decided:
     """The kind and doubts where a sentence names a thing in so many words, or asks which things of a kind there are."""
     kind, doubts = decided
-    if "hours" in doubts[:2] and slots.when.has_day and not has_any(slots.words, finder.words.price_words):
+    is_of_desk = kind == UNKNOWN and slots.is_of_hours and bool(slots.when)  # "is the desk staffed at New Year"
+    is_of_desk = is_of_desk and len(unexplained(slots, (), finder.words.common)) <= _FEW
+    is_of_day = "hours" in doubts[:2] and slots.when.has_day and not has_any(slots.words, finder.words.price_words)
+    if is_of_desk or is_of_day:
         return "hours", ()
     if kind in _OF_TIMES and _is_asked_for(slots) and not has_any(slots.words, finder.words.clock_questions):
         return "offered", ()  # "can somebody drive us to the airport on Friday"

@@ -60,6 +60,8 @@ _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _REQUESTS = frozenset({"callback", "handover", "language"})  # of something else
+_NEEDS = frozenset({"book", "price", "offered", UNKNOWN})  # kinds that a service alone may seem
+_OF_MOMENTS = frozenset({"hours", "free", "repeat", "today", UNKNOWN})
 _MAX_PARTS = 4
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
@@ -121,6 +123,7 @@ class Reader:
                 context = replace(context, kind=part.kind, service=services[-1].id if services else context.service)
                 parts.append(part)
         parts = self._with_introduction(parts, context, language_code, now)
+        parts = self._with_moment(parts, dialogue, language_code, now)
         parts = [part for part in parts if not self._tells_of_own(part, parts, language_code)]
         parts = [part for part in parts if not self._only_explains(part, parts, language_code)]
         matters = [part for part in parts if _matters(part, parts, is_open=bool(dialogue.wish.kind))] or parts[:1]
@@ -153,6 +156,8 @@ class Reader:
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
+            if self._asks_of_both(left, right, language_code, now):
+                continue
             if tells_only_when(left, sentence, finder.words, language_code):
                 continue  # "trả phòng rồi gửi vali lại được không" asks nothing of leaving
             kinds: list[str] = []
@@ -164,6 +169,22 @@ class Reader:
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
+
+    def _asks_of_both(self, left: str, right: str, language_code: str, now: datetime) -> bool:
+        """Return whether the end of a sentence asks what all comes to that it names: "two crowns and a cleaning, what
+        would that set me back".
+        """
+        finder = self._finders[language_code]
+        before, behind = finder.find(left, now), finder.find(right, now)
+        lists = finder.words
+        asks_before = has_any(before.words, (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"]))
+        asks_behind = has_any(behind.words, (*lists.price_words, *lists.evidence["asks_what"]))
+        return (
+            bool(before.services and behind.services)
+            and not asks_before
+            and asks_behind
+            and refers(behind.words, lists)
+        )
 
     async def _kind_of_half(
         self, half: str, before: Sequence[str], language_code: str, now: datetime, *, is_bare: bool
@@ -220,6 +241,23 @@ class Reader:
         slots = replace(self._finders[language_code].find(text, now), when=request.slots.when)
         joined = replace(request, text=text, slots=slots)
         return [part for part in (*parts[:at], joined, *parts[at + 1 :]) if part not in given]
+
+    def _with_moment(self, parts: list[Part], dialogue: Dialogue, language_code: str, now: datetime) -> list[Part]:
+        """The parts with a service that is needed joined to the day and time behind it, which is no question after
+        hours: "I need a filling. Wednesday around two?".
+        """
+        finder = self._finders[language_code]
+        if len(parts) != 2 or dialogue.wish.kind or finder.lets_rooms:
+            return parts
+        need, moment = parts
+        asked = (*finder.words.price_words, *finder.words.evidence["asks_what"], *finder.words.question_words)
+        needs = bool(need.slots.services) and need.kind in _NEEDS and not has_any(need.slots.words, asked)
+        when, known = moment.slots.when, finder.words.common
+        is_moment = bool(when.times) and when.has_day and not unexplained(moment.slots, (), known)
+        if not (needs and is_moment) or need.text.rstrip().endswith(("?", "？")):
+            return parts
+        text = f"{need.text} {moment.text}"
+        return [replace(need, text=text, kind="book", doubts=(), slots=finder.find(text, now), is_follow_up=False)]
 
     def _tells_of_own(self, part: Part, parts: Sequence[Part], language_code: str) -> bool:
         """Return whether a part only tells of the caller's appointment, beside what they want: "I've got an appointment
@@ -281,6 +319,8 @@ class Reader:
             deed = next((one.kind for one in guesses if one.kind in _DEEDS), "book")  # "I'm Tom, I need a filling"
             said_by = finder.words.evidence.get(SAID_BY.get(deed, ""), ())
             kind = deed if has_any(slots.words, said_by) else "book"  # "put me down for Tuesday"
+        if kind in _OF_MOMENTS and dialogue.wish.is_noted and self._asks_when_mine_is(slots, finder):
+            kind, doubts = "check", ()  # "when is it again?", behind a booking
         if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
             return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
         if kind in COURTESIES and (same := kind_of_another(text, slots, finder, dialogue)):
@@ -288,6 +328,13 @@ class Reader:
         if guesses[0].score < _CLEAR_SCORE and names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
+
+    def _asks_when_mine_is(self, slots: Slots, finder: SlotFinder) -> bool:
+        """Return whether no more than a time is asked for, and of nothing that is named."""
+        lists = finder.words
+        openings = (*lists.compares["opening"], *lists.compares["closing"], *lists.evidence["house"])
+        is_of_another = names_anything(slots) or bool(slots.when) or slots.is_of_hours or has_any(slots.words, openings)
+        return len(slots.words) <= SHORT + 1 and has_any(slots.words, lists.clock_questions) and not is_of_another
 
     async def _understood(self, text: str, language_code: str) -> tuple[Guess, ...]:
         """The kinds of a sentence; in words of another of the agent's languages too, where that is clearly better."""

@@ -22,7 +22,7 @@ def asks_for_terms(kind: str, slots: Slots, finder: SlotFinder, text: str) -> bo
     Monday" wants something done.
     """
     terms, words = finder.words.terms, slots.words
-    if kind not in _MAY_BE or not (text.rstrip().endswith(("?", "？")) or has_any(words, terms["asks"])):
+    if kind not in _MAY_BE or not asks(text, words, finder):
         return False
     if has_any(words, terms["unbooked"]) and kind not in ("price", "hours"):
         return True
@@ -60,6 +60,11 @@ def is_a_case(words: Words, finder: SlotFinder) -> bool:
     terms = finder.words.terms
     polite = {place for start, end in spans_of(words, terms["courtesies"]) for place in range(start, end)}
     return any(polite.isdisjoint(range(start, end)) for start, end in spans_of(words, terms["cases"]))
+
+
+def asks(text: str, words: Words, finder: SlotFinder) -> bool:
+    """Return whether a sentence asks, by its mark or by a word that does nothing else."""
+    return text.rstrip().endswith(("?", "？")) or has_any(words, finder.words.terms["asks"])
 
 
 def is_question(text: str, finder: SlotFinder, words: Words) -> bool:
