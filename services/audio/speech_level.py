@@ -5,6 +5,8 @@ that fills them has -3 dBov.
 """
 
 import math
+from copy import copy
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +32,7 @@ class SpeechLevelMeter:
     def __init__(self, sample_rate_hertz: int) -> None:
         self._rate = sample_rate_hertz
         self._decay = math.exp(-1 / (TIME_CONSTANT_S * sample_rate_hertz))
-        self._block = int(_BLOCK_TIME_CONSTANTS * TIME_CONSTANT_S * sample_rate_hertz)
-        self._powers = self._decay ** np.arange(1, self._block + 1)
+        self._powers = _powers(self._decay, int(_BLOCK_TIME_CONSTANTS * TIME_CONSTANT_S * sample_rate_hertz))
         self._step = max(1, sample_rate_hertz // LOOKS_PER_S)
         self._hangover = int(HANGOVER_S * sample_rate_hertz) // self._step  # in looks at the envelope
         self._energy = 0.0
@@ -43,59 +44,12 @@ class SpeechLevelMeter:
     def push(self, samples: Samples) -> None:
         """Measure on."""
         values = samples.astype(np.float64) / FULL_SCALE
-        for begin in range(0, len(values), self._block):
-            self._push_block(values[begin : begin + self._block])
+        block = len(self._powers)
+        for begin in range(0, len(values), block):
+            self._push_block(values[begin : begin + block])
 
-    @property
-    def level_dbov(self) -> float | None:
-        """The active level, None when there was no sound."""
-        found = self._active()
-        return found[0] if found else None
-
-    @property
-    def active_s(self) -> float:
-        """Seconds of speech, without the pauses."""
-        found = self._active()
-        return found[1] if found else 0.0
-
-    @property
-    def activity(self) -> float:
-        """The part of the time that is speech, 0 to 1."""
-        return self.active_s * self._rate / self._n_samples if self._n_samples else 0.0
-
-    def with_pause(self, seconds: float) -> "SpeechLevelMeter":
-        """A meter as this one would be after a pause of that length. This one stays as it is."""
-        later = SpeechLevelMeter(self._rate)
-        later._energy, later._n_samples, later._smoothed = self._energy, self._n_samples, self._smoothed
-        later._since_active, later._n_active = self._since_active.copy(), self._n_active.copy()
-        later.push(np.zeros(int(seconds * self._rate), dtype=np.int16))
-        return later
-
-    def _push_block(self, values: Floats) -> None:
-        self._energy += float(values @ values)
-        first, second = self._smoothed
-        once = self._smooth(np.abs(values), first)
-        envelope = self._smooth(once, second)
-        self._smoothed = float(once[-1]), float(envelope[-1])
-        begin = (-self._n_samples) % self._step
-        self._n_samples += len(values)
-        looked_at = envelope[begin :: self._step]
-        if not len(looked_at):
-            return
-        places = np.arange(1, len(looked_at) + 1)
-        above = np.where(looked_at[None, :] >= THRESHOLDS[:, None], places, -self._since_active[:, None])
-        since = places - np.maximum.accumulate(above, axis=1)
-        self._n_active += np.count_nonzero(since < self._hangover, axis=1)
-        self._since_active = np.minimum(self._hangover, since[:, -1])
-
-    def _smooth(self, values: Floats, last: float) -> Floats:
-        """A first-order smoother, y[n] = g y[n-1] + (1 - g) x[n], over one block."""
-        powers = self._powers[: len(values)]
-        smoothed: Floats = powers * (last + np.cumsum((1 - self._decay) * values / powers))
-        return smoothed
-
-    def _active(self) -> tuple[float, float] | None:
-        """The level in dBov and the seconds of speech."""
+    def measured(self) -> tuple[float, float] | None:
+        """The active level in dBov and the seconds of speech; None when there was no sound."""
         if self._energy <= 0.0:
             return None
         before: tuple[float, float, float] | None = None  # level, seconds and distance at the threshold before
@@ -113,3 +67,71 @@ class SpeechLevelMeter:
                 return level, self._energy / 10 ** (level / 10) / self._rate
             before = level, seconds, distance
         return 10 * math.log10(self._energy / self._n_samples), self._n_samples / self._rate
+
+    @property
+    def level_dbov(self) -> float | None:
+        """The active level, None when there was no sound."""
+        found = self.measured()
+        return found[0] if found else None
+
+    @property
+    def active_s(self) -> float:
+        """Seconds of speech, without the pauses."""
+        found = self.measured()
+        return found[1] if found else 0.0
+
+    @property
+    def activity(self) -> float:
+        """The part of the time that is speech, 0 to 1."""
+        return self.active_s * self._rate / self._n_samples if self._n_samples else 0.0
+
+    def with_pause(self, seconds: float) -> "SpeechLevelMeter":
+        """A meter as this one would be after a pause of that length. This one stays as it is."""
+        later = copy(self)
+        n_left = int(seconds * self._rate)
+        while n_left > 0:
+            n_samples = min(n_left, len(self._powers))
+            later._pass_silence(n_samples)
+            n_left -= n_samples
+        return later
+
+    def _push_block(self, values: Floats) -> None:
+        self._energy += float(values @ values)
+        first, second = self._smoothed
+        once = self._smooth(np.abs(values), first)
+        envelope = self._smooth(once, second)
+        self._smoothed = float(once[-1]), float(envelope[-1])
+        self._look_at(envelope)
+
+    def _pass_silence(self, n_samples: int) -> None:
+        """Do as `_push_block` for zeros, where the two smoothers have a closed form."""
+        first, second = self._smoothed
+        powers = self._powers[:n_samples]
+        envelope = powers * (second + (1 - self._decay) * first * np.arange(1, n_samples + 1))
+        self._smoothed = first * float(powers[-1]), float(envelope[-1])
+        self._look_at(envelope)
+
+    def _look_at(self, envelope: Floats) -> None:
+        """Count the speech of one block by its envelope."""
+        begin = (-self._n_samples) % self._step
+        self._n_samples += len(envelope)
+        looked_at = envelope[begin :: self._step]
+        if not len(looked_at):
+            return
+        places = np.arange(1, len(looked_at) + 1)
+        above = np.where(looked_at[None, :] >= THRESHOLDS[:, None], places, -self._since_active[:, None])
+        since = places - np.maximum.accumulate(above, axis=1)
+        self._n_active = self._n_active + np.count_nonzero(since < self._hangover, axis=1)
+        self._since_active = np.minimum(self._hangover, since[:, -1])
+
+    def _smooth(self, values: Floats, last: float) -> Floats:
+        """A first-order smoother, y[n] = g y[n-1] + (1 - g) x[n], over one block."""
+        powers = self._powers[: len(values)]
+        smoothed: Floats = powers * (last + ((1 - self._decay) * values / powers).cumsum())
+        return smoothed
+
+
+@lru_cache(maxsize=8)  # of the rates that voices have
+def _powers(decay: float, n_powers: int) -> Floats:
+    """The first powers of a smoother's decay, shape (n_powers,). They are shared: nothing writes to them."""
+    return np.asarray(decay ** np.arange(1, n_powers + 1), dtype=np.float64)

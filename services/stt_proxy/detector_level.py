@@ -45,5 +45,7 @@ class DetectorLevel:
             most = MOST_GAIN_BESIDE_AGENT
         gain = min(most, max(1.0, TARGET_PEAK / max(1.0, loudest)))
         self._number = (self._number + 1) % _NOISE_WINDOWS
-        brought: Samples = np.clip(window * np.float32(gain) + _NOISE[self._number], -32768, 32767).astype(np.int16)
-        return brought
+        brought = window * np.float32(gain)
+        brought += _NOISE[self._number]
+        np.maximum(np.minimum(brought, 32767, out=brought), -32768, out=brought)
+        return brought.astype(np.int16)

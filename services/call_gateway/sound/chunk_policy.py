@@ -35,7 +35,9 @@ class ChunkPolicy:
     """Follows the level of one call's sound, and what the STT stage hears in it."""
 
     def __init__(self, sample_rate_hertz: int) -> None:
-        self._per_ms = sample_rate_hertz / 1000
+        per_ms = sample_rate_hertz / 1000
+        self._onset_samples, self._end_samples = int(ONSET_MS * per_ms), int(END_MS * per_ms)
+        self._dip_samples = DIP_MS * per_ms
         self._mean_db: float | None = None
         self._peak_db = 0.0
         self._floor_db = 0.0  # the softest the line has lately been
@@ -56,20 +58,20 @@ class ChunkPolicy:
         self._floor_db = min(level_db, self._floor_db + _FLOOR_RISE_DB)
         is_low = level_db < self._peak_db - _LOUD_DB
         has_fallen = is_low and difference < -_CHANGE_DB
-        was_away = self._low_samples > DIP_MS * self._per_ms
+        was_away = self._low_samples > self._dip_samples
         self._low_samples = self._low_samples + frame.end_sample - frame.start_sample if is_low else 0
-        voice_goes_on = is_voice_heard and self._low_samples <= DIP_MS * self._per_ms
+        voice_goes_on = is_voice_heard and self._low_samples <= self._dip_samples
         has_begun = is_voice_heard and not self._was_voice_heard
         self._was_voice_heard = is_voice_heard
         if voice_goes_on:
             self._on_voice(frame.end_sample, was_away=was_away, has_begun=has_begun)
         elif difference > _CHANGE_DB:
             self._is_pause_judged = False
-            self._onset_until = frame.end_sample + int(ONSET_MS * self._per_ms)
+            self._onset_until = frame.end_sample + self._onset_samples
         elif (is_voice_heard or has_fallen) and not self._is_pause_judged:
             # A voice much softer than the one before it, or than the agent's own that came back, is low all the time.
             fell = frame.end_sample if has_fallen else frame.end_sample - self._low_samples
-            self._end_until = max(self._end_until, fell + int(END_MS * self._per_ms))
+            self._end_until = max(self._end_until, fell + self._end_samples)
         is_quiet = level_db < max(_QUIET_DB, self._floor_db + _NOISE_DB)
         if frame.end_sample < max(self._onset_until, self._end_until) or (is_agent_speaking and not is_quiet):
             return ChunkLimit.AT_ONCE
@@ -80,7 +82,7 @@ class ChunkPolicy:
     def _on_voice(self, end_sample: int, *, was_away: bool, has_begun: bool) -> None:
         self._is_pause_judged, self._end_until = False, 0
         if was_away:  # the STT stage may have told its end, and that is on the way
-            self._onset_until = end_sample + int(ONSET_MS * self._per_ms)
+            self._onset_until = end_sample + self._onset_samples
         elif has_begun:
             self._onset_until = 0
 

@@ -43,7 +43,7 @@ class Track:
         self._rate = audio_format.sample_rate_hertz
         self._frame_bytes = FRAME_MS * self._rate // 1000 * audio_format.bytes_per_sample
         self._kept_samples = KEPT_MS * self._rate // 1000
-        self._squares = _squares_of_codes(audio_format)
+        self._samples = _samples_of_codes(audio_format)
         self._received: deque[Frame] = deque()
         self._sent_frame = audio_format.silence(sent_frame_ms * self._rate // 1000)
         self._sent: deque[bytes] = deque(maxlen=SENT_MS // sent_frame_ms + 1)
@@ -126,14 +126,15 @@ class Track:
     def _level(self, content: bytes) -> float:
         if not content or len(content) % self.audio_format.bytes_per_sample:
             return 0.0
-        if self._squares is not None:
-            return sqrt(float(np.add.reduce(self._squares.take(np.frombuffer(content, np.uint8)))) / len(content))
-        samples = np.frombuffer(content, dtype="<i2").astype(np.float32)
-        return sqrt(float(samples @ samples) / len(samples))
+        if self._samples is not None:
+            samples = self._samples.take(np.frombuffer(content, np.uint8))
+        else:
+            samples = np.frombuffer(content, dtype="<i2").astype(np.float32)
+        return sqrt(float(samples.dot(samples)) / len(samples))
 
 
-def _squares_of_codes(audio_format: AudioFormat) -> NDArray[np.float32] | None:
-    """The square of each G.711 code's sample, shape (256,); None for linear samples."""
+def _samples_of_codes(audio_format: AudioFormat) -> NDArray[np.float32] | None:
+    """The sample of each G.711 code, shape (256,); None for linear samples."""
     if audio_format.encoding is Encoding.LINEAR16:
         return None
-    return decode(audio_format, _CODES).astype(np.float32) ** 2
+    return decode(audio_format, _CODES).astype(np.float32)

@@ -21,6 +21,7 @@ SHORT_STEP = 64
 SHORT_FFT = 256
 SHORT_BIN_HERTZ = RATE_HERTZ / SHORT_FFT
 QUIET_RMS = 60.0  # of 32768: -55 dBFS; tones of a line are louder
+LOWEST_BIN = 13  # of the 64 ms, 200 Hz: hum of the mains and the rumble of a street are no sound of the line
 
 Power = NDArray[np.float64]
 
@@ -61,6 +62,11 @@ class Frame:
         return _power(np.fft.rfft(self.sound * _LONG_WINDOW))
 
     @cached_property
+    def total_power(self) -> float:
+        """Power of the 64 ms from LOWEST_BIN on."""
+        return float(np.add.reduce(self.power[LOWEST_BIN:]))
+
+    @cached_property
     def short_powers(self) -> Power:
         """Power spectra of the four pieces of 24 ms that end in the window, (4, 129), the oldest first."""
         return _power(np.fft.rfft(self.sound[_SHORT_INDEX] * _SHORT_WINDOW, n=SHORT_FFT))
@@ -91,4 +97,5 @@ class Frames:
 
 
 def _power(spectrum: NDArray[np.complex128]) -> Power:
-    return np.asarray(spectrum.real**2 + spectrum.imag**2, dtype=np.float64)
+    power: Power = spectrum.real**2 + spectrum.imag**2
+    return power

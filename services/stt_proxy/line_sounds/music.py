@@ -5,12 +5,12 @@ seconds music of an exchange has 0.56 to 0.95, speech 0.3, six voices at once 0.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.stt_proxy.line_sounds.frames import LONG_BIN_HERTZ, Frame
+from services.stt_proxy.line_sounds.frames import LONG_BIN_HERTZ, LOWEST_BIN, Frame
 
 WINDOWS_LOOKED_AT = 125  # 4 s
 LEAST_LOUD = 0.6  # of them
@@ -20,14 +20,12 @@ LEAST_PERSISTENCE = 0.6
 LEAST_CHANGES = 3  # of the strongest partial, by more than a semitone
 SEMITONE = 1.06
 N_PARTIALS = 5
-LOWEST_BIN = 13  # 200 Hz: hum of the mains, and the rumble of a street
 OVER_WINDOWS = 62  # 2 s without music: it is over, and later music is told again
 JUDGED_EVERY = 8  # windows: four times a second
 _AROUND = np.arange(-1, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
+class _Looked(NamedTuple):
     is_loud: bool
     is_speech: bool
     is_tone: bool
@@ -56,12 +54,12 @@ class MusicDetector:
             inner = power[1:-1]
             peaks = np.where((inner > power[:-2]) & (inner >= power[2:]), inner, 0.0)
             strongest = np.argpartition(peaks, -N_PARTIALS)[-N_PARTIALS:] + 1
-            total = float(power.sum()) or 1.0
+            total = frame.total_power or 1.0
             near = np.zeros(len(power), dtype=bool)
             near[(strongest[:, np.newaxis] + _AROUND).ravel()] = True
-            held = 0.0 if before is None else float(power[before].sum()) / total
+            held = 0.0 if before is None else float(np.add.reduce(power[before])) / total
             self._partials.append(near)
-            hertz = (LOWEST_BIN + int(np.argmax(power))) * LONG_BIN_HERTZ
+            hertz = (LOWEST_BIN + int(power.argmax())) * LONG_BIN_HERTZ
             self._looked.append(_Looked(True, is_speech, is_tone, held, hertz))
         return self._judge()
 

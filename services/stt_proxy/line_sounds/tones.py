@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from services.stt_proxy.line_sounds.frames import LONG_BIN_HERTZ, LONG_SAMPLES, WINDOW_SAMPLES, Frame, Power
+from services.stt_proxy.line_sounds.frames import LONG_BIN_HERTZ, LONG_SAMPLES, LOWEST_BIN, WINDOW_SAMPLES, Frame, Power
 
 LEAST_SHARE = 0.8  # of the power that lies in at most two tones: noise may be 6 dB below them
 LEAST_SECOND = 0.03  # of the power: a second tone, not what is left of the first
@@ -17,11 +17,10 @@ MOST_DRIFT_DB = 4.0
 LEAST_FRAMES = 3  # of 64 ms, 32 ms apart: 128 ms
 HALF_WIDTH = 3  # bins around a tone: 47 Hz, so that 400 with 450 Hz and 440 with 480 are one
 ONE_LUMP_HERTZ = 100.0  # tones nearer than this beat, and are followed as one
-LOWEST_BIN = 13  # 200 Hz: hum of the mains is no tone of the network
 HARMONIC_RATIOS = (1.333, 1.5, 2.0)
 HARMONIC_TOLERANCE = 0.02
 LOUDEST_HARMONIC = 0.01  # of the power, at half or twice the frequency
-_OFFSETS = np.arange(-HALF_WIDTH, HALF_WIDTH + 1)
+_BINS = np.arange(LONG_SAMPLES // 2 + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class ToneTracker:
 
     def feed(self, frame: Frame) -> Burst | None:
         """The next frame. A tone is given while it lasts, and once more when it is over."""
-        hertz = () if frame.is_quiet else tones_in(frame.power)
+        hertz = () if frame.is_quiet else tones_in(frame)
         if hertz and self._goes_on(hertz, frame.level_dbfs):
             self._n_frames += 1
             self._level_dbfs = max(self._level_dbfs, frame.level_dbfs)
@@ -86,21 +85,21 @@ class ToneTracker:
         return is_same and (is_rising or abs(level_dbfs - self._level_dbfs) <= MOST_DRIFT_DB)
 
 
-def tones_in(power: Power) -> tuple[float, ...]:
-    """The one or two frequencies that carry the power of a spectrum of 64 ms, (257,); empty: it is no tone."""
-    rest = power[LOWEST_BIN:].copy()
-    total = float(rest.sum())
+def tones_in(frame: Frame) -> tuple[float, ...]:
+    """The one or two frequencies that carry the power of the 64 ms; empty: it is no tone."""
+    power, total = frame.power, frame.total_power
     if total <= 0:
         return ()
+    rest = power[LOWEST_BIN:].copy()
     found: list[tuple[float, float]] = []
     for _ in range(2):
-        at = int(np.argmax(rest))
+        at = int(rest.argmax())
         first, last = max(0, at - HALF_WIDTH), min(len(rest), at + HALF_WIDTH + 1)
         around = rest[first:last]
-        held = float(around.sum())
+        held = float(np.add.reduce(around))
         if held < (LEAST_SECOND if found else LEAST_SHARE / 2) * total:
             break
-        hertz = (LOWEST_BIN + float(around @ np.arange(first, last)) / held) * LONG_BIN_HERTZ
+        hertz = (LOWEST_BIN + float(around @ _BINS[first:last]) / held) * LONG_BIN_HERTZ
         found.append((hertz, held / total))
         rest[first:last] = 0.0
     if sum(share for _, share in found) < LEAST_SHARE:
