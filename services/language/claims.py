@@ -86,8 +86,20 @@ LISTS = (
         "of_house",
         "wholly",
     ),
-    *("asks_cheaper", "asks_dearer", "pro_verbs"),
-    *("talk", "talkers", "talk_verbs", "addressees", "states", "remarks", "house_marks", "wishing"),
+    *("asks_cheaper", "asks_dearer", "pro_verbs", "relative_openings"),
+    *(
+        "talk",
+        "talkers",
+        "call_words",
+        "generic",
+        "always",
+        "talk_verbs",
+        "addressees",
+        "states",
+        "remarks",
+        "house_marks",
+        "wishing",
+    ),
 )
 SHORTEST_STEM = 3
 UNFOUNDED = (

@@ -259,6 +259,7 @@ def _last_part(words: Sequence[str], start: int, at: int, known: NumberWords, re
     if word in known.after_tens and at == start + 1 and 1 < reading.group < 10:
         return Found(reading.group * 10 + known.units[word], start, at + 1)
     goes_on = follower in known.units or follower in known.multipliers or follower in known.halves
+    goes_on = goes_on and not _is_article(words, at + 1, known)
     if word in known.tails and reading.last >= SMALLEST_WITH_TAIL and not goes_on:
         return Found(reading.value(known.tails[word] * reading.last // 10), start, at + 1)
     return None
@@ -272,7 +273,8 @@ def _next_part(words: Sequence[str], at: int, known: NumberWords, reading: _Read
         if value == 0 and not is_first:
             is_digit, reading.last = known.zero_fills and reading.last == 1, 1  # said one by one: 九零八
             return 0 if is_digit else _empty_place(follower, known, reading)
-        if reading.is_closed_to(known.multipliers.get(follower, 1)):
+        is_article = reading.last >= SMALLEST_WITH_TAIL and _is_article(words, at, known)
+        if is_article or reading.is_closed_to(known.multipliers.get(follower, 1)):
             return 0
         return 1 if reading.add(value) else 0
     if word in known.multipliers:
@@ -281,6 +283,15 @@ def _next_part(words: Sequence[str], at: int, known: NumberWords, reading: _Read
         reading.last = 1
         return 1
     return 0
+
+
+def _is_article(words: Sequence[str], at: int, known: NumberWords) -> bool:
+    """Return whether "one" stands before a noun, and in no number: "một triệu một đêm" is a million a night. Behind a
+    multiplier it counts nothing where tails have a word of their own for it, "mốt".
+    """
+    word, follower = _word(words, at), _word(words, at + 1)
+    is_one = known.drops_thousands and known.units.get(word) == 1 and word not in known.tails
+    return is_one and not (follower in known.units or follower in known.multipliers or follower in known.halves)
 
 
 def _may_begin(words: Sequence[str], at: int, known: NumberWords) -> bool:

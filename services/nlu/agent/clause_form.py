@@ -15,6 +15,7 @@ from services.nlu.agent.grounds import Grounds, read
 
 _SENTENCE_END = re.compile(r"[.!?…。！？]+[\"'”’)]*(?=\s|$)|[。！？\n]")
 _INNER_STOP = re.compile(r"[,;:，；：]\s*")
+_STOP = re.compile(r"[,;:?!，；：？！。]+\s*|\.\s+")
 _LAST_WORD = re.compile(r"[\w.]*\w$")
 _LONGEST_DEED = 5  # words between a negation and the end of what cannot be done
 _LONGEST_WORD = 40  # characters looked at before and behind the end of a sentence
@@ -89,6 +90,12 @@ def _says_unknown(text: str, grounds: Grounds) -> bool:
     return grounds.words.lists["ignorance"].are_in(without_stops(reading)) or _does_not_know(reading, grounds)
 
 
+def pieces_of(text: str) -> list[str]:
+    """A text in the pieces between its stops, each with its own."""
+    ends = [stop.end() for stop in _STOP.finditer(text)]
+    return [piece for start, end in pairwise((0, *ends, len(text))) if (piece := text[start:end].strip())]
+
+
 def unit_of(reply: str, clause: str, language_code: str) -> str:
     """The sentence that a clause belongs to, as far as it is written: what a clause leaves out stands before it."""
     ends = _sentence_ends(reply, language_code)
@@ -107,7 +114,8 @@ def form_of(unit: str, reading: Reading, grounds: Grounds, *, called: frozenset[
     opens_question = lists["asks_openings"].length(body, 0) > 0
     denies = _ends_with(lists["denial_endings"], texts) and _has(lists["negations"], texts)
     ends_question = _ends_with(lists["asks_endings"], texts) and not denies
-    is_question = ends.endswith(_QUESTION) or opens_question or ends_question
+    is_relative = ends.endswith(".") and lists["relative_openings"].length(body, 0) > 0  # "what you get is"
+    is_question = ends.endswith(_QUESTION) or (opens_question and not is_relative) or ends_question
     return ClauseForm(
         is_question=is_question,
         is_ignorance=_has(lists["ignorance"], texts)

@@ -152,3 +152,13 @@ def tells_deeds_moment(own: DayClaim, reading: Reading, evidence: Evidence, word
         return True
     claims = claimed_deeds(reading.texts, words, is_question=False)
     return False if any(claim.tense is Tense.DONE for claim in claims) else None
+
+
+def is_read_back(own: DayClaim, evidence: Evidence) -> bool:
+    """Return whether a day with its times, of which the clause itself says nothing else, is in a tool's result: what
+    the caller said before ("take my appointment off") is not said of it.
+    """
+    if own.has_own_verb or own.days is None or not own.times:
+        return False
+    there = [slot for slot in slots_in(evidence.tools) if own.days.holds(slot)]
+    return all(any(slot.minute in time.minutes for slot in there) for time in own.times)

@@ -134,9 +134,11 @@ class Grounds:
             kept.append(value)
         return replace(reading, values=tuple(kept))
 
-    def tells_time(self, time: Value, reading: Reading) -> bool:
-        """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon"."""
-        if self._told_times.give(time, reading):
+    def tells_time(self, time: Value, reading: Reading, *, is_asked: bool = False) -> bool:
+        """Return whether a text of the facts gives this time for what the clause speaks of: "check-out is by noon", or
+        lets one come or stay at a time that the caller asks about.
+        """
+        if self._told_times.give(time, reading) or (is_asked and self._told_times.hold(time, reading)):
             return True
         return not self.services.find(reading.texts) and self._told_times.give_way(time, reading)
 

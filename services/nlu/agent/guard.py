@@ -19,6 +19,7 @@ from services.nlu.agent.clause_form import (
     consists_of,
     form_of,
     hedged_parts,
+    pieces_of,
     sentences_of,
     unit_of,
     without_stops,
@@ -111,7 +112,7 @@ class Guard:
         """A bare "yes" claims what the caller asked: it passes where that would."""
         if not form.affirms or not evidence.caller:
             return None
-        asked = _said(evidence.caller[-1], grounds)
+        asked = _said(_part_affirmed(evidence, grounds), grounds)
         asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
         if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
@@ -124,6 +125,23 @@ class Guard:
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         denied = _denied_word(asked, grounds) if evidence.is_written_by_model else ""
         return Verdict(False, "affirmed_denied", denied) if denied else None
+
+
+def _part_affirmed(evidence: Evidence, grounds: Grounds) -> str:
+    """Return what a "yes" answers of what the caller said last: not what asks for more than yes or no, "and what's it
+    cost for four of us?", nor, where code has made the answer, what was told before the question.
+    """
+    kept, is_left, has_asked = list[str](), False, False
+    for piece in pieces_of(evidence.caller[-1]):
+        form = form_of(piece, grounds.without_names(read(piece, grounds.language_code)), grounds)
+        if form.asks_yes_or_no or form.is_question:
+            is_left = not form.asks_yes_or_no
+            if not (is_left or has_asked or evidence.is_written_by_model):
+                kept = []
+            has_asked = has_asked or form.asks_yes_or_no
+        if not is_left:
+            kept.append(piece)
+    return " ".join(kept) if has_asked else evidence.caller[-1]
 
 
 def _said(text: str, grounds: Grounds) -> Reading:

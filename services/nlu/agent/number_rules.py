@@ -55,7 +55,8 @@ class NumberRules:
             pairings = [[subject] * len(prices)] if subject is not None else []
         if (apart := self._gaps.check(prices, services, reading)) is not None:
             return apart if not apart.ok else None
-        is_sum = self._grounds.words.lists["together"].are_in(reading.texts)
+        together = self._grounds.words.lists["together"]
+        is_sum = together.are_in(reading.texts) or any(together.are_in(one.texts) for one in self._caller[-1:])
         reckoned = self._reckoned(reading) if services or pairings or is_sum else frozenset()
         if self._is_of_several(prices, services, reading):
             pairings = []  # the price of one is not that of two
@@ -228,9 +229,8 @@ class NumberRules:
             is_count = value.start > 0 and counts.length(reading.texts, value.start - 1)
             return not (is_count and counted.length(reading.texts, value.end))
         is_compared = not form.is_question and self._compared(reading, form) is not None
-        services = self._grounds.services.find(reading.texts) if form.is_claim_of_caller else []
-        if value.kind is Kind.NUMBER and any(is_price(self._grounds, value, each[2]) for each in services):
-            return True  # "Is a cleaning still 35?"
+        if value.kind is Kind.NUMBER and self._is_bare_price(value, reading, form):
+            return True
         if value.kind is Kind.NUMBER and (is_compared or self._may_be_price(value, reading)):
             return True  # checked as a price
         counted = self._grounds.words.lists["counted_people"]
@@ -245,14 +245,24 @@ class NumberRules:
         if value.kind is Kind.NUMBER and (self._is_of_address(value, reading) or self._counts_services(value, reading)):
             return True
         may_echo = not form.is_claim_of_caller
-        if (
-            may_echo
-            and value.kind is Kind.NUMBER
-            and value.number >= _LEAST_SUM
-            and value.number in self._reckoned(reading)
-        ):
-            return True  # "that comes to a hundred and eighty"
+        if may_echo and value.kind is Kind.NUMBER and self._is_bare_sum(value, reading):
+            return True
         return may_echo and self._is_said_number(value, reading, form)
+
+    def _is_bare_sum(self, value: Value, reading: Reading) -> bool:
+        """Return whether a number without a currency is what prices come to: "that comes to a hundred and eighty"."""
+        is_sum = value.number >= _LEAST_SUM or self._grounds.words.lists["together"].are_in(reading.texts)
+        return is_sum and value.number in self._reckoned(reading)
+
+    def _is_bare_price(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
+        """Return whether a number without a currency is the price of the one service that is named, or of one that the
+        caller wants added up: "Is a cleaning still 35?", "单人间一晚两百八", "twenty plus fifty".
+        """
+        named = self._grounds.services.find(reading.texts)
+        is_one = form.is_claim_of_caller or len({each[2].id for each in named}) == 1
+        if not named and self._caller and self._grounds.words.lists["together"].are_in(reading.texts):
+            named, is_one = self._grounds.services.find(self._caller[-1].texts), True
+        return is_one and any(is_price(self._grounds, value, each[2]) for each in named)
 
     def _is_said_number(self, value: Value, reading: Reading, form: ClauseForm) -> bool:
         """Return what the caller gave by the way, as a number of people: said again, not claimed of the house."""

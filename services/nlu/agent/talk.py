@@ -11,27 +11,55 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from services.language.phrases import words_of
+from services.language.phrases import PhraseSet, words_of
 from services.language.value import Reading
 from services.nlu.agent.clause_form import form_of, sentences_of
 from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.grounds import Grounds, read
 
 _VERB_REACH = 4  # tokens from the subject of a piece to its verb
+_SHORT = 3  # letters of a word that names no thing by itself
 _KEPT_QUESTIONS = 64  # of what callers said, which a turn's clauses are held against again and again
 
 
 def talk_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> frozenset[int]:
     """Places of the pieces that are talk."""
     last = evidence.caller[-1] if evidence.caller else ""
-    asks, strange = asks_or_wants(last, grounds), strange_words(last, grounds)
+    asks, strange, lists = asks_or_wants(last, grounds), strange_words(last, grounds), grounds.words.lists
+    told = frozenset() if asks else frozenset(word for word in words_of(last) if len(word) > _SHORT)
+    tells_of_itself = lists["machine"].are_in(reading.texts) and lists["talkers"].are_in(reading.texts)
     found = set[int]()
     for piece in _pieces(reading):
         texts = reading.texts[piece.start : piece.stop]
+        is_of_the_call = tells_of_itself or _begins(lists["call_words"], texts, grounds)
+        is_of_what_was_told = not told.isdisjoint(texts) and _begins(lists["generic"], texts, grounds)
         start = _opening_of(texts, grounds, asks=asks)
-        if start is not None and not _is_of_house(texts, start, grounds, strange=strange if asks else None):
+        if is_of_the_call or is_of_what_was_told:
+            is_talk = not _is_of_facts(texts, grounds)
+        else:
+            is_talk = start is not None and not _is_of_house(texts, start, grounds, strange=strange, asks=asks)
+        if is_talk:
             found.update(piece)
     return frozenset(found)
+
+
+def is_generality(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:
+    """Return whether a sentence is of nothing that the house has or that was asked about: "a long flight always tires
+    one".
+    """
+    last = evidence.caller[-1] if evidence.caller else ""
+    return bool(last) and not asks_or_wants(last, grounds) and not _is_of_facts(reading.texts, grounds)
+
+
+def _begins(phrases: PhraseSet, texts: tuple[str, ...], grounds: Grounds) -> bool:
+    """Return whether a piece begins with a phrase, behind small words."""
+    lists, at = grounds.words.lists, 0
+    while at < len(texts) and not phrases.length(texts, at):
+        length = max(lists[name].length(texts, at) for name in ("assents", "but", "so", "name_is_asked"))
+        if not length:
+            return False
+        at += length
+    return at < len(texts)
 
 
 def _pieces(reading: Reading) -> Iterator[range]:
@@ -63,14 +91,21 @@ def _opening_of(texts: tuple[str, ...], grounds: Grounds, *, asks: bool) -> int 
     return None
 
 
-def _is_of_house(texts: tuple[str, ...], start: int, grounds: Grounds, *, strange: frozenset[str] | None) -> bool:
-    """Return whether a piece has a word of the house or of a thing in the facts. `strange`: words of a question that it
-    answers, where it may neither have one of these nor state anything; None: the caller has asked nothing.
+def _is_of_house(texts: tuple[str, ...], start: int, grounds: Grounds, *, strange: frozenset[str], asks: bool) -> bool:
+    """Return whether a piece has a word of the house or the facts, or states something of a thing that the caller spoke
+    of and no fact has. `strange`: the words of such things.
     """
-    words = grounds.words
-    if words.lists["house_marks"].are_in(texts):
+    lists = grounds.words.lists
+    is_stated, is_repeated = lists["states"].are_in(texts[start:]), not strange.isdisjoint(texts)
+    is_of_caller = not asks and any(lists["addressees"].length(texts, at) for at in range(len(texts)))
+    if (is_repeated and is_stated and not is_of_caller) or (asks and (is_repeated or is_stated)):
         return True
-    if strange is not None and (not strange.isdisjoint(texts) or words.lists["states"].are_in(texts[start:])):
+    return _is_of_facts(texts, grounds)
+
+
+def _is_of_facts(texts: tuple[str, ...], grounds: Grounds) -> bool:
+    """Return whether a piece has a word of the house, of a thing or a person in the facts, or of what they deny."""
+    if grounds.words.lists["house_marks"].are_in(texts):
         return True
     return bool(grounds.doable.find(texts) or grounds.people.find(texts)) or any(map(grounds.is_denied, texts))
 

@@ -48,6 +48,15 @@ class ToldTimes:
         told = (each for times in self._texts for each in times if each.is_end in (None, is_until))
         return any(each.way == way and each.minutes & time.minutes for each in told)
 
+    def hold(self, time: Value, reading: Reading) -> bool:
+        """Return whether a time that is asked about lies behind the one that a text gives for arriving, or before the
+        end that it gives for leaving.
+        """
+        way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
+        told = [each.minutes for times in self._texts for each in times if way and each.way == way]
+        is_leaving = way == "leaving"
+        return any(a <= b if is_leaving else a >= b for minutes in told for b in minutes for a in time.minutes)
+
     def _is_until(self, time: Value, reading: Reading) -> bool:
         lists, texts = self._words.lists, reading.texts
         before = any(lists["until"].length(texts, time.start - n) == n for n in (1, 2) if time.start >= n)

@@ -8,7 +8,7 @@ from datetime import date
 
 from services.language.value import Kind, Reading, Value
 from services.nlu.agent.clause_form import ClauseForm
-from services.nlu.agent.deeds import tells_deeds_moment
+from services.nlu.agent.deeds import is_read_back, tells_deeds_moment
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.grounds import Grounds, read, slots_in
 from services.nlu.agent.number_rules import NumberRules
@@ -154,8 +154,9 @@ class ValueRules:
             return ""
         if form.is_ignorance and (self._is_said(own) or (own.days is not None and own.days.is_unknown)):
             return ""
-        if (is_so := tells_deeds_moment(own, reading, self._evidence, self._grounds.words)) is not None:
-            return "" if is_so else "free_time"
+        is_so = tells_deeds_moment(own, reading, self._evidence, self._grounds.words)
+        if is_so is not None or is_read_back(own, self._evidence):
+            return "free_time" if is_so is False else ""
         if part.days is not None and part.days.is_unknown:
             if own.days is None and not own.times and own.verb is Verb.FREE and own.is_negated:
                 return ""  # on a day that there is not nothing is free
@@ -283,7 +284,7 @@ class ValueRules:
             if not fits and not (may_echo and self._said_time(first) and self._said_time(last)):
                 return "hours"
         for time in alone:
-            is_told = own.days is None and self._grounds.tells_time(time, reading)
+            is_told = own.days is None and self._grounds.tells_time(time, reading, is_asked=form.is_claim_of_caller)
             is_clock = self._holds_today(own.days) and is_now(time, self._evidence)
             if is_told or is_clock or schedule.free(part.days, time, ()):
                 continue

@@ -21,7 +21,7 @@ from services.nlu.agent.denied_things import allowed_though_denied
 from services.nlu.agent.evidence import Evidence, Verdict
 from services.nlu.agent.facts import Person, Service, Topic
 from services.nlu.agent.grounds import Grounds, read
-from services.nlu.agent.talk import asks_or_wants, strange_words, talk_places
+from services.nlu.agent.talk import asks_or_wants, is_generality, strange_words, talk_places
 
 _SMALL_VALUES = (Kind.NUMBER,)
 _NEGATION_REACH = 4  # tokens before what is denied
@@ -77,7 +77,10 @@ class WordRules:
             is_superlative = any(lists[name].length(texts, at) for name in ("cheapest", "dearest"))
             if is_superlative and self._grounds.services.find(texts):
                 continue  # held against the prices by a rule of its own
-            if end > at and not self._is_in_a_text(texts[start:end]):
+            is_remark = lists["always"].length(texts, at) == end - at and is_generality(
+                reading, self._grounds, self._evidence
+            )
+            if end > at and not is_remark and not self._is_in_a_text(texts[start:end]):
                 return Verdict(False, "assurance", " ".join(texts[start:end]))
         yours = lists["yours"].find(texts)
         if yours and self._evidence.is_written_by_model and not self._evidence.tools and not form.is_question:

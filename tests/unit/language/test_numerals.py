@@ -58,6 +58,7 @@ RBNF = {language: RbnfEngine.for_language(language) for language in CARDINALS}
         ("vi", "hai chục", 20),
         ("vi", "trăm rưỡi", 150),
         ("vi", "một triệu hai", 1_200_000),
+        ("vi", "một triệu mốt", 1_100_000),
         ("vi", "không", 0),
         ("vi", "BA TRA\u0306M", 300),  # letters in parts
         ("ru", "15 тысяч", 15_000),
@@ -237,3 +238,11 @@ def test_a_telephone_number_may_be_said_in_tens_and_hundreds(language: str, text
 @pytest.mark.parametrize(("language", "text"), [("ru", "двести, триста, пятьсот"), ("en", "it's 12, 15 or 200")])
 def test_several_amounts_are_no_telephone_number(language: str, text: str) -> None:
     assert all(value.kind is Kind.NUMBER for value in read_values(text, language).values)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("một triệu một đêm", 1_000_000), ("năm trăm nghìn một người", 500_000), ("một triệu hai một đêm", 1_200_000)],
+)
+def test_one_before_a_noun_is_no_part_of_a_number(text: str, value: int) -> None:
+    assert find_numbers(text, "vi")[0].value == value

@@ -31,3 +31,30 @@ def test_a_yes_to_what_is_denied_is_not_spoken(asked: str, said: str, code: str)
 )
 def test_another_yes_is(asked: str, said: str, code: str) -> None:
     assert rule(said, "hotel", code, caller=(asked,), is_written_by_model=True) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "is_by_model", "broken"),
+    [
+        ("Do you do airport transfers, and what's it cost for five of us?", "Yes,", False, ""),
+        ("What's breakfast, and do you do airport transfers?", "Yes,", True, ""),
+        ("Do you have a jacuzzi, and how hot is it?", "Yes,", True, "affirmed_thing"),
+        ("I've a question about my invoice, can someone call me?", "Yes,", False, ""),
+        ("I have a python, can I bring it?", "Yes,", True, "affirmed_thing"),
+    ],
+)
+def test_a_yes_answers_the_half_that_asks_for_it(asked: str, said: str, is_by_model: bool, broken: str) -> None:
+    assert rule(said, "hotel", "en", caller=(asked,), is_written_by_model=is_by_model) == broken
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "broken"),
+    [
+        ("Mười giờ trưa còn ở được không?", "vi", ""),
+        ("Một giờ trưa còn ở được không?", "vi", "affirmed_time"),
+        ("Can I stay until eleven?", "en", ""),
+    ],
+)
+def test_a_time_before_the_end_that_a_text_gives_is_granted(asked: str, code: str, broken: str) -> None:
+    said = {"vi": "Dạ được ạ,", "en": "Yes,"}[code]
+    assert rule(said, "hotel", code, caller=(asked,), is_written_by_model=True) == broken

@@ -115,3 +115,12 @@ def test_an_apology_is_not_said_twice() -> None:
     assert behind_opening(honest, "Sure, ") == honest
     assert behind_opening("Dạ, điều đó em không rõ ạ.", "Dạ, ") == "điều đó em không rõ ạ."
     assert behind_opening("I don't know that.", "I'm sorry,") == "I don't know that."
+
+
+def test_an_appointment_that_was_looked_up_is_read_back_whatever_the_caller_said_of_it() -> None:
+    shown = ('{"appointments": ["2026-12-03T11:30"]}',)
+    said = ("Take my appointment off, and can you fit me in on Monday?",)
+    moment = "Thursday, December 3 at 11:30 a.m. Shall I cancel it?"
+    given = {"caller": said, "reply": "You'd like to cancel your appointment,", "tools": shown}
+    assert rule(moment, **given) == ""
+    assert rule(moment.replace("11:30 a.m.", "4 p.m."), **given) == "hours"

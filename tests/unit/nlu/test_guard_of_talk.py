@@ -18,6 +18,10 @@ from tests.unit.nlu.test_guard_of_right_clauses import model
         ("I'll talk at a gentler pace from here on.", "You talk like a machine gun.", "en", "clinic"),
         ("What a downpour, I hope you stay dry.", "It's pouring here.", "en", "hotel"),
         ("Nobody enjoys that whirring noise.", "I hate the drill.", "en", "clinic"),
+        ("A cracked molar is no picnic.", "I cracked a molar.", "en", "clinic"),
+        ("The line is rather crackly.", "Can you hear me?", "en", "hotel"),
+        ("I'm an assistant, but a cheerful one.", "Are you a robot?", "en", "clinic"),
+        ("Такой переезд всегда изматывает.", "Мы ехали сутки.", "ru", "hotel"),
         ("Dạ em hiểu cảm giác bồn chồn của chị ạ.", "Chị run quá em ơi.", "vi", "clinic"),
         ("Dạ em xin chia buồn sâu sắc cùng gia đình mình ạ.", "Ba chị vừa mất.", "vi", "clinic"),
         ("Понимаю, такие перелёты выматывают.", "Мы очень устали с дороги.", "ru", "hotel"),
@@ -42,6 +46,9 @@ def test_talk_of_the_call_is_spoken(clause: str, told: str, code: str, agent: st
         ("Dạ em rất vui vì hồ bơi bên em rất rộng ạ.", "Có hồ bơi không?", "vi", "hotel"),
         ("Нет, стены очень толстые.", "У вас шумно?", "ru", "hotel"),
         ("Я рада, что балкон просторный.", "А балкон большой?", "ru", "hotel"),
+        ("What you get is a silk robe.", "I'm coming with my wife.", "en", "hotel"),
+        ("The pool is under repair.", "I saw a pool on your page.", "en", "hotel"),
+        ("Завтрак всегда включён.", "Мы ехали сутки.", "ru", "hotel"),
         ("浴缸很大。", "浴室有浴缸吗？", "zh", "hotel"),
         ("墙很厚，听不到声音。", "房间隔音吗？", "zh", "hotel"),
     ],
@@ -95,5 +102,10 @@ def test_what_an_answer_leaves_out_or_goes_beyond_is_held_to_the_facts(
 def test_a_sum_may_be_told_without_its_currency_and_for_days() -> None:
     assert model("Это обойдётся в десять тысяч четыреста.", "Две ночи в двухместном?", "ru", "hotel") == ""
     assert model("Это обойдётся в девять тысяч.", "Две ночи в двухместном?", "ru", "hotel") != ""
+    assert model("Thirty-five plus fifty, so eighty-five for the two.", "A cleaning and a filling?", "en") == ""
+    assert model("Thirty-five plus sixty, so ninety-five for the two.", "A cleaning and a filling?", "en") != ""
+    assert model("双人间一晚四百二。", "双人间多少钱？", "zh", "hotel") == ""
+    assert model("双人间一晚四百三。", "双人间多少钱？", "zh", "hotel") != ""
+    assert model("Dạ phòng đơn là một triệu một đêm ạ.", "Phòng đơn bao nhiêu?", "vi", "hotel") == ""
     assert model("Dạ hai người ba ngày là 1200000 đồng ạ.", "Ăn sáng hai người ba ngày?", "vi", "hotel") == ""
     assert model("Dạ hai người ba ngày là 1300000 đồng ạ.", "Ăn sáng hai người ba ngày?", "vi", "hotel") != ""
