@@ -85,6 +85,8 @@ class Asking:
     own: tuple[Words, ...]  # speak of the one that the caller has
     done_already: tuple[Words, ...]  # behind an order, which then tells of what is done: "already"
     waits: tuple[Words, ...]  # ask for a moment
+    stops: tuple[Words, ...]  # behind a deed: it was not meant
+    undoes: tuple[Words, ...]  # take back what was done in this call
     whys: tuple[Words, ...]  # ask why something is asked for
     withholds: tuple[Words, ...]  # would rather not say what is asked for
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
@@ -198,6 +200,8 @@ def _read(language: str) -> Asking:
         own=listed("wishes.own"),
         done_already=listed("wishes.done_already"),
         waits=listed("wishes.waits"),
+        stops=listed("wishes.stops"),
+        undoes=listed("wishes.undoes"),
         whys=listed("wishes.whys"),
         withholds=listed("wishes.withholds"),
         take_backs=listed("wishes.take_backs"),

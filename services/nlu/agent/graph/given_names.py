@@ -163,6 +163,11 @@ class GivenNames:
         return new if at is None else " ".join([*old[:at], *new.split(), *old[at + len(wrong) :]])
 
 
+def pieces_of(text: str) -> list[str]:
+    """A text cut at its stops and commas."""
+    return [piece for piece in _CUT.split(text) if piece]
+
+
 def is_only_a_name(text: str, slots: Slots, lists: Asking) -> bool:
     """Return whether a sentence is the name of one of the staff and nothing else: callers have such names too."""
     named = {at for one in slots.people for at in range(one.start, one.end)}

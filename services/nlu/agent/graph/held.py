@@ -12,12 +12,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import UNKNOWN, refers
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import pieces_of
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
@@ -67,7 +66,7 @@ class HeldBookings(MovedTimes):
     def _of_whom(self, wish: Wish, said: str, now: datetime) -> Wish:
         """The wish with whose appointment a turn speaks of, where it is not the caller's own."""
         lists, words = self._finder.words, normalise(said)
-        if name := self._owner_named(said, now):
+        if name := self._owner_named(said, now) or self._stranger_named(said, now):
             return replace(wish, is_of_other=True, name=name, phone="")
         theirs = {at for start, end in spans_of(words, lists.belongings) for at in range(start, end)}
         says_own = any(theirs.isdisjoint(range(start, end)) for start, end in spans_of(words, lists.own))
@@ -75,11 +74,30 @@ class HeldBookings(MovedTimes):
             return replace(wish, is_of_other=True, name="", phone="")
         return wish
 
+    def _stranger_named(self, said: str, now: datetime) -> str:
+        """A whole name in capitals that is neither the caller's, as they tell it, nor that of an appointment of theirs;
+        empty: the turn has none, or speaks of the caller's own.
+        """
+        lists = self._finder.words
+        if has_any(normalise(said), lists.own) or not self._seen.own:
+            return ""
+        told = self._given.introduced(said, now) or self.name_in(said, is_asked=False)
+        for piece in pieces_of(said):
+            words = piece.split()
+            start = next((at for at, word in enumerate(words) if at and word[:1].isupper()), 0)
+            name = self._capitals(words[start:], now) if start else ""
+            is_own = any(is_same_name(name, one.name) for one in self._seen.own) or (told and is_same_name(name, told))
+            if len(name.split()) > 1 and not is_own:
+                return name
+        return ""
+
     def _of_third_person(self, said: str, now: datetime) -> bool:
         """Return whether a turn speaks of an appointment by a pronoun: "her Thursday appointment", "lịch chị ấy"."""
         slots = self._finder.find(said, now)
         words = tuple(word for at, word in enumerate(slots.words) if at not in slots.value_words)
-        return has_any(words, self._finder.words.people["theirs"])
+        lists = self._finder.words
+        is_third = has_any(words, (*lists.people["theirs"], *lists.person_pronouns)) and not slots.people
+        return is_third and not has_any(words, lists.own)
 
     def _owner_named(self, said: str, now: datetime) -> str:
         """The name of the one whose appointment a turn speaks of: "Ann Bell's", "the appointment of Ann Bell"; in
@@ -165,25 +183,6 @@ class HeldBookings(MovedTimes):
         known = Wish(name=mine[0].name, phone=mine[0].phone)
         return " ".join([*texts, words.ask("more")]), "more", replace(dialogue, wish=known)
 
-    def _is_about_told(self, part: Part, dialogue: Dialogue) -> bool:
-        """Return whether a question is about the appointment that was told: "is it at three?"."""
-        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
-        is_told = bool(wish.phone) and not wish.kind and bool(self._mine(replace(wish, kind="find")))
-        asks = part.text.rstrip().endswith(("?", "？")) and refers(slots.words, lists)
-        return is_told and asks and bool(slots.when) and not slots.services and part.kind not in ("change", "cancel")
-
-    def _puts_right(self, part: Part, dialogue: Dialogue) -> bool:
-        """Return whether a sentence puts another time in place of the one just booked: "actually, make that four"."""
-        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
-        is_booked = wish.kind == "book" and wish.is_noted and bool(wish.at) and self._seen.own is not None
-        puts = has_any(slots.words, lists.evidence["changes"]) and not has_any(slots.words, lists.adds)
-        return is_booked and puts and bool(slots.when) and not slots.services and part.kind in ("book", "free", UNKNOWN)
-
-    def _moving(self, booked: Wish, part: Part) -> Wish:
-        """A wish to move what was just booked to the time that a sentence says."""
-        said = part.text[:LONGEST_SAID]
-        return Wish("change", starts=booked.at, name=booked.name, phone=booked.phone, said=said)
-
     def _next_of_each(self, wish: Wish) -> Wish | None:
         """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
         left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" > wish.starts]
@@ -225,4 +224,5 @@ class HeldBookings(MovedTimes):
 
 def of_appointment(wish: Wish, one: Appointment) -> Wish:
     """The wish, as one for an appointment."""
-    return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone)
+    starts = f"{one.starts:%Y-%m-%dT%H:%M}"
+    return replace(wish, starts=starts, name=one.name, phone=one.phone, service=one.service)

@@ -14,7 +14,8 @@ from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.held import HeldBookings, of_appointment
+from services.nlu.agent.graph.done_deeds import DoneDeeds
+from services.nlu.agent.graph.held import of_appointment
 from services.nlu.agent.graph.kind_rules import SAID_BY
 from services.nlu.agent.graph.moved_times import is_at
 from services.nlu.agent.graph.reading import Part
@@ -30,7 +31,7 @@ _WHICH = frozenset({"which_appointment", "confirm_cancel"})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
 
 
-class StandingBookings(HeldBookings):
+class StandingBookings(DoneDeeds):
     """Bookings that stand: they are looked up, moved and cancelled."""
 
     wanted_phone = ""
@@ -47,7 +48,7 @@ class StandingBookings(HeldBookings):
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
-            if self._asks_a_fact(part):  # "are you open on Saturday?" names no other day for it
+            if self._asks_a_fact(part) or (dialogue.wish.kind == "cancel" and self._asks_beside(part)):
                 return None
             return self._with_reason(part, dialogue) or self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
@@ -69,17 +70,6 @@ class StandingBookings(HeldBookings):
                 return taken
         taken = super().take(part, dialogue, now)
         return self._next([], dialogue.wish, dialogue, now) if taken is None and may_check else taken
-
-    def _of_done(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        """A sentence about what was told or done last; None: it is about something else."""
-        wish = dialogue.wish
-        if part.kind == "check" and self._seen.own is None and wish.is_noted and self.deed_of(wish)[0]:
-            return f"{self._words.say('check_wish')} {self.asks_more}", "more", dialogue  # it cannot be looked up
-        if self._is_about_told(part, dialogue):
-            return self._told_standing(self._mine(replace(wish, kind="find")), dialogue)
-        if self._puts_right(part, dialogue):
-            return self._next([], self._moving(wish, part), dialogue, now)
-        return self._another(part, dialogue, now) if part.kind == "change" else None
 
     def _surely(self, part: Part, *, is_open: bool) -> Part:
         """A sentence that seems to be of a standing appointment. An open booking is left only by words that say so;

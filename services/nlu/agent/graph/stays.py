@@ -74,12 +74,16 @@ class Stays(StandingBookings):
         )
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
         if part.kind == "price":  # one that is sure, or asks, wants no room, whatever its words are
-            may_want = bool(part.doubts) and not asks
+            may_want = has_any(slots.words, lists.evidence["left"]) or (bool(part.doubts) and not asks)
         is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
         asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
         if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"
             part = replace(part, kind="book", doubts=(), is_follow_up=False)
         return super().take(part, dialogue, now)
+
+    def _undoing(self, done: Wish) -> Wish:
+        wish = super()._undoing(done)
+        return replace(wish, at=wish.at[:10]) if wish.kind == "book" else wish
 
     def _puts_right(self, part: Part, dialogue: Dialogue) -> bool:
         wish, slots, lists = dialogue.wish, part.slots, self._finder.words
