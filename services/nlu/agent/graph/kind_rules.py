@@ -251,7 +251,8 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
         return True  # "do you have a room for tonight"
     if not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
         return False
-    if kind in (*_OF_TIMES, "offered", UNKNOWN) and is_of_room:
+    is_of_its_day = kind == "price" and slots.when.has_day and not has_any(words, lists.evidence["asks_what"])
+    if is_of_room and (is_of_its_day or kind in (*_OF_TIMES, "offered", UNKNOWN)):
         return True
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
