@@ -8,13 +8,13 @@ import pytest
 
 from services.nlu.agent.graph.asking import UNKNOWN, asking
 from services.nlu.agent.graph.counting import Counting
+from services.nlu.agent.graph.deed_kinds import in_open_wish
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.follow_ups import follow_up_kind
 from services.nlu.agent.graph.kind_rules import (
     asks_which_there_are,
     beside_time_clause,
     by_evidence,
-    in_open_wish,
     weigh,
 )
 from services.nlu.agent.graph.mentions import are_joined

@@ -13,23 +13,21 @@ from services.nlu.agent.graph.asking import UNKNOWN, is_text
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
-from services.nlu.agent.graph.terms import asks, asks_for_terms, is_a_case, is_question
+from services.nlu.agent.graph.terms import is_question
 from services.nlu.agent.understanding import Guess
 
 _CLEAR_SCORE = 0.6  # of a text of the file's: no word makes another question of it
-_WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
+WEAK_SCORE = 0.4  # below it a kind needs words that speak for it
 _DEED_WORDS = 3  # of a name that is what somebody does: nothing else is asked of it
-_LEAST_TEXT = 0.3  # of a text that answers a case that is put
 _NEAR_SCORE = 0.1  # of two kinds that are about as likely
 _NIGHT = "night"  # a period of asking.toml
 _FEW = 2  # strange words beside the part of the house that the hours are of
 _NEAR = 3  # words behind "which": "какие у вас номера"
 _COMING = frozenset({"book", "free"})  # kinds that ask when the caller may come
 _OF_A_THING = frozenset({"price", "duration"})
-_OF_TIMES = frozenset({"free", "hours"})
+OF_TIMES = frozenset({"free", "hours"})
 _REMARKS = frozenset({"complaint", "callback"})
 SAID_BY = {"change": "changes", "cancel": "cancels", "check": "checks"}  # words of these deeds
-_WISH_OF = {"check": "find"}  # the kind of wish that a kind of sentence begins, where it has another name
 
 SURE_SCORE = 0.45  # of a kind
 SURE_MARGIN = 0.1  # over the next kind
@@ -90,7 +88,7 @@ def by_evidence(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
     """The kind, or another where no word speaks for it."""
     (kind, _), words = decided, slots.words
     score = next((one.score for one in guesses if one.kind == kind), 0.0)
-    is_weak = score < _WEAK_SCORE
+    is_weak = score < WEAK_SCORE
     if (kind in _REMARKS and is_weak) or (kind == "private" and _is_of_nobody_else(slots, finder, text)):
         return _second(guesses, kind)
     if kind == "who" and slots.when.has_day and not names_anything(slots):
@@ -116,7 +114,7 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
         return "price"
     if kind == "address" and "callback" in doubts[:2]:
         return kind  # "text me your address" is told, whatever may be sent
-    if kind in (*_OF_TIMES, "price") and _is_a_stay(slots, finder):
+    if kind in (*OF_TIMES, "price") and _is_a_stay(slots, finder):
         return "book"  # "a double from Friday till Sunday"
     for other, is_asked in (
         ("price", _asks_what_it_comes_to(kind, slots, finder)),
@@ -126,73 +124,6 @@ def _spoken_for(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder
             return other
     is_of_person = "who" in doubts[:2] and names_anything(slots)  # "my husband needs a crown, who would do that"
     return "who" if is_of_person and has_any(slots.words, finder.words.evidence["asks_who"]) else ""
-
-
-def of_deeds(decided: Decided, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder, text: str) -> Decided:
-    """The kind of what sounds like a request for a deed, or another: the terms of one are asked for, and answered by a
-    text of the file's where one is likely; or words say that a booking is to be cancelled.
-    """
-    kind, doubts = decided
-    if any(asks_for_terms(one, slots, finder, text) for one in (kind, *doubts[:2])):
-        return next((one.kind for one in guesses if is_text(one.kind) and one.score >= _WEAK_SCORE), UNKNOWN), ()
-    if (doubts and kind not in SAID_BY and _puts_a_weak_case(kind, guesses, slots, finder)) or (
-        kind == "book" and guesses[0].score < SURE_SCORE and _asks_how_it_is_done(slots, finder, text)
-    ):
-        return UNKNOWN, ()
-    lists, words = finder.words, slots.words
-    is_no = kind == "no" and has_any(words, lists.wants)  # "no, I want to cancel the booking", and not to make one
-    is_told = kind in _OF_TIMES and not is_question(text, finder, words)
-    if is_told and _wants_a_moment(slots, finder):
-        return "book", ()
-    is_taken_for_another = is_no or is_told or (kind == "book" and not has_any(words, lists.orders["booked"]))
-    if is_taken_for_another and has_any(words, lists.evidence["cancels_it"]):
-        return "cancel", ()  # "снять бронь", though "снять номер" is to book one
-    return decided
-
-
-def _wants_a_moment(slots: Slots, finder: SlotFinder) -> bool:
-    """Return whether a day and a time are wanted, and nothing asked of them: "half past two on Wednesday, please"."""
-    lists = finder.words
-    openings = (
-        *lists.compares["opening"],
-        *lists.compares["closing"],
-        *lists.clock_questions,
-        *lists.evidence["house"],
-    )
-    is_moment = bool(slots.when.times) and slots.when.has_day and not finder.lets_rooms
-    return is_moment and has_any(slots.words, lists.wants) and not has_any(slots.words, openings)
-
-
-def _puts_a_weak_case(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
-    """Return whether a case is put that no kind is near to: "if the crown breaks within a year, is that on me"."""
-    is_text_of_file = is_text(kind) and guesses[0].score >= _LEAST_TEXT
-    return (
-        guesses[0].score < SURE_SCORE and not (is_text_of_file or slots.when.has_day) and is_a_case(slots.words, finder)
-    )
-
-
-def _asks_how_it_is_done(slots: Slots, finder: SlotFinder, text: str) -> bool:
-    """Return whether a question that is a little like a request has words of no request, or names several things, and
-    no time: "could we squeeze into a double", "can both be done in one go".
-    """
-    lists = finder.words
-    if slots.when or not asks(text, slots.words, finder) or has_any(slots.words, lists.wants):
-        return False
-    named = (*slots.services, *slots.people, *slots.topics)
-    return len(slots.services) > 1 or bool(unexplained(slots, named, lists.common))
-
-
-def in_open_wish(decided: Decided, guesses: Sequence[Guess], wish: str, slots: Slots, finder: SlotFinder) -> Decided:
-    """The kind where a wish is open: it is left for a change, a cancellation or a look-up only by words of these, not
-    by a sentence that is a little like one ("I suppose so"). `wish`: its kind; empty: none is open.
-    """
-    kind, _ = decided
-    if not wish or kind not in SAID_BY or wish == _WISH_OF.get(kind, kind):
-        return decided
-    if has_any(slots.words, finder.words.evidence[SAID_BY[kind]]):
-        return decided
-    other = next((one for one in guesses if one.kind not in SAID_BY), None)
-    return (other.kind if other and other.score >= _WEAK_SCORE else UNKNOWN), ()
 
 
 def beside_time_clause(decided: Decided, of_rest: Sequence[Guess]) -> Decided:
@@ -213,7 +144,7 @@ def _of_named_thing(decided: Decided, slots: Slots, finder: SlotFinder) -> Decid
     is_of_day = "hours" in doubts[:2] and slots.when.has_day and not has_any(slots.words, finder.words.price_words)
     if is_of_desk or is_of_day:
         return "hours", ()
-    if kind in _OF_TIMES and _is_asked_for(slots) and not has_any(slots.words, finder.words.clock_questions):
+    if kind in OF_TIMES and _is_asked_for(slots) and not has_any(slots.words, finder.words.clock_questions):
         return "offered", ()  # "can somebody drive us to the airport on Friday"
     if kind != UNKNOWN and "offered" not in doubts:
         return decided
@@ -246,17 +177,17 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
     unfit = (*lists.price_words, *lists.compares["opening"], *lists.compares["closing"])
     is_of_any = not names_anything(slots) and _speaks_of_any_room(slots, finder)
     is_of_room = is_of_any or finder.names_a_room(slots)
-    asks_for_one = is_of_room and slots.when.has_day and has_any(words, lists.exists) and kind in _OF_TIMES
+    asks_for_one = is_of_room and slots.when.has_day and has_any(words, lists.exists) and kind in OF_TIMES
     if asks_for_one and not has_any(words, (*unfit, *lists.clock_questions)):
         return True  # "do you have a room for tonight"
     if not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
         return False
     is_of_its_day = kind == "price" and slots.when.has_day and not has_any(words, lists.evidence["asks_what"])
-    if is_of_room and (is_of_its_day or kind in (*_OF_TIMES, "offered", UNKNOWN)):
+    if is_of_room and (is_of_its_day or kind in (*OF_TIMES, "offered", UNKNOWN)):
         return True
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE
-    return slots.when.has_day and (is_near or (kind in ("offered", *_OF_TIMES) and bool(slots.services)))
+    return slots.when.has_day and (is_near or (kind in ("offered", *OF_TIMES) and bool(slots.services)))
 
 
 def _speaks_of_any_room(slots: Slots, finder: SlotFinder) -> bool:
@@ -355,7 +286,7 @@ def _is_of_no_time(slots: Slots, finder: SlotFinder) -> bool:
 def _second(guesses: Sequence[Guess], kind: str) -> Decided:
     """The next kind, where it is likely by itself."""
     other = next(one for one in guesses if one.kind != kind)
-    return (other.kind if other.score >= _WEAK_SCORE else UNKNOWN), ()
+    return (other.kind if other.score >= WEAK_SCORE else UNKNOWN), ()
 
 
 def of_what_is_named(
