@@ -30,7 +30,7 @@ from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
-from services.nlu.agent.graph.self_repair import repaired
+from services.nlu.agent.graph.self_repair import repaired, repaired_name
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
@@ -233,8 +233,12 @@ class GraphAgent:
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
         asked = self._wishes[work.language_code].asked(work.dialogue)
-        if asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
-            work.text = repaired(work.text, work.language_code, self._finders[work.language_code].words)
+        lists = self._finders[work.language_code].words
+        if asked == "name" and not work.heard.is_keys:
+            work.text = repaired_name(work.text, work.language_code, lists)
+            work.heard = replace(work.heard, text=work.text)
+        elif asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
+            work.text = repaired(work.text, work.language_code, lists)
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )
