@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from services.language import data
 from services.language.data import LanguageDataError
 from services.language.phrases import fold
-from services.language.words import without_marks
+from services.language.words import HAN_OR_KANA, is_sign, without_marks
 
 FILE = "capture"
-_PIECE = re.compile(r"\d+|[^\W\d_]+(?:'[^\W\d_]+)*|\S")
+_LETTERS = rf"[^\W\d_{HAN_OR_KANA}]+"
+_PIECE = re.compile(rf"\d+|[{HAN_OR_KANA}]|{_LETTERS}(?:'{_LETTERS})*|\S")
 _STOPS = ".,;:!?"
 _REPLACING = ("wrong_first", "right_first")
 _LISTS = (
@@ -54,6 +55,7 @@ class CaptureWords:
     letter_names: Sequence[tuple[Words, str]]
     soft_names: Sequence[tuple[Words, str]]
     letters_said: Mapping[str, str]
+    latin: Mapping[str, str]  # letters of another script, as an address has them
     tones: Sequence[tuple[Words, str]]
     tones_said: Mapping[str, str]  # by the mark
     marks: Sequence[tuple[Words, str]]
@@ -68,7 +70,7 @@ class CaptureWords:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A token: a run of digits, a word, or another character."""
+    """A token: a run of digits, a word, or another character; a Han sign is a word."""
 
     text: str  # folded
     written: str
@@ -127,10 +129,11 @@ def _read(language: str) -> CaptureWords:
         letter_names=paired("letters.names"),
         soft_names=paired("letters.soft_names"),
         letters_said=data.texts(language, FILE, "letters.said"),
+        latin=_latin(language),
         tones=paired("tones"),
-        tones_said={mark: " ".join(words) for words, mark in said["tones_said"].items()},
+        tones_said={mark: _phrase(words) for words, mark in said["tones_said"].items()},
         marks=paired("marks"),
-        marks_said={mark: " ".join(words) for words, mark in said["marks_said"].items()},
+        marks_said={mark: _phrase(words) for words, mark in said["marks_said"].items()},
         domains=sorted(((pieces_of(a), b) for a, b in data.texts(language, FILE, "domains").items()), key=_n_words),
         positions=sorted(((pieces_of(a), b) for a, b in positions.items()), key=_n_words),
         wrong_first=_between(language, "wrong_first"),
@@ -138,6 +141,16 @@ def _read(language: str) -> CaptureWords:
         asks=data.texts(language, FILE, "ask"),
         says=data.texts(language, FILE, "say"),
     )
+
+
+def _phrase(words: Words) -> str:
+    """Tokens as they are written together."""
+    return ("" if any(map(is_sign, words)) else " ").join(words)
+
+
+def _latin(language: str) -> dict[str, str]:
+    """Letters of another script; one that no letter stands for is left out of an address: the Russian hard sign."""
+    return {letter: str(plain) for letter, plain in data.table(language, FILE, "letters.latin").items()}
 
 
 def _n_words(each: tuple[Words, object]) -> int:

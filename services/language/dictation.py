@@ -13,7 +13,7 @@ from enum import Enum
 
 from services.language.capture_words import CaptureWords, Piece, Words, capture_words, cut
 from services.language.number_words import NumberWords, number_words
-from services.language.words import without_marks
+from services.language.words import is_sign, without_marks
 
 _STOPS = frozenset(".,;:!?…。！？，")
 _WRITTEN_MARKS = frozenset("@._-+/")
@@ -114,8 +114,18 @@ class Dictation:
                 return f"{value}{rest}", end
             case 1000 if value < _TEN:
                 return self._thousands(texts, value, following + 1)
+        if value >= _HUNDRED and value % _HUNDRED == 0:  # "двести пятнадцать"
+            return self._behind_hundreds(texts, value, following)
         takes_unit = value >= _TEN and value % _TEN == 0 and (value > _TEN or not self._has_teens)
         return self._with_unit(texts, value, following) if takes_unit else (str(value), following)
+
+    def _behind_hundreds(self, texts: Sequence[str], hundreds: int, at: int) -> tuple[str, int]:
+        """Hundreds that are a word of their own, with the tens and the unit behind them."""
+        following = self._numbers.units.get(texts[at], _HUNDRED) if at < len(texts) else _HUNDRED
+        if not 0 < following < _HUNDRED or self._multiplier(texts, at + 1):
+            return str(hundreds), at
+        digits, end = self._number(texts, at)
+        return str(hundreds + int(digits)), end
 
     def _with_unit(self, texts: Sequence[str], tens: int, at: int) -> tuple[str, int]:
         """Tens with the unit behind them, unless that begins a number of its own."""
@@ -210,7 +220,7 @@ class Dictation:
         return tuple(words) in [phrase for phrase, _ in self.words.soft_names]
 
     def _is_letter(self, text: str) -> bool:
-        return text.isalpha() and _without_tone(text) == text
+        return text.isalpha() and _without_tone(text) == text and not is_sign(text)
 
     def _named(self, texts: Sequence[str], at: int, names: Sequence[tuple[Words, str]]) -> tuple[str, int] | None:
         return next(

@@ -20,16 +20,14 @@ def _marks() -> Iterator[str]:
         yield f"{chr(codes[0])}-{chr(codes[-1])}"
 
 
-_HAN_OR_KANA = (
-    "\u3040-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # without spaces: each sign is a word
-)
+HAN_OR_KANA = "\u3040-\u3098\u309b-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # without spaces: each sign is a word
 _MARK = f"[{''.join(_marks())}]"
-_SIGN = rf"[{_HAN_OR_KANA}]{_MARK}*+"
-_LETTERS = rf"(?:[^\W_{_HAN_OR_KANA}]++{_MARK}*+)++"
+_SIGN = rf"[{HAN_OR_KANA}]{_MARK}*+"
+_LETTERS = rf"(?:[^\W_{HAN_OR_KANA}]++{_MARK}*+)++"
 HIDDEN = "\ufffc"
 """A mark that is no word."""
 
-_IS_SIGN = re.compile(f"[{_HAN_OR_KANA}]")
+_IS_SIGN = re.compile(f"[{HAN_OR_KANA}]")
 _WRITTEN = re.compile(rf"{_SIGN}|{_LETTERS}(?:['’\-.,]{_LETTERS})*")  # don't, 9-1-1, 3.50
 _SAID = re.compile(rf"{_SIGN}|{_LETTERS}(?:'{_LETTERS})*")
 

@@ -24,6 +24,9 @@ from services.runtime.providers import Provider, ProviderFailed
 
 log = get_logger(__name__)
 
+RESTING_FACTOR = 3.0
+"""An engine has so many times the limits where all that could go on are at rest: it may be slow, they have failed."""
+
 
 def _answered_nothing(attempt: _Attempt) -> ProviderFailed:
     return ProviderFailed("ENGINE_FAILED", f"{attempt.provider.name} answered nothing", ErrorClass.TRANSIENT)
@@ -193,24 +196,26 @@ class ChainedReply:
 
     async def _pull_first(self, attempt: _Attempt, limit_s: float, *, fails: bool = True) -> ReplyPart | None:
         """Pass over Began. With `fails` False a TimeoutError leaves the attempt at work."""
-        deadline = attempt.began_s + limit_s
         while True:
-            part = await self._pull(attempt, max(0.0, deadline - self.clock()), fails=fails)
+            part = await self._pull(attempt, limit_s, waited_s=self.clock() - attempt.began_s, fails=fails)
             if not isinstance(part, Began):
                 attempt.first_text_s = self.clock() - attempt.began_s
                 return part
 
-    async def _pull(self, attempt: _Attempt, limit_s: float, *, fails: bool = True) -> ReplyPart | None:
+    async def _pull(
+        self, attempt: _Attempt, limit_s: float, *, waited_s: float = 0.0, fails: bool = True
+    ) -> ReplyPart | None:
         """Return the next part; None at the end. Raises TurnFailed, also when the part is late and another engine could
         go on.
         """
         task = attempt.pull()
-        may_wait = fails and not self._could_go_on()
-        done, _ = await asyncio.wait((task,), timeout=None if may_wait else limit_s)
+        allowed_s = self._allowed_s(limit_s) if fails else limit_s
+        left_s = None if allowed_s is None else max(0.0, allowed_s - waited_s)
+        done, _ = await asyncio.wait((task,), timeout=left_s)
         if not done:
             if not fails:
                 raise TimeoutError
-            message = f"{attempt.provider.name} sent no token for {limit_s:.1f} s"
+            message = f"{attempt.provider.name} sent no token for {allowed_s:.1f} s"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT)
         attempt.next_part = None
         if task.cancelled():  # by the engine: a cancelled turn is not here any more
@@ -225,6 +230,14 @@ class ChainedReply:
             log.exception("engine_broke", provider=attempt.provider.name)
             message = f"{attempt.provider.name} broke: {type(error).__name__}"
             raise ProviderFailed("ENGINE_FAILED", message, ErrorClass.TRANSIENT) from error
+
+    def _allowed_s(self, limit_s: float) -> float | None:
+        """Return for how long a part may keep the turn waiting. None: for as long as the turn may take."""
+        if self._could_go_on():
+            return limit_s
+        going_on = bool(self._said.strip())
+        has_resting = any(self._is_able(member, going_on=going_on) for member in self.members)
+        return limit_s * RESTING_FACTOR if has_resting and not self._has_asked_tool else None
 
     def _could_go_on(self) -> bool:
         """Return whether another engine could take the turn over now."""

@@ -164,11 +164,9 @@ class Conversation:
         history = self._history_for(received)
         reads = self._tool_runs.reads
         evidence = evidence_of(history, user_text=turn.user_text, clock=self._guarding.clock, reads=reads)
-        turn.guarded = GuardedReply(
+        turn.guarded = guarded = GuardedReply(
             self._guarding.guard, language_code, evidence, turn_id, self._guarding.profile.facts, reads
         )
-
-        guarded = turn.guarded
 
         def respond(objection: str) -> AsyncGenerator[Step, None]:
             again = asked
@@ -181,7 +179,7 @@ class Conversation:
         self._turns[turn_id] = turn
         if not received.is_draft:
             self._stand(turn)
-        turn.task = self._tasks.create_task(self._run(turn, turn.guarded, respond, received))
+        turn.task = self._tasks.create_task(self._run(turn, guarded, respond, received))
 
     async def _commit(self, turn_id: int) -> None:
         superseded = self._ledger.commit(turn_id)
@@ -226,8 +224,7 @@ class Conversation:
         agent = self._agent
         if not isinstance(agent, AsksFirst) or not agent.asks_first(self._call):
             return None
-        others = (code for code in self._call.language_codes if code != turn.language_code)
-        codes = (turn.language_code, *others)
+        codes = (turn.language_code, *(code for code in self._call.language_codes if code != turn.language_code))
 
         def confirm(spec: ToolSpec, arguments: Mapping[str, object]) -> str:
             heard = self._history_for(received, is_provisional=not turn.committed.is_set())
@@ -294,9 +291,8 @@ class Conversation:
         if turn.is_waiting_for_commit:
             await self._end(turn.turn_id, turn.stopwatch, Outcome.CANCELLED)
             return
-        limit_s = self._settings.turn_limit_s
-        failed = TurnFailed("TURN_TIMEOUT", f"the reply was not whole after {limit_s:g} s", is_retryable=True)
-        await self._fail(turn.turn_id, turn.stopwatch, failed)
+        why = f"the reply was not whole after {self._settings.turn_limit_s:g} s"
+        await self._fail(turn.turn_id, turn.stopwatch, TurnFailed("TURN_TIMEOUT", why, is_retryable=True))
 
     async def _cancel(self, turn_id: int) -> None:
         turn = self._turns.get(turn_id)

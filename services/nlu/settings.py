@@ -11,6 +11,7 @@ from pydantic_settings import NoDecode
 from services.runtime.engine_chains import ANY, Chains, parse_chains
 from services.runtime.errors import NotServing
 from services.runtime.exposure import is_plain_and_far, without_userinfo
+from services.runtime.loading import loading
 from services.runtime.settings import ServiceSettings, service_config
 
 _ROOT = Path(__file__).parents[2]
@@ -262,13 +263,11 @@ class NluSettings(ServiceSettings):
 
 
 def read_secret(value: SecretStr, file: Path | None, variable: str) -> str:
-    """Return a key from the setting, else from its file; empty: there is none. Raises NotServing."""
+    """Return a key from the setting, else from its file; empty: there is none. Raises StartupError, NotServing."""
     key = value.get_secret_value().strip()
     if not key and file is not None:
-        try:
+        with loading(f"{variable}_FILE={file}"):
             key = file.expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise NotServing(f"{variable}_FILE={file} cannot be read: {error}") from error
     if not all("!" <= character <= "~" for character in key):
         raise NotServing(f"{variable} is no key: it has spaces, line breaks or characters that are not ASCII")
     return key

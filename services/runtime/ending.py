@@ -8,7 +8,7 @@ from typing import Final
 from services.runtime.logs import get_logger
 from services.runtime.watchdog import ENGINE_THREADS
 
-LAST_WORK_S: Final = 3.0  # for threads that have work left when every service has stopped
+LAST_WORK_S: Final = 3.0
 
 log = get_logger(__name__)
 
@@ -30,17 +30,31 @@ def end_in_call(status: int) -> None:
         end_now(status)
 
 
-def end_over_threads() -> threading.Timer:
-    """Return a timer, to be started when every service has stopped: unless it is cancelled, it ends the process
-    LAST_WORK_S later. The end of the event loop waits for the threads of its executor, however long those take.
+class LastWork:
+    """Limit on what threads still do once every service has stopped, or the start has failed: LAST_WORK_S after `begin`
+    the process ends, unless the loop has ended before that. The end of the loop waits for the threads of its executor,
+    however long those take.
     """
 
-    def end() -> None:
-        try:
-            log.info("ended_over_threads", threads=[thread.name for thread in threading.enumerate()])
-        finally:
-            end_now(0)
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
 
-    timer = threading.Timer(LAST_WORK_S, end)
-    timer.daemon = True
-    return timer
+    def begin(self, status: int = 0, last_word: str = "") -> None:
+        """End the process with `status` unless `cancel` is called in time; its `last_word` goes to stderr."""
+        self._timer = threading.Timer(LAST_WORK_S, _end_over_threads, (status, last_word))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """The loop has ended by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _end_over_threads(status: int, last_word: str) -> None:
+    try:
+        if last_word:
+            print(last_word, file=sys.stderr)
+        log.info("ended_over_threads", threads=[thread.name for thread in threading.enumerate()])
+    finally:
+        end_now(status)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 
 TABLE = Path(__file__).parents[2] / "deploy" / "models.toml"
 
@@ -79,30 +79,30 @@ def read_models(table: Path = TABLE) -> dict[str, Model]:
 
 
 def find_model(name: str, table: Path = TABLE) -> Model:
-    """The model of this name. Raises StartupError, listing the names there are."""
+    """The model of this name. Raises NotServing, listing the names there are."""
     models = read_models(table)
     if source := read_sources(table).get(name):
-        raise StartupError(
+        raise NotServing(
             f"{name} is not fetched by itself ({source.licence}): get "
             f"{', '.join(file for file, _ in source.files)} from {source.hub}, write their hashes with "
             "sha256sum *.gguf > SHA256SUMS once they are the ones of that page, and name the first file by its path"
         )
     if name not in models:
-        raise StartupError(f"no model is called {name!r}; {table.name} has {', '.join(sorted(models))}")
+        raise NotServing(f"no model is called {name!r}; {table.name} has {', '.join(sorted(models))}")
     return models[name]
 
 
 def model_dir(models_dir: Path, name: str, table: Path = TABLE) -> Path:
     """The folder of model `name` under `models_dir`, every file in it verified by sha256 (about a second a gigabyte).
 
-    Raises StartupError, one line with the command that mends it, when a file is missing or its bytes are not the ones
+    Raises NotServing, one line with the command that mends it, when a file is missing or its bytes are not the ones
     the table names: such bytes are never loaded.
     """
     model = find_model(name, table)
     folder = models_dir / name
     for file in model.files:
         if fault := find_fault(folder / file.name, file):
-            raise StartupError(f"model {name}: {fault}; fetch it again with: make models MODELS={name}")
+            raise NotServing(f"model {name}: {fault}; fetch it again with: make models MODELS={name}")
     return folder
 
 

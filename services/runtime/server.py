@@ -19,7 +19,7 @@ import uvloop
 
 from services.language.data import LanguageDataError
 from services.runtime.current_service import in_service
-from services.runtime.ending import end_in_call, end_now, end_over_threads
+from services.runtime.ending import LastWork, end_in_call, end_now
 from services.runtime.errors import NotServing, StartupError, root_cause
 from services.runtime.exposure import warn_of_exposures
 from services.runtime.grpc_server import ServiceServer
@@ -86,9 +86,9 @@ def run_services(*definitions: ServiceDefinition) -> None:
     configure_logs(level=settings.log_level, log_format=settings.log_format, log_pii=settings.log_pii, service=name)
     log_uncaught()
     tracing = configure_tracing(endpoint=settings.otlp_endpoint, service=f"tong-dai-{name}")
-    ending = end_over_threads()
+    last_work = LastWork()
     try:
-        uvloop.run(_run([_Service(each) for each in definitions], ending.start))
+        uvloop.run(_run([_Service(each) for each in definitions], last_work))
     except (StartupError, BaseExceptionGroup) as error:
         cause = root_cause(error)
         if not isinstance(cause, StartupError):
@@ -97,13 +97,13 @@ def run_services(*definitions: ServiceDefinition) -> None:
         end_in_call(1)
         raise SystemExit(1) from None
     finally:
-        ending.cancel()
+        last_work.cancel()
         tracing.shutdown()
     end_in_call(0)
 
 
-async def _run(services: Sequence["_Service"], on_stopped: Callable[[], None]) -> None:
-    """Run until all services have stopped as they were told; then call `on_stopped`."""
+async def _run(services: Sequence["_Service"], last_work: LastWork) -> None:
+    """Run until all services have stopped as they were told, or one cannot start; then `last_work` begins."""
     signals = _Signals()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.arrive)
@@ -123,7 +123,11 @@ async def _run(services: Sequence["_Service"], on_stopped: Callable[[], None]) -
                 await asyncio.wait(running.values())
                 for task in beside:
                     task.cancel()
-        on_stopped()
+        last_work.begin()
+    except (StartupError, BaseExceptionGroup) as error:
+        if isinstance(cause := root_cause(error), StartupError):
+            last_work.begin(1, str(cause))
+        raise
     finally:
         loop_watch.close()
 
@@ -248,7 +252,8 @@ async def _end_with_engine(services: Sequence[_Service]) -> None:
     that hangs, so neither runs.
     """
     lost = await watch_engines()
-    log.error("engine_lost", engine=lost.engine, thread=lost.thread, fault=lost.cause)
+    with suppress(OSError):  # a log without a reader keeps no process
+        log.error("engine_lost", engine=lost.engine, thread=lost.thread, fault=lost.cause)
     servers = [service.server for service in services if service.server is not None]
     for service in services:
         if lost.service in ("", service.definition.stage):
@@ -263,8 +268,10 @@ def _end_with_loop(stalled_s: float) -> None:
     """End the process from outside its event loop, which stands still: nothing else in it can."""
     frame = sys._current_frames().get(threading.main_thread().ident or 0)
     where = "".join(traceback.format_stack(frame)[-3:]) if frame else ""
-    log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
-    end_now(EXIT_ENGINE_LOST)
+    try:
+        log.error("event_loop_stalled", stalled_s=round(stalled_s, 1), where=where)
+    finally:
+        end_now(EXIT_ENGINE_LOST)
 
 
 async def _drain(server: ServiceServer, drain_s: float, drain: Step) -> None:

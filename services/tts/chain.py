@@ -16,7 +16,8 @@ from dataclasses import replace
 from functools import partial
 
 from services.runtime.breaker import Permit
-from services.runtime.errors import EngineFailed, NotServing, StartupError
+from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.loading import first_to_pass
 from services.runtime.logs import get_logger
 from services.tts.engine import EngineDescription, Line, Speech, TtsEngine
 from services.tts.router import Router, Speaker
@@ -203,8 +204,7 @@ async def load_engines(router: Router) -> None:
             failures[id(engine)] = failure
     for chain in router.chains:
         if all(id(engine) in failures for engine in chain):
-            why = [failures[id(engine)] for engine in chain]
-            raise next((one for one in why if not isinstance(one, NotServing)), why[0])  # what may pass: start again
+            raise first_to_pass([failures[id(engine)] for engine in chain])
     for engine in router.every_engine:
         provider = router.provider(engine)
         if provider is None:

@@ -29,9 +29,6 @@ ENGINES = {
 PACKAGES = {"piper": "tts-piper", "kokoro": "tts-piper", "espeak": "tts-espeak"}
 """Engine -> the extra of this project that brings its packages."""
 
-UNUSABLE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
-"""Errors of reading a model's file that last until a person mends the file. Others, as of a disk, may pass."""
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:

@@ -209,7 +209,8 @@ class SpeechCache:
             return []
         pieces = list(_pieces(content, sample_rate_hertz))
         if not pieces:
-            log.warning("speech_cache_damaged", path=key.path)
+            if _format_of(content) == FORMAT:  # else it is of another release, and no news
+                log.warning("speech_cache_damaged", path=key.path)
             path.unlink(missing_ok=True)
             self._forget(key)
             return []
@@ -313,6 +314,14 @@ def _content(recording: Recording) -> bytes:
         "words": [(word.text_offset, word.sample) for word in recording.word_ends],
     }
     return json.dumps(head).encode() + b"\n" + samples
+
+
+def _format_of(content: bytes) -> object:
+    """The format of a file; `FORMAT` too where its beginning is damaged."""
+    try:
+        return json.loads(content.partition(b"\n")[0])["format"]
+    except (ValueError, KeyError, TypeError):
+        return FORMAT
 
 
 def _pieces(content: bytes, sample_rate_hertz: int) -> Iterator[Speech]:

@@ -13,7 +13,7 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing
 from services.tts.clone.references import measured, read_wav
 from services.tts.clone.store import ClonedVoice, Consent
 from services.tts.engine import Line
@@ -83,10 +83,10 @@ async def test_xtts_learns_a_voice_and_speaks_in_pieces(engine: CloneEngine) -> 
 async def test_a_broken_model_is_one_line_that_says_so(model: Path, tmp_path: Path) -> None:
     broken = copytree(model, tmp_path / "broken")
     (broken / "model.pth").write_bytes(b"\0" * 1000)
-    for folder, says in ((broken, "does not load"), (tmp_path / "voices", "lacks config.json")):
+    for folder, says in ((broken, "cannot be loaded: "), (tmp_path / "voices", "lacks config.json")):
         folder.mkdir(exist_ok=True)
         engine = CloneEngine(settings_of(folder, tmp_path / "voices"))
-        with pytest.raises(StartupError, match=says):
+        with pytest.raises(NotServing, match=says):
             await engine.load()
         await engine.close()
 

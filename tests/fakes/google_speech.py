@@ -121,6 +121,9 @@ class GoogleSpeech:
     faults: Faults = field(default_factory=Faults)
     opened: list[v2.StreamingRecognizeRequest] = field(default_factory=list)
     sent: list[tuple[float, str, bool]] = field(default_factory=list)  # when, which words, whether final
+    sent_to: dict[str, list[tuple[float, str]]] = field(
+        default_factory=dict
+    )  # the interims by the stream's first phrase
     messages: list[int] = field(default_factory=list)  # samples of each message of sound
     target: str = ""
     server: Any = None
@@ -136,13 +139,15 @@ class GoogleSpeech:
         faults = self.faults
         if faults.status is not None and not faults.status_after_s:
             await self._end(context)
+        phrases = [one.inline_phrase_set.phrases for one in first.streaming_config.config.adaptation.phrase_sets]
+        interims = self.sent_to.setdefault(phrases[0][0].value, []) if phrases else []
         stream = _Stream(self, first.streaming_config.config.explicit_decoding_config.sample_rate_hertz)
         async for raw in requests:
             samples = np.frombuffer(v2.StreamingRecognizeRequest.deserialize(raw).audio, dtype="<i2")
             assert len(samples) * 2 <= 25_600, "Google takes 25 kB"
             self.messages.append(len(samples))
             for response in stream.feed(samples):
-                yield await self._send(response)
+                yield await self._send(response, interims)
             if faults.status is not None and stream.seconds >= faults.status_after_s:
                 await self._end(context)
             if faults.limit_s and stream.seconds >= faults.limit_s:
@@ -151,14 +156,16 @@ class GoogleSpeech:
                 faults.n_stalls -= 1
                 await asyncio.sleep(3600)
         for response in stream.finish():
-            yield await self._send(response)
+            yield await self._send(response, interims)
 
-    async def _send(self, response: v2.StreamingRecognizeResponse) -> bytes:
+    async def _send(self, response: v2.StreamingRecognizeResponse, interims: list[tuple[float, str]]) -> bytes:
         is_final = any(result.is_final for result in response.results)
         if is_final and self.faults.final_delay_s:
             await asyncio.sleep(self.faults.final_delay_s)
         text = "".join(result.alternatives[0].transcript for result in response.results)
         self.sent.append((time.monotonic(), text, is_final))
+        if not is_final:
+            interims.append((time.monotonic(), text))
         return bytes(v2.StreamingRecognizeResponse.serialize(response))
 
     async def _end(self, context: Any) -> None:

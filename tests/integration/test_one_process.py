@@ -175,12 +175,17 @@ async def test_a_port_that_is_taken_ends_all_in_one_line(tmp_path: Path) -> None
     assert line.startswith("tts: cannot listen on 127.0.0.1:")
 
 
-async def test_a_model_that_is_missing_ends_all_in_one_line(tmp_path: Path) -> None:
+async def test_a_model_that_is_missing_keeps_its_service_alone_from_serving(tmp_path: Path) -> None:
     with one_process(tmp_path, TONG_DAI_MODELS_DIR=str(tmp_path)) as running:
-        status, lines = end_of(running)
-    assert status == 1
-    (line,) = [line for line in lines if not line.startswith("{")]
-    assert line.startswith("stt: model silero-vad")
+        for stage in ("nlu", "tts"):
+            wait_until_serving(running.door(stage))
+        while not running.logged("not_serving"):
+            await asyncio.sleep(0.05)
+        assert running.logged("not_serving") == ["stt"]
+        (line,) = [line for line in running.lines() if '"not_serving"' in line]
+        assert "make models MODELS=silero-vad" in line
+        assert running.process.poll() is None
+        assert "stt" not in running.logged("serving")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from services.nlu.engines.gemini import GeminiEngine
 from services.nlu.engines.openai.engine import OpenAiEngine
 from services.nlu.settings import NluSettings
 from services.runtime.breaker import ErrorClass
-from services.runtime.errors import NotServing
+from services.runtime.errors import NotServing, StartupError
 from services.runtime.providers import ProviderFailed
 
 REQUEST = ReplyRequest("a", 1, (Message(Role.SYSTEM, "Be kind."), Message(Role.CALLER, "Hello?")), "en")
@@ -318,6 +318,15 @@ async def test_a_key_that_is_none_is_refused_and_not_told(kind: str, key: str) -
     with pytest.raises(NotServing, match=f"NLU_{kind.upper()}_API_KEY is no key") as refused:
         await engine.load(())
     assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+async def test_a_file_with_a_key_that_cannot_be_read_now_is_read_again_at_the_next_start(kind: str) -> None:
+    file = Path("/proc/self/mem")  # reading its first byte is an input/output error
+    engine = ENGINES[kind](settings_for(kind, 9, **{f"{kind}_api_key": "", f"{kind}_api_key_file": file}))
+    with pytest.raises(StartupError, match=f"NLU_{kind.upper()}_API_KEY_FILE=.* cannot be loaded now") as refused:
+        await engine.load(())
+    assert not isinstance(refused.value, NotServing)
 
 
 @pytest.mark.parametrize("kind", ENGINES)

@@ -258,7 +258,7 @@ def test_a_corrupt_model_ends_it_with_one_line_that_says_what_to_do(tmp_path: Pa
         content.write(b"not this")
     with Command(TONG_DAI_MODELS_DIR=str(tmp_path)) as command:
         assert command.end() == 1
-    assert command.printed[-1].startswith("stt_proxy does not start: model silero-vad")
+    assert command.printed[-1].startswith("stt_proxy cannot serve: model silero-vad")
     assert command.printed[-1].endswith("make models MODELS=silero-vad")
 
 

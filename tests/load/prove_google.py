@@ -57,8 +57,8 @@ class Call:
     settled: str = ""
 
 
-async def call_once(target: str, sound: bytes) -> Call:
-    """One call in real time."""
+async def call_once(target: str, sound: bytes, name: str = "") -> Call:
+    """One call in real time. `name` is a phrase of its own, by which the local server knows it."""
     channel = open_channel(target, ChannelSettings())
     method = channel.stream_stream(
         PATH,
@@ -67,7 +67,9 @@ async def call_once(target: str, sound: bytes) -> Call:
     )
     call, heard = method(), Call()
     audio_format = audio_pb2.AudioFormat(encoding=audio_pb2.AUDIO_ENCODING_MULAW, sample_rate_hertz=RATE)
-    config = stt_pb2.RecognitionConfig(language_codes=["en-US"], audio_format=audio_format)
+    config = stt_pb2.RecognitionConfig(
+        language_codes=["en-US"], audio_format=audio_format, phrases=[name] if name else []
+    )
     await call.write(stt_pb2.StreamingRecognizeRequest(config=config))
 
     async def read() -> None:
@@ -104,16 +106,12 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def added_ms(guesses: list[tuple[float, str]], google: GoogleSpeech) -> list[float]:
-    """Return how long after the server sent some words the client had them: of each guess, the newest sending before
-    it.
-    """
-    found = []
-    for at, text in guesses:
-        sent = [when for when, words, is_final in google.sent if words == text and not is_final and when <= at]
-        if sent:
-            found.append(1000 * (at - max(sent)))
-    return found
+def added_ms(guesses: list[tuple[float, str]], sent: list[tuple[float, str]]) -> list[float]:
+    """Return how long after the server first sent some words of a call the client had them."""
+    first: dict[str, float] = {}
+    for when, words in sent:
+        first.setdefault(words, when)
+    return [1000 * (at - first[text]) for at, text in guesses if text in first]
 
 
 async def measure(settings: dict[str, str], google: GoogleSpeech | None) -> None:
@@ -121,21 +119,29 @@ async def measure(settings: dict[str, str], google: GoogleSpeech | None) -> None
     # One core for the service: the figures are of one.
     service = Service("stt_proxy", f"127.0.0.1:{PORT}", settings, cores=(0,))
     with tempfile.TemporaryDirectory() as folder:
-        async with run_stack([service], Path(folder)):
-            print("streams | added p50 / p95 ms | draft after the pause p50 / p95 ms")
+        async with run_stack([service], Path(folder)) as running:
+            print("streams | added p50 / p95 ms | draft after the pause p50 / p95 ms | CPU s/s: service, this program")
             for n_streams in STREAMS:
                 if google is not None:
-                    google.sent.clear()
+                    google.sent_to.clear()
                 calls = []
+                spent_s, own_s, began_s = running[service.name].cpu_s(), time.process_time(), time.monotonic()
                 async with asyncio.TaskGroup() as tasks:
-                    for _ in range(n_streams):
-                        calls.append(tasks.create_task(call_once(service.target, sound)))
+                    for number in range(n_streams):
+                        calls.append(tasks.create_task(call_once(service.target, sound, f"call {number}")))
                         await asyncio.sleep(1.0 / n_streams)
-                added = [ms for one in calls for ms in (added_ms(one.result().guesses, google) if google else [])]
+                lasted_s = time.monotonic() - began_s
+                spent = (running[service.name].cpu_s() - spent_s) / lasted_s, (time.process_time() - own_s) / lasted_s
+                sent_to = {} if google is None else google.sent_to
+                added = [
+                    ms
+                    for number, one in enumerate(calls)
+                    for ms in added_ms(one.result().guesses, sent_to.get(f"call {number}", []))
+                ]
                 drafts = [1000 * draft_s for one in calls for draft_s in one.result().drafts_s[:1]]
                 shown = f"{median(added):.1f} / {percentile(added, 0.95):.1f}" if added else "not known"
                 late = f"{median(drafts):.0f} / {percentile(drafts, 0.95):.0f}" if drafts else "none"
-                print(f"{n_streams:7d} | {shown:>18} | {late}", flush=True)
+                print(f"{n_streams:7d} | {shown:>18} | {late:>32} | {spent[0]:.2f}, {spent[1]:.2f}", flush=True)
 
 
 def long_turn() -> tuple[bytes, list[Place]]:

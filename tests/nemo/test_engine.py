@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from services.audio.speech_level import SpeechLevelMeter
 from services.runtime.errors import EngineFailed, StartupError
 from services.tts.engine import Line, Speech
-from services.tts.engines.nemo import NemoEngine
+from services.tts.engines.nemo import WARM_UP, NemoEngine
 from services.tts.nemo.networks import NemoNetworks
 from services.tts.settings import TtsSettings
 
@@ -71,6 +72,14 @@ async def test_a_line_comes_in_chunks_with_its_words(engine: NemoEngine) -> None
     description = engine.describe()
     assert (description.sample_rate_hertz, description.measures_words) == (22050, True)
     assert len(description.sound_id) > 64
+
+
+async def test_the_level_of_each_voice_is_known_from_the_start(engine: NemoEngine) -> None:
+    for voice in engine.describe().voices:
+        meter = SpeechLevelMeter(engine.describe().sample_rate_hertz)
+        meter.push(joined(await say(engine, line(text=WARM_UP, voice=voice.name))))
+        assert meter.level_dbov is not None
+        assert voice.level_dbov == pytest.approx(meter.level_dbov, abs=0.5)
 
 
 async def test_two_languages_speak_with_their_own_networks(engine: NemoEngine) -> None:

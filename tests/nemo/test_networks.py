@@ -1,5 +1,6 @@
 """NeMo's and BigVGAN's own code: chunks and batches are what the whole and the single clause are."""
 
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 from services.tts.nemo import networks
 from services.tts.nemo.device import Mel, Text
 from services.tts.nemo.networks import Acoustic, NemoNetworks, Vocoder, load_acoustic, load_vocoder, receptive_field
@@ -154,13 +155,30 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "broken.nemo"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(StartupError, match=r"TTS_NEMO_ACOUSTIC: .*broken\.nemo"):
+    with pytest.raises(NotServing, match=r"TTS_NEMO_ACOUSTIC: .*broken\.nemo"):
         load_acoustic("en", str(path))
-    with pytest.raises(StartupError, match=r"TTS_NEMO_VOCODER: .*broken\.nemo"):
+    with pytest.raises(NotServing, match=r"TTS_NEMO_VOCODER: .*broken\.nemo"):
         load_vocoder("hifigan", str(path))
+
+
+def test_a_start_at_which_the_disk_is_full_is_tried_again(folder: Path) -> None:
+    """NeMo unpacks a model before it reads it."""
+    most, ceiling = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16 << 10, ceiling))
+    try:
+        with pytest.raises(StartupError, match=r"TTS_NEMO_ACOUSTIC: .*en\.nemo cannot be loaded now") as refused:
+            load_acoustic("en", str(folder / "en.nemo"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, ceiling))
+    assert not isinstance(refused.value, NotServing)
+
+
+def test_a_name_that_nvidia_does_not_publish_is_said() -> None:
+    with pytest.raises(NotServing, match="TTS_NEMO_ACOUSTIC: tts_xx_nothing"):
+        load_acoustic("en", "tts_xx_nothing")
 
 
 def test_a_folder_that_is_no_bigvgan_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(StartupError, match="is no BigVGAN"):
+    with pytest.raises(NotServing, match="as a BigVGAN cannot be loaded"):
         load_vocoder("bigvgan", str(tmp_path))

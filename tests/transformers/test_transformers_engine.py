@@ -14,7 +14,7 @@ from services.nlu.engines.transformers.engine import TransformersEngine
 from services.nlu.engines.transformers.prompt import tokens_of
 from services.nlu.history import ToolCall
 from services.nlu.settings import NluSettings
-from services.runtime.errors import NotServing, TurnFailed
+from services.runtime.errors import NotServing, StartupError, TurnFailed
 from tests.transformers.tiny import TEMPLATE, write_model
 
 torch.set_num_threads(1)
@@ -185,3 +185,13 @@ async def test_broken_files_are_one_line(fault: str, tmp_path: Path) -> None:
         async with loaded(tmp_path):
             pass
     assert "\n" not in str(refused.value)
+
+
+async def test_a_disk_that_fails_at_the_start_is_read_again_at_the_next(tmp_path: Path) -> None:
+    write_model(tmp_path, template=TEMPLATE)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    with pytest.raises(StartupError, match="cannot be loaded now") as refused:
+        async with loaded(tmp_path):
+            pass
+    assert not isinstance(refused.value, NotServing)

@@ -1,4 +1,7 @@
-"""The state of one call: the time, the floor, what is playing, the reply, the user's turn, the history."""
+"""The state of one call: the time, the floor, what is playing, the reply, the user's turn, the history.
+
+Functions below it do what a policy may do on any floor: say a prompt, or open a stage's stream again.
+"""
 
 from collections import Counter, deque
 from dataclasses import dataclass

@@ -342,8 +342,7 @@ def _read(path: Path) -> AgentProfile:
         raise StartupError(f"{path}: line {line_of(tree, at)}: {message}") from error
     except (yaml.YAMLError, OSError, UnicodeDecodeError, RepeatedKey) as error:
         raise StartupError(f"{path}: {' '.join(str(error).split())}") from error
-    today = datetime.now(agent.zone).date()
-    for day in past_exceptions(agent.facts, today):
+    for day in past_exceptions(agent.facts, datetime.now(agent.zone).date()):
         number = list(agent.facts.hours.exceptions).index(day) if agent.facts.hours else 0
         at = ("facts", "hours", "exceptions", number, "date")
         hint = f"line {line_of(tree, at)}: {'.'.join(map(str, at))}: it changes nothing any more"

@@ -51,7 +51,7 @@ def unconfirmed(
     faults = []
     for code in given.language_codes:
         readings = heard_in(heard, (code,), now=given.now, profile=profile)
-        fault = _Reading(readings[0], name, given.history, profile).fault(leaves) if readings else ""
+        fault = _ReadBack(readings[0], name, given.history, profile).fault(leaves) if readings else ""
         if readings and not fault:
             return ""
         faults.append(fault)
@@ -129,7 +129,7 @@ def _leaves(value: object, defaults: Mapping[str, object], path: str = "") -> It
         yield path, value
 
 
-class _Reading:
+class _ReadBack:
     """One language's reading of what was heard, held against a call."""
 
     def __init__(self, heard: HeardText, tool: str, history: Sequence[Entry], profile: AgentProfile) -> None:

@@ -21,6 +21,7 @@ from services.nlu.engine import (
 )
 from services.runtime.engine_chains import Chains, chain_for
 from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.loading import first_to_pass
 from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderBoard
 
@@ -55,15 +56,17 @@ class ChainEngine:
         members = list(self._members.values())
         loads = [member.engine.load(prompts) for member in members]
         outcomes = await asyncio.gather(*loads, return_exceptions=True)
+        failures: dict[str, StartupError] = {}
         for member, outcome in zip(members, outcomes, strict=True):
             if isinstance(outcome, StartupError):
+                failures[member.provider.name] = outcome
                 log.error("provider_lost", provider=member.provider.name, why=str(outcome))
                 member.provider.lose(str(outcome))
             elif isinstance(outcome, BaseException):
                 raise outcome
         for chain in self._chains.values():
-            if all(self._members[name].provider.lost for name in chain):
-                raise next(outcome for outcome in outcomes if isinstance(outcome, StartupError))
+            if all(name in failures for name in chain):
+                raise first_to_pass([failures[name] for name in chain])
 
     async def reply(self, request: ReplyRequest) -> AsyncGenerator[ReplyPart, None]:
         names = chain_for(request.language_code, self._chains)

@@ -23,6 +23,7 @@ from services.nlu.remote.transport import HEADERS, BadBody, bound_body, failure_
 from services.nlu.settings import NluSettings, read_secret
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing, TurnFailed
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderFailed
 
@@ -63,7 +64,7 @@ class GeminiEngine:
         key = read_secret(settings.gemini_api_key, settings.gemini_api_key_file, "NLU_GEMINI_API_KEY")
         if not key:
             raise NotServing("NLU_GEMINI_API_KEY is not set, and the Gemini API asks for one")
-        try:
+        with loading("NLU_GEMINI_BASE_URL, or a proxy or certificates of the environment,"):
             self._http = httpx.AsyncClient(
                 headers=HEADERS, event_hooks={"response": [bound_body]}, timeout=_CONNECT_LIMIT_S
             )
@@ -75,8 +76,6 @@ class GeminiEngine:
                     httpx_async_client=self._http,
                 ),
             )
-        except (OSError, ValueError, httpx.InvalidURL) as error:  # unreadable certificates, a proxy or URL that is none
-            raise NotServing(f"NLU_GEMINI_BASE_URL, or a proxy or certificates of the environment: {error}") from error
         try:
             await self._warm_up(self._client)
         except ProviderFailed as failed:

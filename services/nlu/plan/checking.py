@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from services.nlu.plan.gguf_file import ModelShape
 from services.nlu.plan.host import HostMemory
 from services.nlu.plan.memory import Layout, Plan, make_plan
@@ -34,20 +36,28 @@ def find_misfit(shape: ModelShape, plan: Plan, available_bytes: int = 0) -> str 
     return None
 
 
-def find_misfit_here(shape: ModelShape, layout: Layout, host: HostMemory) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Why a model cannot be loaded on this machine."""
+
+    why: str
+    may_pass: bool = False  # it fits the machine, but not beside what other processes hold now
+
+
+def find_misfit_here(shape: ModelShape, layout: Layout, host: HostMemory) -> Misfit | None:
     """Find a misfit for this machine's memory; the layout's own capacities do not count."""
     if layout.n_gpu_layers != 0 and not host.gpu_free_bytes:
-        return (
+        return Misfit(
             "NLU_GPU_LAYERS asks for GPUs and llama.cpp finds none: compile it with CUDA (deploy/docker/"
             "nlu_cuda.Dockerfile), look at CUDA_VISIBLE_DEVICES, or set NLU_GPU_LAYERS=0"
         )
-    gpus = host.gpu_free_bytes if layout.n_gpu_layers != 0 else ()
+    has_gpus = layout.n_gpu_layers != 0
     # The contexts of GPUs that report their memory exist already.
-    here = Layout(
-        **{name: getattr(layout, name) for name in Layout.__slots__}
-        | {"gpu_bytes": gpus, "ram_bytes": host.ram_bytes, "context_bytes": 0}
-    )
-    return find_misfit(shape, make_plan(shape, here), host.available_bytes)
+    now = replace(layout, gpu_bytes=host.gpu_free_bytes if has_gpus else (), ram_bytes=host.ram_bytes, context_bytes=0)
+    if (why := find_misfit(shape, make_plan(shape, now), host.available_bytes)) is None:
+        return None
+    alone = replace(now, gpu_bytes=host.gpu_total_bytes if has_gpus else ())
+    return Misfit(why, may_pass=find_misfit(shape, make_plan(shape, alone)) is None)
 
 
 def _remedy(shape: ModelShape, layout: Layout) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFReader, GGUFValueType
 
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
+from services.runtime.loading import load_failure, may_pass
 
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf$")
@@ -83,12 +84,12 @@ class ModelShape:
 
 
 def read_shape(path: Path) -> ModelShape:
-    """Read the header of a file, and of all its shards. Raises StartupError in one line."""
+    """Read the header of a file, and of all its shards. Raises StartupError, NotServing, in one line."""
     readers = [_open(shard) for shard in shards_of(path)]
     try:
         return _shape(path, readers)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise StartupError(f"{path} has no complete description of a model that llama.cpp knows: {error}") from error
+        raise NotServing(f"{path} has no complete description of a model that llama.cpp knows: {error}") from error
 
 
 class _HeaderReader(GGUFReader):
@@ -130,7 +131,7 @@ class _HeaderReader(GGUFReader):
 def shards_of(path: Path) -> list[Path]:
     """Return the files of a model that is split over several; itself where it is not."""
     if not path.is_file():
-        raise StartupError(f"{path} is not there: name a GGUF file, or a model of deploy/models.toml")
+        raise NotServing(f"{path} is not there: name a GGUF file, or a model of deploy/models.toml")
     parts = _SHARD.match(path.name)
     if parts is None:
         return [path]
@@ -138,7 +139,7 @@ def shards_of(path: Path) -> list[Path]:
     shards = [path.with_name(f"{parts['stem']}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
     for shard in shards:
         if not shard.is_file():
-            raise StartupError(f"{shard} is not there: a model in {count} files needs all of them in one folder")
+            raise NotServing(f"{shard} is not there: a model in {count} files needs all of them in one folder")
     return shards
 
 
@@ -146,14 +147,14 @@ def _open(path: Path) -> GGUFReader:
     try:
         with path.open("rb") as file:
             if file.read(4) != b"GGUF":
-                raise StartupError(
-                    f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another"
-                )
+                raise NotServing(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
         reader = _HeaderReader(path)
     except StartupError:
         raise
     except Exception as error:  # the package raises errors of numpy when a file is cut short or not valid
-        raise StartupError(
+        if may_pass(error):
+            raise load_failure(str(path), error) from error
+        raise NotServing(
             f"{path} is not a GGUF model that llama.cpp can load: its header is broken or the file is cut short "
             f"({type(error).__name__}: {error}): fetch it again"
         ) from error
@@ -168,7 +169,7 @@ def _shape(path: Path, readers: list[GGUFReader]) -> ModelShape:
         return _value(fields, f"{architecture}.{key}", default)
 
     if any(key.startswith(tuple(f"{architecture}.{kind}." for kind in _RECURRENT)) for key in fields):
-        raise StartupError(f"{path} is of the architecture {architecture}: {CANNOT_SHARE}")
+        raise NotServing(f"{path} is of the architecture {architecture}: {CANNOT_SHARE}")
     tensors = [tensor for reader in readers for tensor in reader.tensors]
     n_layers = int(value("block_count"))
     if not 1 <= n_layers <= _MOST_LAYERS:

@@ -19,6 +19,7 @@ class HostMemory:
     ram_bytes: int  # that this process may use at most
     available_bytes: int  # free now, or cache that can be given up
     gpu_free_bytes: tuple[int, ...] = ()
+    gpu_total_bytes: tuple[int, ...] = ()
 
 
 def host_memory(*, with_gpus: bool = True) -> HostMemory:
@@ -27,7 +28,8 @@ def host_memory(*, with_gpus: bool = True) -> HostMemory:
     limits = [known.get("MemTotal", 0), *_cgroup_limits()]
     ram_bytes = min((limit for limit in limits if limit > 0), default=0)
     available = min(known.get("MemAvailable", 0), ram_bytes) if ram_bytes else 0
-    return HostMemory(ram_bytes, available, _gpu_free_bytes() if with_gpus else ())
+    gpus = _gpus() if with_gpus else ()
+    return HostMemory(ram_bytes, available, tuple(free for free, _ in gpus), tuple(total for _, total in gpus))
 
 
 def _meminfo() -> dict[str, int]:
@@ -47,8 +49,8 @@ def _cgroup_limits() -> list[int]:
     return found
 
 
-def _gpu_free_bytes() -> tuple[int, ...]:
-    """Return the free bytes of each GPU; empty where llama.cpp has no backend for GPUs, or finds none."""
+def _gpus() -> tuple[tuple[int, int], ...]:
+    """Return the free and all bytes of each GPU; empty where llama.cpp has no backend for GPUs, or finds none."""
     try:
         import llama_cpp  # noqa: PLC0415 - only a machine that loads a model has it
     except ModuleNotFoundError:
@@ -70,5 +72,5 @@ def _gpu_free_bytes() -> tuple[int, ...]:
         if base.ggml_backend_dev_type(device) in _GPU_TYPES:
             free, total = ctypes.c_size_t(), ctypes.c_size_t()
             base.ggml_backend_dev_memory(device, ctypes.byref(free), ctypes.byref(total))
-            found.append(free.value)
+            found.append((free.value, total.value))
     return tuple(found)

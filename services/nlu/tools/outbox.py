@@ -10,7 +10,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 
 from services.nlu.agent.tools import ToolRefused
@@ -129,6 +129,13 @@ class Outbox:
     async def state(self, key: str) -> Decided | None:
         """The state of a deed; None: it was never decided."""
         return await self._worker.run(lambda: self._file.find(key))
+
+    async def pending(self, tenant_id: str, argument: str, values: Collection[str]) -> list[Decided]:
+        """Deeds of a tenant that are noted and not done yet, of which an argument is one of the values.
+
+        Raises NotReached.
+        """
+        return await self._worker.run(lambda: self._file.pending(tenant_id, argument, values))
 
     async def try_due(self) -> int:
         """Try what is due; returns how many deeds that were."""

@@ -83,6 +83,16 @@ class OutboxFile:
         ).fetchall()
         return _decided(rows)
 
+    def pending(self, tenant_id: str, argument: str, values: Collection[str]) -> list[Decided]:
+        """Pending deeds of a tenant with one of the values as an argument, in the order they were decided."""
+        rows = self._connection.execute(
+            "SELECT key, tenant_id, tool, arguments_json, state, result_json, n_tries FROM deeds"
+            " WHERE state = 'pending' AND tenant_id = ?"
+            " AND json_extract(arguments_json, ?) IN (SELECT value FROM json_each(?)) ORDER BY rowid",
+            (tenant_id, f"$.{argument}", json.dumps(list(values))),
+        ).fetchall()
+        return _decided(rows)
+
     def promise(self, key: str, language_code: str) -> None:
         """A caller is told that they will hear how a deed ended."""
         self._connection.execute(

@@ -23,6 +23,8 @@ from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
+OUTBOX = "tools.sqlite"
+"""File of the deeds of an agent's packages, in its folder of NLU_DATA_DIR."""
 _CLOSE_S = 5.0
 _MOST_KNOWN = 1000  # tenants
 
@@ -176,7 +178,7 @@ class AgentPackages:
     def _open_files(self, folder: Path) -> None:
         try:
             self._journal = Journal(folder / "sent.sqlite", f"sent-{self._profile.agent_id}")
-            file = OutboxFile(folder / "tools.sqlite")
+            file = OutboxFile(folder / OUTBOX)
         except Exception as error:
             raise StartupError(f"agent {self._profile.agent_id}: tools: {folder} cannot be used: {error}") from error
         worker = SqliteThread(f"tools-{self._profile.agent_id}")

@@ -67,15 +67,15 @@ def proof_in(value: object, *, tool: str = "", is_answered: bool = False) -> Pro
     """
     if not isinstance(value, Mapping) or not value:
         return Proof.UNKNOWN
-    reading = _Reading(undoes=any(word in without_marks(tool.casefold()) for word in _UNDOING))
-    found = set(reading.of_object(value, 0))
+    walk = _ResultWalk(undoes=any(word in without_marks(tool.casefold()) for word in _UNDOING))
+    found = set(walk.of_object(value, 0))
     for weightiest in (Proof.REFUSED, Proof.UNKNOWN, Proof.DONE):
         if weightiest in found:
             return weightiest
-    return Proof.DONE if is_answered and reading.has_content else Proof.UNKNOWN
+    return Proof.DONE if is_answered and walk.has_content else Proof.UNKNOWN
 
 
-class _Reading:
+class _ResultWalk:
     """One walk over a result."""
 
     def __init__(self, *, undoes: bool) -> None:
@@ -210,7 +210,7 @@ def _of_flag(value: object) -> Proof:
         case str() if _is_empty(value):
             return Proof.REFUSED
         case str():
-            return _Reading(undoes=True)._said(value) or Proof.DONE
+            return _ResultWalk(undoes=True)._said(value) or Proof.DONE
         case Mapping() | list() if value:
             return Proof.DONE
     return Proof.UNKNOWN if value is None else Proof.REFUSED
@@ -227,7 +227,7 @@ def _of_code(value: object) -> Iterator[Proof]:
         case str() if any(char.isdecimal() for char in value):
             return  # "7KX92" is the code of a booking
         case str():
-            yield _Reading(undoes=False)._said(value) or Proof.UNKNOWN
+            yield _ResultWalk(undoes=False)._said(value) or Proof.UNKNOWN
 
 
 def _of_number(status: float) -> Proof:

@@ -86,7 +86,7 @@ class CloneProcess:
         try:
             write_frame(child.stdin, {**request, **({"shut": shut} if shut else {})})
             message, sound = _read(child.stdout, time.monotonic() + limit_s)
-        except (OSError, EOFError, TimeoutError) as error:
+        except OSError as error:
             self._end()
             raise EngineFailed(f"the process of cloned voices failed: {error or type(error).__name__}") from error
         if "error" in message:
@@ -118,6 +118,6 @@ def _exactly(pipe: IO[bytes], n_bytes: int, deadline: float) -> bytes:
             raise TimeoutError("no answer in time")
         piece = pipe.read(n_bytes - len(content))
         if not piece:
-            raise EOFError("it has ended")
+            raise ConnectionResetError("it has ended")
         content += piece
     return bytes(content)

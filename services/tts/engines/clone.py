@@ -10,7 +10,8 @@ from contextlib import suppress
 import numpy as np
 
 from services.audio.pcm import Samples
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.tts.clone.audit import AuditRecord
 from services.tts.clone.process import LEARN_LIMIT_S, CloneProcess
@@ -62,17 +63,13 @@ class CloneEngine:
 
     async def load(self) -> None:
         if not self._settings.clone_licence:
-            raise StartupError(LICENCE)
+            raise NotServing(LICENCE)
         if self._settings.clone_model is None or not self._settings.clone_model.is_dir():
-            raise StartupError(MODEL)
+            raise NotServing(MODEL)
         if not self._python.is_file():
-            raise StartupError(ENVIRONMENT.format(path=self._python))
-        try:
+            raise NotServing(ENVIRONMENT.format(path=self._python))
+        with loading(f"TTS_CLONE_MODEL={self._settings.clone_model}"):
             known = await asyncio.to_thread(self._process.start)
-        except EngineFailed as error:
-            raise StartupError(
-                f"TTS_CLONE_MODEL={self._settings.clone_model} does not load: {error.message}"
-            ) from error
         self._languages = tuple(known["languages"])
         self._description = EngineDescription(
             "clone", str(known["model"]), int(known["sample_rate_hertz"]), (), measures_words=False

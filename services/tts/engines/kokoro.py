@@ -19,9 +19,10 @@ from services.audio.pcm import Samples
 from services.audio.speech_level import SpeechLevelMeter
 from services.language.phonetics import respellings
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import NotServing, StartupError
+from services.runtime.errors import NotServing
+from services.runtime.loading import loading
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import UNUSABLE_FILE, EngineDescription, Line, Speech, Voice, sound_id
+from services.tts.engine import EngineDescription, Line, Speech, Voice, sound_id
 from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.phonemes import phonemes_of
@@ -99,25 +100,24 @@ class KokoroEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._settings.kokoro_threads or usable_cpus()
         model = folder / "model.onnx"
-        try:
+        with loading(f"TTS_KOKORO_MODEL: {folder}"):
             vocabulary = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab"]
             session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises many kinds of errors for a broken file
-            if isinstance(error, MemoryError | OSError) and not isinstance(error, UNUSABLE_FILE):
-                raise StartupError(f"TTS_KOKORO_MODEL: {folder} cannot be loaded now: {error!r}") from error
-            raise NotServing(f"TTS_KOKORO_MODEL: {folder} cannot be loaded: {error}") from error
-        files = sorted((folder / "voices").glob("*.bin"))
-        styles = {file.stem: _styles(file) for file in files if file.stem[:1] in LANGUAGES}
-        if not styles:
-            raise NotServing(f"TTS_KOKORO_MODEL: {folder}/voices has no voice (af_heart.bin)")
-        whole = sound_id((model, folder / "config.json", *files, self._espeak.library))
-        self._loaded = _Loaded(session, vocabulary, styles, whole)
+            files = sorted((folder / "voices").glob("*.bin"))
+            styles = {file.stem: _styles(file) for file in files if file.stem[:1] in LANGUAGES}
+            if not styles:
+                raise NotServing(f"TTS_KOKORO_MODEL: {folder}/voices has no voice (af_heart.bin)")
+            whole = sound_id((model, folder / "config.json", *files, self._espeak.library))
+            self._loaded = _Loaded(session, vocabulary, styles, whole)
+            self._level_dbov = self._warm_up(next(iter(styles)))
+
+    def _warm_up(self, voice: str) -> float | None:
+        """Return the active level in dBov of the voice's own sound; None: it makes none."""
         meter = SpeechLevelMeter(RATE_HERTZ)
-        voice = next(iter(styles))
         line = Line(WARM_UP, LANGUAGES[voice[0]][0], voice, 1.0, 0, is_first=True)
         for part in cut(self._tokens(line)):
             meter.push(self._speak(line, part))
-        self._level_dbov = meter.level_dbov
+        return meter.level_dbov
 
     def _tokens(self, line: Line) -> list[int]:
         code, espeak_voice = LANGUAGES[line.voice[0]]

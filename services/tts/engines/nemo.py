@@ -4,10 +4,13 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
-from services.runtime.errors import EngineFailed, StartupError
+from services.audio.speech_level import SpeechLevelMeter
+from services.runtime.errors import EngineFailed, NotServing, StartupError
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd
 from services.tts.nemo.device import Device, DeviceLost, Text
@@ -45,18 +48,19 @@ class NemoEngine:
 
     async def load(self) -> None:
         if not self._settings.nemo_acoustic:
-            raise StartupError("TTS_NEMO_ACOUSTIC names no FastPitch: en=tts_en_fastpitch,vi=/models/vi.nemo")
-        networks = await asyncio.to_thread(self._load)
-        for name, one in networks:
-            device = Device(
-                name,
-                one,
-                max_batch=self._settings.nemo_max_batch,
-                gather_s=self._settings.nemo_gather_ms / 1000,
-                on_lost=self._on_device_lost,
-            )
-            self._devices.append(device)
-        await asyncio.gather(*(self._warm_up(device) for device in self._devices))
+            raise NotServing("TTS_NEMO_ACOUSTIC names no FastPitch: en=tts_en_fastpitch,vi=/models/vi.nemo")
+        with loading("the voice of TTS_NEMO_ACOUSTIC and TTS_NEMO_VOCODER"):
+            networks = await asyncio.to_thread(self._load)
+            for name, one in networks:
+                device = Device(
+                    name,
+                    one,
+                    max_batch=self._settings.nemo_max_batch,
+                    gather_s=self._settings.nemo_gather_ms / 1000,
+                    on_lost=self._on_device_lost,
+                )
+                self._devices.append(device)
+            await asyncio.gather(*(self._warm_up(device) for device in self._devices))
         if not self._serving():
             raise StartupError(f"no device works: {self._devices[0].why_lost}")
 
@@ -126,34 +130,44 @@ class NemoEngine:
 
     async def _warm_up(self, device: Device) -> None:
         """Synthesize one clause in each language, so that kernels are chosen and memory is taken before the first
-        call.
+        call, and the voices' own level is known.
         """
         for voice, (language, speaker) in self._voices.items():
             if speaker:
                 continue
             line = Line(WARM_UP, language, voice, 1.0, 0, is_first=True)
+            meter = SpeechLevelMeter(self._description.sample_rate_hertz)
             try:
-                async for _ in self._speak(device, line, 0):
-                    pass
+                async for piece in self._speak(device, line, 0):
+                    meter.push(piece.samples)
             except DeviceLost:
                 return
+            self._level(language, meter.level_dbov)
+
+    def _level(self, language: str, level_dbov: float | None) -> None:
+        """The voices of a language speak at this level."""
+        voices = tuple(
+            replace(voice, level_dbov=level_dbov) if voice.language_codes == (language,) else voice
+            for voice in self._description.voices
+        )
+        self._description = replace(self._description, voices=voices)
 
     def _load(self) -> list[tuple[str, Any]]:
         """Load the networks, in a thread: imports take some 20 s. Raises StartupError."""
         try:
             networks: Any = import_module("services.tts.nemo.networks")
         except ImportError as error:
-            raise StartupError(MISSING.format(error=error)) from error
+            raise NotServing(MISSING.format(error=error)) from error
         settings = self._settings
         for language, name in settings.nemo_acoustic.items():
             self._acoustics[language] = networks.load_acoustic(language, name)
         vocoder = networks.load_vocoder(settings.nemo_vocoder_kind, settings.nemo_vocoder)
         rates = {acoustic.sample_rate_hertz for acoustic in self._acoustics.values()} | {vocoder.sample_rate_hertz}
         if len(rates) > 1:
-            raise StartupError(f"FastPitch and vocoder have different sample rates: {sorted(rates)} Hz")
+            raise NotServing(f"FastPitch and vocoder have different sample rates: {sorted(rates)} Hz")
         self._margin, self._hop = networks.receptive_field(vocoder, settings.nemo_mels)
         if {acoustic.hop_samples for acoustic in self._acoustics.values()} != {self._hop}:
-            raise StartupError(f"the vocoder makes {self._hop} samples a frame, FastPitch means another number")
+            raise NotServing(f"the vocoder makes {self._hop} samples a frame, FastPitch means another number")
         names = settings.nemo_devices or networks.cuda_devices(most=2) or ["cpu"]
         if names == ["cpu"]:
             log.warning("nemo_without_gpu")

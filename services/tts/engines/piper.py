@@ -14,10 +14,11 @@ import onnxruntime
 from services.audio.speech_level import SpeechLevelMeter
 from services.language.reading.reading_words import vocabulary
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import NotServing, StartupError
+from services.runtime.errors import NotServing
+from services.runtime.loading import loading
 from services.runtime.models import find_model, model_dir
-from services.tts.engine import UNUSABLE_FILE, EngineDescription, Line, Speech, Voice, WordEnd, sound_id
-from services.tts.espeak.process import EspeakLost, EspeakProcess
+from services.tts.engine import EngineDescription, Line, Speech, Voice, WordEnd, sound_id
+from services.tts.espeak.process import EspeakProcess
 from services.tts.settings import TtsSettings
 from services.tts.vits.network import Scales, Utterance, VitsNetwork
 from services.tts.vits.phonemes import PhonemeIds, phoneme_ids
@@ -111,21 +112,14 @@ class PiperEngine:
             raise NotServing(f"TTS_PIPER_MODEL={self._settings.piper_model}: no .onnx file in {folder}")
         if self._settings.piper_seed:
             onnxruntime.set_seed(self._settings.piper_seed)  # read when a session is made
-        try:
+        with loading(f"{path} with {path.name}.json"):
             voice = _read_voice(path)
             self._loaded = (voice, VitsNetwork(path, threads=self._settings.piper_threads))
             self._sounds = self._own_sounds(voice)
             self._level_dbov = self._warm_up(voice)
-        except StartupError:
-            raise
-        except Exception as error:  # onnxruntime raises many kinds of errors for a file that is not as it must be
-            why = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-            if isinstance(error, EspeakLost | MemoryError | OSError):  # a full disk: another start may find room
-                raise StartupError(f"{path} cannot be loaded now: {why}") from error
-            raise NotServing(f"{path} and {path.name}.json are no voice that speaks: {why}") from error
+            self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
         if self._level_dbov is None:
             raise NotServing(f"{path} makes no sound: fetch it again or name another voice")
-        self._sound_id = sound_id((path, Path(f"{path}.json"), self._espeak.library))
 
     def _warm_up(self, voice: _VoiceFile) -> float | None:
         """Return the voice's own level in dBov; None: it makes no sound."""
@@ -198,7 +192,7 @@ def _read_voice(path: Path) -> _VoiceFile:
                 float(inference["noise_scale"]), float(inference["length_scale"]), float(inference["noise_w"])
             ),
         )
-    except (*UNUSABLE_FILE, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotServing(f"{path}.json does not describe a Piper voice: {error}") from error
 
 

@@ -17,9 +17,11 @@ import numpy as np
 from services.audio.pcm import Samples
 from services.language.reading.spoken import Stretch
 from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.loading import loading
 from services.tts.espeak.worker import FRAME, write_frame
 
 REPLY_LIMIT_S = 2.0  # a line takes milliseconds
+START_LIMIT_S = 15.0  # of the first reply of all: a Python and the voices are loaded, beside what else starts there
 MISSING = (
     "espeak-ng is missing: pip install '.[tts-espeak]', or install it (apt-get install libespeak-ng1) and set "
     "TTS_ESPEAK_LIBRARY=/usr/lib/x86_64-linux-gnu/libespeak-ng.so.1"
@@ -79,10 +81,8 @@ class EspeakProcess:
 
     def start(self) -> None:
         """Start the process and read its voices. Raises StartupError."""
-        try:
-            known, _ = self._ask({"do": "voices"})
-        except EngineFailed as error:
-            raise StartupError(f"espeak-ng does not start ({error.message}); check TTS_ESPEAK_LIBRARY") from error
+        with loading(f"TTS_ESPEAK_LIBRARY={self._library}"):
+            known, _ = self._ask({"do": "voices"}, START_LIMIT_S)
         self.sample_rate_hertz = int(known["sample_rate_hertz"])
         self.voices = tuple(EspeakVoice(name, tuple(languages)) for name, languages in known["voices"])
 
@@ -107,13 +107,13 @@ class EspeakProcess:
         with self._lock:
             self._end()
 
-    def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _ask(self, request: dict[str, Any], limit_s: float = REPLY_LIMIT_S) -> tuple[dict[str, Any], bytes]:
         with self._lock:
             child = self._child or self._begin()
             try:
                 write_frame(child.requests, request)
-                message, sound = _read(child.replies, time.monotonic() + REPLY_LIMIT_S)
-            except (OSError, EOFError, TimeoutError) as error:
+                message, sound = _read(child.replies, time.monotonic() + limit_s)
+            except OSError as error:
                 self._end()
                 raise EspeakLost(f"espeak-ng's process failed: {error or type(error).__name__}") from error
         if "error" in message:
@@ -169,10 +169,10 @@ def _read_exactly(pipe: IO[bytes], n_bytes: int, deadline: float) -> bytes:
     content = bytearray()
     while len(content) < n_bytes:
         if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise TimeoutError(f"no answer in {REPLY_LIMIT_S:.0f} s")
+            raise TimeoutError("no answer in time")
         piece = pipe.read(n_bytes - len(content))
         if not piece:
-            raise EOFError("it has ended")
+            raise ConnectionResetError("it has ended")
         content += piece
     return bytes(content)
 

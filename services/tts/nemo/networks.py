@@ -22,7 +22,8 @@ from nemo.collections.tts.models import FastPitchModel, HifiGanModel
 from nemo.utils import logging as nemo_logging
 
 from services.audio.pcm import Samples
-from services.runtime.errors import NotServing, StartupError
+from services.runtime.errors import NotServing
+from services.runtime.loading import loading
 from services.tts.nemo.device import Mel, Text
 from services.tts.nemo.plan import Window
 
@@ -127,20 +128,16 @@ def load_vocoder(kind: str, name: str) -> Vocoder:
             model.generator.remove_weight_norm()
         return Vocoder(kind, model.generator.eval(), int(model.cfg.preprocessor.sample_rate))
     folder = Path(name).expanduser()
-    try:
+    with loading(f"TTS_NEMO_VOCODER: {name} as a BigVGAN"):
         if not folder.is_dir():
             folder = _fetch(name)
         return _bigvgan(folder)
-    except StartupError:
-        raise
-    except Exception as error:  # torch raises many kinds of errors for a broken file
-        raise StartupError(f"TTS_NEMO_VOCODER: {name} is no BigVGAN: {_first_line(error)}") from error
 
 
 def receptive_field(vocoder: Vocoder, n_mels: int) -> tuple[int, int]:
     """Frames to either side that a frame's sound depends on, and samples a frame.
 
-    Found with one frame that is no number: all that depends on it is none either. Raises StartupError where the field
+    Found with one frame that is no number: all that depends on it is none either. Raises NotServing where the field
     is wider than the probe.
     """
     device = next(vocoder.generator.parameters()).device
@@ -153,7 +150,7 @@ def receptive_field(vocoder: Vocoder, n_mels: int) -> tuple[int, int]:
     reached = torch.isnan(sound).nonzero().flatten()
     left, right = int(reached[0]) // hop, int(reached[-1]) // hop
     if left <= 0 or right >= PROBE_FRAMES - 1:
-        raise StartupError(f"the vocoder's receptive field is over {PROBE_FRAMES // 2} frames; it cannot run in chunks")
+        raise NotServing(f"the vocoder's receptive field is over {PROBE_FRAMES // 2} frames; it cannot run in chunks")
     return max(middle - left, right - middle), hop
 
 
@@ -283,13 +280,10 @@ def _restore(model_class: Any, name: str, setting: str) -> Any:
     path = Path(name).expanduser()
     if name.endswith(".nemo") and not path.is_file():
         raise NotServing(f"{setting}: there is no file {path}")
-    try:
+    with loading(f"{setting}: {name}"):  # a broken archive, another model's, an unknown name, no network, a full disk
         if path.is_file():
             return model_class.restore_from(str(path), map_location="cpu").eval()
         return model_class.from_pretrained(name, map_location=torch.device("cpu")).eval()
-    except Exception as error:  # a broken archive, another model's, an unknown name, no network: all ends the start
-        kind = NotServing if path.is_file() else StartupError  # the network may be back at the next start
-        raise kind(f"{setting}: {name} cannot be loaded: {_first_line(error)}") from error
 
 
 def _bigvgan(folder: Path) -> Vocoder:
@@ -310,7 +304,3 @@ def _fetch(name: str) -> Path:
 
     paths = [Path(hf_hub_download(name, file)) for file in ("config.json", "bigvgan_generator.pt")]
     return paths[0].parent
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no reason given'}"

@@ -8,7 +8,6 @@ from google.protobuf.message import DecodeError
 from onnx.utils import Extractor
 
 from services.runtime.errors import NotServing
-from services.tts.engine import UNUSABLE_FILE
 
 INPUTS = ["input", "input_lengths", "scales"]
 ENCODER, FLOW, DECODER = "encoder.onnx", "flow.onnx", "decoder.onnx"
@@ -32,8 +31,6 @@ def cut_voice(path: Path, folder: Path) -> Seams:
     """
     try:
         model = onnx.load(path)
-    except UNUSABLE_FILE as error:
-        raise NotServing(f"{path} cannot be read: {error}") from error
     except (ValueError, RuntimeError, DecodeError) as error:
         raise _not_a_voice(path, error) from error
     try:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from services.audio.leveller import TARGET_DBOV, Leveller
+from services.audio.leveller import AMENDS_DB, TARGET_DBOV, Leveller
 from services.audio.polyphase import PolyphaseResampler
 from services.audio.speech_level import SpeechLevelMeter
 
@@ -88,11 +88,38 @@ def test_a_clause_in_pieces_comes_out_at_the_target_though_the_voice_is_known_on
     assert level_of(out, 8000) == pytest.approx(TARGET_DBOV, abs=1.0)
 
 
+@pytest.mark.parametrize("begins_db", [-3.0, 0.0, 4.0])
+@pytest.mark.parametrize("falls_db", [0.0, -3.0, -6.0])
+@pytest.mark.parametrize("off_db", [-2.0, 2.0])
+def test_a_sentence_that_falls_comes_out_at_the_target_though_its_beginning_says_little_of_it(
+    begins_db: float, falls_db: float, off_db: float
+) -> None:
+    shape_db = np.concatenate((np.full(1200, begins_db), np.linspace(0.0, falls_db, 16000)))
+    samples = np.rint(speech_like(-26, len(shape_db) / 8000, 8000) * 10 ** (shape_db / 20)).astype(np.int16)
+    leveller = Leveller(8000, expected_dbov=level_of(samples, 8000) + off_db)
+    out = np.concatenate([leveller.push(piece) for piece in np.split(samples, (1200, 4200, 10100, 16000))])
+    assert level_of(out, 8000) == pytest.approx(TARGET_DBOV, abs=1.0)
+
+
+def test_the_gain_moves_by_1_db_in_100_ms_and_does_not_swing() -> None:
+    samples = sine(-30, 3.0, 8000, hertz=100.0)
+    samples[8000:] //= 4
+    leveller = Leveller(8000, expected_dbov=-20.0)
+    out = np.concatenate([leveller.push(piece) for piece in np.split(samples, range(1500, len(samples), 3000))])
+    gains_db = 20 * np.log10(
+        np.abs(out.reshape(-1, 80).astype(float)).max(axis=1) / np.abs(samples.reshape(-1, 80)).max(axis=1)
+    )
+    moves_db = gains_db[10:] - gains_db[:-10]
+    assert np.abs(moves_db).max() <= 1.2  # of it 0.2 by the rounding of small samples
+    turns = np.flatnonzero(np.diff(np.sign(moves_db[np.abs(moves_db) > 0.3])))
+    assert len(turns) <= 1
+
+
 def test_between_two_pieces_there_is_no_step() -> None:
     leveller = Leveller(8000, expected_dbov=-20.0)
     samples = sine(-30, 2.0, 8000, hertz=100.0)
     out = np.concatenate([leveller.push(samples[at : at + 777]) for at in range(0, len(samples), 777)])
-    smooth = np.abs(np.diff(samples.astype(int))).max() * 10 ** (10 / 20)
+    smooth = np.abs(np.diff(samples.astype(int))).max() * 10 ** ((10 + AMENDS_DB) / 20)
     assert np.abs(np.diff(out.astype(int))).max() <= 1.05 * smooth
 
 

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
+import yaml
+
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.agent.understanding import Guess
@@ -49,6 +51,18 @@ def make(profile: AgentProfile, engine: NluEngine, settings: NluSettings) -> Gra
     return GraphAgent(profile, engine, settings, clock=lambda: now, understanding=Told())
 
 
+def clinic_with_many_times(folder: Path) -> Path:
+    """A folder of agents with the clinic, which has eight free times on each weekday."""
+    clinic = yaml.safe_load((NluSettings().agents_dir / "clinic.yaml").read_text(encoding="utf-8"))
+    times = ("09:00", "09:30", "10:00", "11:00", "14:00", "14:30", "15:00", "16:00")
+    days = ("monday", "tuesday", "wednesday", "thursday", "friday")
+    clinic["facts"]["free_times"] = [{"weekday": day, "time": at} for day in days for at in times]
+    agents = folder / "agents"
+    agents.mkdir()
+    (agents / "clinic.yaml").write_text(yaml.safe_dump(clinic, allow_unicode=True), encoding="utf-8")
+    return agents
+
+
 class Caller:
     """Says things, and hears the replies as far as they let them be played."""
 
@@ -87,8 +101,10 @@ async def call(
     state: bytes = b"",
     history: tuple[Entry, ...] = (),
     caller: str = "",
+    agents_dir: Path | None = None,
 ) -> AsyncIterator[Rig]:
-    settings = NluSettings.model_validate({"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000})
+    values = {"engine": "script", "data_dir": tmp_path, "tool_filler_ms": 60_000}
+    settings = NluSettings.model_validate(values | ({"agents_dir": agents_dir} if agents_dir else {}))
     config = Config(call_id="call", visit_id=visit, tenant_id="tenant", state=state, history=history, caller=caller)
     async with opened(settings, config, factory=make) as rig:
         yield rig

@@ -12,9 +12,9 @@ from tests.load.capture import Dialogue, as_written, play, read_dialogues
 DIALOGUES = read_dialogues()
 
 
-def test_there_are_thirty_dialogues_in_two_languages() -> None:
+def test_there_are_thirty_dialogues_and_every_language_has_some() -> None:
     assert len(DIALOGUES) >= 30
-    assert {one.language for one in DIALOGUES} == {"en", "vi"}
+    assert {one.language for one in DIALOGUES} == {"en", "vi", "ru", "zh"}
 
 
 @pytest.mark.parametrize("dialogue", DIALOGUES, ids=[one.name for one in DIALOGUES])
@@ -39,6 +39,9 @@ async def test_a_dialogue_ends_with_what_the_caller_gave(dialogue: Dialogue) -> 
         ("vi", "tám trăm linh năm, chín lẻ hai", "805902"),
         ("vi", "dạ không ạ", ""),
         ("vi", "năm mươi tư", "54"),
+        ("ru", "девятьсот шестнадцать, сто двадцать три, семь", "9161237"),
+        ("ru", "двести, сорок пять, ноль один, триста семь", "2004501307"),
+        ("zh", "零九一二，一百三十八，幺", "09121381"),
     ],
 )
 def test_digits_are_read_as_they_are_dictated(language: str, said: str, digits: str) -> None:
@@ -60,7 +63,7 @@ def talk(one: Capture, *said: str) -> Captured:
 @pytest.mark.parametrize(
     "said", ["blue as the sky?", "no", "zzz ... ,,", "", "one", "@@@ @@@", "9" * 400, "at at dot dot"]
 )
-@pytest.mark.parametrize("language", ["en", "vi"])
+@pytest.mark.parametrize("language", ["en", "vi", "ru", "zh"])
 def test_no_capture_goes_on_for_ever(kind: SlotKind, said: str, language: str) -> None:
     one = capture(kind, language)
     now, questions = one.open(), []

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from services.nlu.engine import MadeBy, ReplyRequest, TextMade, ToolWanted
-from services.runtime.errors import StartupError, TurnFailed
+from services.runtime.errors import NotServing, StartupError, TurnFailed
 from tests.unit.nlu.chain_engines import (
     BROKEN,
     LIMITS,
@@ -163,6 +163,19 @@ async def test_one_engine_that_loads_is_enough_and_the_other_is_lost() -> None:
     second.fault = StartupError("no file")
     with pytest.raises(StartupError):
         await chain_of(Fake("first", [], fault=StartupError("no key")), second).load(())
+
+
+@run_in_virtual_time
+async def test_a_chain_starts_again_where_one_of_its_failures_may_pass() -> None:
+    broken, full = (
+        Fake("broken", [], fault=NotServing("a broken file")),
+        Fake("full", [], fault=StartupError("no room")),
+    )
+    other = Fake("other", [], fault=NotServing("no key"))
+    with pytest.raises(StartupError, match="no room"):
+        await chain_of(broken, full, other, chains="vi=broken>full,*=other").load(())
+    with pytest.raises(NotServing, match="no key"):
+        await chain_of(broken, good("full"), other, chains="vi=broken>full,*=other").load(())
 
 
 @run_in_virtual_time

@@ -50,6 +50,16 @@ async def test_when_every_provider_rests_one_is_asked_all_the_same() -> None:
     assert text_of(await answer(chain)) == "Hello."
 
 
+@pytest.mark.parametrize(("first", "within_s"), [([60.0], 6.1), ([TextMade("We open "), 60.0], 3.1)])
+@run_in_virtual_time
+async def test_an_engine_that_rests_takes_a_turn_over_from_one_that_hangs(first: list[Step], within_s: float) -> None:
+    chain = chain_of(Fake("first", first), good("second", "at eight."))
+    chain.board.trip("second", 20_000, is_allowed=True)
+    began = asyncio.get_running_loop().time()
+    assert text_of(await answer(chain)).endswith("at eight.")
+    assert 2.9 < asyncio.get_running_loop().time() - began < within_s
+
+
 @pytest.mark.parametrize(
     ("first", "mute_rests_ms"),
     [([BROKEN], 25_000), ([TextMade("We open "), BROKEN], 10_000)],

@@ -163,7 +163,7 @@ async def test_this_wednesday_on_a_sunday_is_the_one_to_come(clinic: AgentProfil
 async def test_a_price_by_the_night_is_multiplied_by_the_nights() -> None:
     hotel = read_agents(SETTINGS.agents_dir)["hotel"]
     (reply,) = await answers(hotel, "How much is a double room for three nights?")
-    assert reply == "A double room costs 60 dollars. Together that is 180 dollars."
+    assert reply == "A double room costs 60 dollars a night. Together that is 180 dollars."
 
 
 async def test_a_day_with_one_free_time_is_offered_and_not_put_into_the_callers_mouth(clinic: AgentProfile) -> None:

@@ -1,5 +1,8 @@
 """Llama 4 as llama.cpp has it: a tiny random one is loaded and decoded, and its prompts are those Meta publishes."""
 
+import os
+import subprocess
+import sys
 from contextlib import aclosing
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from services.nlu.engines.llama_cpp.model import LlamaModel
 from services.nlu.engines.llama_cpp.prompt import PromptTokens
 from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
 from services.nlu.settings import NluSettings
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
 from tests.unit.nlu.gguf_files import LLAMA4_SPECIALS, LLAMA4_TEMPLATE, write_tiny_llama4
 
 MESSAGES = (
@@ -26,6 +29,22 @@ PUBLISHED = (
     "<|header_start|>assistant<|header_end|>\n\n"
 )
 CLOCK = ToolSpec("current_time", "Says the time.", '{"type": "object", "properties": {}}')
+
+ROOT = Path(__file__).parents[3]
+SHORT_OF_MEMORY = """
+import asyncio, resource, sys
+import services.nlu.engines.llama_cpp.engine
+from services.nlu.engine import open_engine
+from services.nlu.settings import NluSettings
+
+settings = NluSettings(model=sys.argv[1], context_tokens=1 << 20, threads=1, _env_file=None)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (256 << 20),) * 2)
+try:
+    asyncio.run(open_engine(settings).load(()))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
 
 
 def settings(path: Path, **change: object) -> NluSettings:
@@ -98,7 +117,7 @@ async def test_a_template_that_llama_cpp_does_not_know_is_rendered_from_the_file
 @pytest.mark.parametrize("template", ["{% for %}", "{{ raise_exception('no') }}", "{{ messages.nothing.at_all }}"])
 async def test_a_template_that_does_not_work_is_refused(tmp_path: Path, template: str) -> None:
     path = write_tiny_llama4(tmp_path / "bad.gguf", template=template)
-    with pytest.raises(StartupError, match="chat template"):
+    with pytest.raises(NotServing, match="chat template"):
         await open_engine(settings(path)).load(())
 
 
@@ -109,12 +128,28 @@ def test_a_template_cannot_reach_out_of_its_sandbox() -> None:
 
 
 async def test_a_file_with_another_sha256_is_refused(tiny: Path) -> None:
-    with pytest.raises(StartupError, match="NLU_MODEL_SHA256"):
+    with pytest.raises(NotServing, match="NLU_MODEL_SHA256"):
         await open_engine(settings(tiny, model_sha256="0" * 64)).load(())
 
 
 async def test_a_lora_that_is_none_is_refused(tiny: Path) -> None:
-    with pytest.raises(StartupError, match="NLU_LORA"):
+    with pytest.raises(NotServing, match="NLU_LORA"):
         await open_engine(settings(tiny, lora=f"{tiny}:0.5")).load(())
-    with pytest.raises(StartupError, match="NLU_LORA"):
+    with pytest.raises(NotServing, match="NLU_LORA"):
         await open_engine(settings(tiny, lora="/nowhere.gguf")).load(())
+
+
+@pytest.mark.parametrize("sha256", ["", "0" * 64], ids=["header", "hash"])
+async def test_a_disk_that_fails_at_the_start_is_read_again_at_the_next(tmp_path: Path, sha256: str) -> None:
+    (tmp_path / "model.gguf").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+    with pytest.raises(StartupError, match="Input/output error") as refused:
+        await open_engine(settings(tmp_path / "model.gguf", model_sha256=sha256)).load(())
+    assert not isinstance(refused.value, NotServing)
+
+
+def test_memory_that_is_short_at_the_start_may_be_there_at_the_next(tiny: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'protos/gen'}"}
+    command = [sys.executable, "-c", SHORT_OF_MEMORY, str(tiny)]
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "StartupError no memory for 1048576 tokens" in run.stdout, run.stdout + run.stderr
+    assert "alloc" in run.stdout, "llama.cpp's own reason"

@@ -8,7 +8,7 @@ import pytest
 from services.nlu.engine import Message, ReplyRequest, Role, TextMade, open_engine
 from services.nlu.engines.llama_cpp.engine import LlamaCppEngine
 from services.nlu.settings import NluSettings
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 
 pytestmark = pytest.mark.models
 
@@ -62,5 +62,5 @@ async def test_a_file_that_is_no_model_is_refused(tmp_path: object) -> None:
     path = f"{tmp_path}/broken.gguf"
     with open(path, "wb") as broken:  # noqa: ASYNC230, PTH123 - a few bytes in a test
         broken.write(b"GGUF nonsense")
-    with pytest.raises(StartupError, match="not a GGUF model"):
+    with pytest.raises(NotServing, match="not a GGUF model"):
         await open_engine(NluSettings(model=path)).load(())

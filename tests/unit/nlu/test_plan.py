@@ -13,7 +13,7 @@ from services.nlu.plan.command import main, parse_gpus
 from services.nlu.plan.gguf_file import ModelShape, read_shape
 from services.nlu.plan.host import HostMemory
 from services.nlu.plan.memory import Layout, best_split, find_fit, make_plan, place_layers
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 from tests.unit.nlu.gguf_files import (
     write_scout_header,
     write_tiny_deepseek,
@@ -91,12 +91,27 @@ def test_what_cannot_fit_is_refused_with_the_figures(scout: ModelShape) -> None:
     assert re.search(r"needs 3\d\.\d GB on GPU 0 \(weights 3\d\.\d, cells", fault)
     here = find_misfit_here(scout, Layout(n_gpu_layers=0), HostMemory(16 * GB, 12 * GB))
     assert here is not None
-    assert "there are 16.0" in here
-    assert find_misfit_here(scout, Layout(n_gpu_layers=0, n_ctx=65536), HostMemory(96 * GB, 4 * GB)) is not None
+    assert "there are 16.0" in here.why
+    assert not here.may_pass
     assert find_misfit_here(scout, Layout(n_gpu_layers=0, n_ctx=4096), HostMemory(96 * GB, 40 * GB)) is None
     no_gpu = find_misfit_here(scout, Layout(n_gpu_layers=-1), HostMemory(96 * GB, 40 * GB))
     assert no_gpu is not None
-    assert "finds none" in no_gpu
+    assert "finds none" in no_gpu.why
+    assert not no_gpu.may_pass
+
+
+def test_memory_that_others_hold_now_may_be_free_at_the_next_start(scout: ModelShape) -> None:
+    ram = find_misfit_here(scout, Layout(n_gpu_layers=0, n_ctx=65536), HostMemory(96 * GB, 4 * GB))
+    assert ram is not None
+    assert ram.may_pass
+    held, empty = (2 * GB,) * 6, (32 * GB,) * 6
+    layout = scout_layout(n_ctx=8192)
+    gpus = find_misfit_here(scout, layout, HostMemory(96 * GB, 40 * GB, held, empty))
+    assert gpus is not None
+    assert gpus.may_pass
+    small = find_misfit_here(scout, layout, HostMemory(96 * GB, 40 * GB, held, (8 * GB,) * 6))
+    assert small is not None
+    assert not small.may_pass
 
 
 def test_the_command_names_the_bound_and_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +176,7 @@ def test_a_file_cut_short_is_refused_in_one_line(tmp_path: Path, length: int) ->
     whole = write_tiny_llama4(tmp_path / "tiny.gguf").read_bytes()
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(whole[:length])
-    with pytest.raises(StartupError, match="not a GGUF model") as refused:
+    with pytest.raises(NotServing, match="not a GGUF model") as refused:
         read_shape(cut)
     assert "\n" not in str(refused.value)
 
@@ -169,7 +184,7 @@ def test_a_file_cut_short_is_refused_in_one_line(tmp_path: Path, length: int) ->
 @pytest.mark.parametrize("content", [b"PK\x03\x04" + b"x" * 100, b"GGUF" + b"\xff" * 100, b"GGUF nonsense"])
 def test_a_foreign_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "foreign.gguf").write_bytes(content)
-    with pytest.raises(StartupError, match="not a GGUF model"):
+    with pytest.raises(NotServing, match="not a GGUF model"):
         read_shape(tmp_path / "foreign.gguf")
 
 
@@ -181,7 +196,7 @@ def test_a_count_that_is_not_that_of_the_tensors_is_refused(tmp_path: Path, key:
     place = content.index(named) + len(named) + 4  # behind the type of the value
     content[place : place + 4] = count.to_bytes(4, "little")
     path.write_bytes(content)
-    with pytest.raises(StartupError, match=f"{key} is {count}"):
+    with pytest.raises(NotServing, match=f"{key} is {count}"):
         read_shape(path)
 
 
@@ -216,7 +231,7 @@ def test_a_model_whose_layers_keep_a_state_is_refused_with_what_serves_it(
     assert "architecture mamba" in (said := capsys.readouterr().err)
     assert "llama-server" in said
     options = ModelOptions(context_tokens=256, n_slots=2, batch_tokens=32, threads=1, gpu_layers=0, temperature=0.0)
-    with pytest.raises(StartupError, match="NLU_ENGINE=openai"):
+    with pytest.raises(NotServing, match="NLU_ENGINE=openai"):
         LlamaModel(path, options)
 
 

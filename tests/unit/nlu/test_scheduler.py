@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from services.nlu.engine import Began, Message, ReplyPart, Role, TextMade
 from services.nlu.engines.llama_cpp.decoding import ModelBroken
@@ -197,6 +198,16 @@ def test_openings_that_take_every_cell_are_refused_at_start() -> None:
     openings = [(Message(Role.SYSTEM, "x" * 400),), (Message(Role.SYSTEM, "y" * 400),)]
     with pytest.raises(StartupError, match=r"NLU_CONTEXT_TOKENS=1000: .* take 8\d\d tokens .* set at least 1\d\d\d"):
         check_openings(rig.model, rig.options, openings, max_reply_tokens=40)
+
+
+@pytest.mark.parametrize(("chars", "is_told"), [(1500, False), (3000, True)])
+def test_a_history_that_would_not_fit_beside_the_openings_is_told_at_start(chars: int, is_told: bool) -> None:
+    rig = Rig(cells=2000)
+    openings = [(Message(Role.SYSTEM, "x" * 400),)]
+    with capture_logs() as logs:
+        check_openings(rig.model, rig.options, openings, max_reply_tokens=40, max_prompt_chars=chars)
+    assert [entry["event"] for entry in logs] == ["history_may_outgrow_context"] * is_told
+    assert all("NLU_CONTEXT_TOKENS to 3" in entry["remedy"] for entry in logs)
 
 
 def test_a_failed_opening_holds_no_cells() -> None:

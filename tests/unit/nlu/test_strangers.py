@@ -9,8 +9,8 @@ import pytest
 
 from services.nlu.agent.graph.agent import GraphAgent
 from services.nlu.agent.graph.answers import _OF_REQUESTS, _words_of
-from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.graph.strangers import names_unknown_staff, wants_what_is_unknown
+from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.strangers import begins_with_unknown, names_unknown_staff, wants_what_is_unknown
 from services.nlu.agent.profile import read_agents
 from services.nlu.engine import open_engine
 from services.nlu.settings import NluSettings
@@ -41,7 +41,16 @@ def talk_of(agent: str, code: str = "en", **scores: float) -> Talk:
         ("clinic", "vi", "anh muốn đặt lịch niềng răng", True),
         ("clinic", "vi", "chị đặt lịch khám cho bé nhé", False),
         ("clinic", "vi", "anh muốn hẹn thứ tư", False),
+        ("clinic", "en", "an appointment for my rabbit", True),
+        ("clinic", "en", "I'd like an appointment for my denture", True),
+        ("clinic", "en", "Can I make an appointment for my nephew?", False),
+        ("clinic", "en", "put me down for a night splint on Wednesday", True),
+        ("clinic", "en", "I'd like a night appointment", False),
+        ("clinic", "vi", "đặt lịch cho con chó nhà anh", True),
         ("hotel", "en", "book a massage for tomorrow", True),
+        ("hotel", "vi", "đặt giúp chị suất ăn trưa", True),
+        ("hotel", "ru", "хочу на маникюр завтра", True),
+        ("hotel", "zh", "订明天的一日游", True),
         ("hotel", "en", "I need a room for two tonight", False),
         ("hotel", "ru", "хочу забронировать люкс", True),
         ("hotel", "ru", "хочу забронировать номер", False),
@@ -55,6 +64,46 @@ def test_a_wish_may_be_for_what_the_file_does_not_name(
     finder = SlotFinder(AGENTS[agent].facts, language)
     known = frozenset().union(*(_words_of(language, kind) for kind in _OF_REQUESTS))
     assert wants_what_is_unknown(text, finder.find(text, NOW), finder, known) is is_unknown
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "is_unknown"),
+    [
+        ("en", "A table for three tonight", True),
+        ("en", "Tuesday works for me", False),
+        ("en", "A room for two, please", False),
+        ("en", "Karen Doyle, Friday", False),
+        ("ru", "билеты на завтра, пожалуйста", True),
+        ("ru", "номер на завтра, пожалуйста", False),
+        ("zh", "明天的温泉", True),
+        ("zh", "明天晚上的房间", False),
+    ],
+)
+def test_a_wish_may_begin_with_what_the_file_does_not_name(language: str, text: str, *, is_unknown: bool) -> None:
+    finder = SlotFinder(AGENTS["hotel"].facts, language)
+    known = frozenset().union(*(_words_of(language, kind) for kind in _OF_REQUESTS))
+    assert begins_with_unknown(text, finder.find(text, NOW), finder, known) is is_unknown
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("Do you have a family room on Saturday?", "en"),
+        ("Have you got a quiet room for tomorrow?", "en"),
+        ("cuối tuần này còn phòng gia đình không em", "vi"),
+        ("Есть семейный номер на выходные?", "ru"),
+        ("这周末有家庭房吗？", "zh"),
+    ],
+)
+async def test_no_room_is_offered_of_a_kind_unknown(said: str, code: str) -> None:
+    talk = talk_of("hotel", code, free=0.8, book=0.1)
+    await talk.say(said)
+    assert not talk.state["wish"]["kind"]  # type: ignore[index] # a mapping
+
+
+async def test_a_room_for_a_day_is_no_question_after_hours() -> None:
+    reply = await talk_of("hotel", hours=0.5, free=0.2).say("Do you have a room for tonight, just me?")
+    assert reply == "I'm sorry, I don't know which times are free."  # no rooms are kept without a data directory
 
 
 @pytest.mark.parametrize(
@@ -127,11 +176,17 @@ async def test_every_price_is_told_behind_anything() -> None:
         ("How much is a single room for two nights plus three breakfasts?", "en", "104"),
         ("How much is a single room for two nights and breakfast for two people?", "en", "112"),
         ("How much is one night for two adults with breakfast?", "en", ""),
+        ("What would two of us pay for a night with breakfast?", "en", ""),
+        ("How much is a double room with breakfast?", "en", ""),
+        ("Двухместный номер с завтраком сколько стоит?", "ru", ""),
+        ("A double room for three nights with breakfast for two, what is the total?", "en", "228"),
+        ("phòng đôi với hai phần ăn sáng bao nhiêu tiền", "vi", "1.900.000"),
+        ("双人间加两份早餐多少钱", "zh", "532"),
     ],
 )
 async def test_breakfasts_that_are_counted_are_not_multiplied(said: str, code: str, total: str) -> None:
     reply = await talk_of("hotel", code, price=0.9, free=0.1).say(said)
-    assert (total in reply) if total else ("Together" not in reply)
+    assert (total in reply) if total else not any(word in reply for word in ("Together", "Всего"))
 
 
 async def test_the_length_of_several_is_not_that_of_one() -> None:
@@ -185,3 +240,28 @@ async def test_the_hours_of_an_unknown_thing_are_not_those_of_the_desk() -> None
 async def test_a_request_behind_what_is_not_understood_is_heard(said: str) -> None:
     reply = await Talk(agent_of(AGENTS["clinic"])).say(said)
     assert ("put you through" in reply) is ("person" in said)
+
+
+async def test_a_price_for_one_person_says_so() -> None:
+    assert "8 dollars per person" in await talk_of("hotel", price=0.9, free=0.1).say("How much is breakfast?")
+
+
+async def test_another_service_behind_a_price_is_no_mere_courtesy() -> None:
+    talk = talk_of("clinic", thanks=0.4, price=0.3)
+    talk.state = {"kind": "price", "service": "checkup"}
+    assert "35 dollars" in await talk.say("And a cleaning on top of that?")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"), [("trồng răng implant bao nhiêu", "vi"), ("How much is an implant, a dental implant?", "en")]
+)
+async def test_two_names_of_one_service_are_that_service(said: str, code: str) -> None:
+    finder = SlotFinder(AGENTS["clinic"].facts, code)
+    slots = finder.find(said, NOW)
+    assert [one.id for one in slots.services] == ["implant"]
+    assert not unexplained(slots, slots.services, finder.words.common | {"bao", "nhiêu"})
+
+
+async def test_a_question_after_somebody_is_none_after_an_appointment() -> None:
+    reply = await talk_of("clinic", who=0.34, book=0.28).say("My husband needs a crown, who'd be doing that?")
+    assert "David Lee" in reply

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[3]
 LOADING = """
 import asyncio, atexit, time
 from voice.tts.v1 import tts_pb2
+from services.runtime.errors import StartupError
 from services.runtime.lifecycle import Lifecycle
 from services.runtime.server import ServiceDefinition, run_services
 from services.tts.settings import TtsSettings
@@ -23,6 +24,9 @@ workers = Workers(1, "slow")
 def load_slowly():
     print("loading", flush=True)
     time.sleep({seconds})
+
+async def fail():
+    raise StartupError("the other engine cannot be loaded")
 
 async def load():
     await {wait}
@@ -66,6 +70,19 @@ def test_a_process_ended_while_loading_leaves_the_interpreter_alone_under_native
     assert process.returncode == 0
     assert "interpreter ended" not in out
     assert "stopped" in out
+    assert time.monotonic() - begun < 15
+
+
+FAILING = "asyncio.gather(asyncio.to_thread(load_slowly), fail())"
+
+
+@pytest.mark.timeout(60)
+def test_a_start_that_fails_ends_the_process_over_another_thread_that_loads() -> None:
+    process = start(30, FAILING)
+    begun = time.monotonic()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "tts: the other engine cannot be loaded" in out.splitlines()
     assert time.monotonic() - begun < 15
 
 

@@ -9,7 +9,7 @@ from services.runtime.errors import StartupError
 from services.runtime.models import model_dir
 from services.stt_proxy.errors import DetectorFailed
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.voice_activity import SMALL_BATCH_CALLS, SileroDetector, SileroNetwork
+from services.stt_proxy.voice_activity import MOST_CALLS_A_TURN, SMALL_BATCH_CALLS, SileroDetector, SileroNetwork
 
 pytestmark = pytest.mark.models
 
@@ -87,6 +87,28 @@ async def test_calls_side_by_side_get_their_own_scores_in_order(model_file, n_ca
     together = await asyncio.gather(*(scores_of(detector, call) for call in calls))
     for call, scores in zip(calls, together, strict=True):
         np.testing.assert_allclose(await scores_of(detector, call), scores, atol=1e-4)
+    detector.close()
+
+
+async def test_a_large_batch_leaves_the_event_loop_turns_between_its_calls(model_file):
+    n_calls = 3 * MOST_CALLS_A_TURN
+    detector = SileroDetector(n_slots=n_calls, batch_wait_s=0.001)
+    await detector.load(model_file)
+    loop, turns, delivered = asyncio.get_running_loop(), [0], []
+
+    def turn() -> None:
+        turns[0] += 1
+        if len(delivered) < n_calls:
+            loop.call_soon(turn)
+
+    watches = [detector.watch(lambda _: delivered.append(turns[0]), delivered.append) for _ in range(n_calls)]
+    for watch in watches:
+        watch.score(np.zeros(256, dtype=np.int16), is_fresh=True)
+    turn()
+    async with asyncio.timeout(5):
+        while len(delivered) < n_calls:
+            await asyncio.sleep(0)
+    assert max(map(delivered.count, delivered)) == MOST_CALLS_A_TURN
     detector.close()
 
 

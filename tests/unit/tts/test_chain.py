@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from services.runtime.breaker import BreakerPolicy
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.runtime.metrics import StageMetrics
 from services.runtime.providers import ProviderBoard
 from services.tts.chain import TurnVoice, load_engines
@@ -155,6 +155,13 @@ async def test_an_engine_that_does_not_load_is_lost_and_the_other_speaks() -> No
     assert [piece async for piece in rig.turn().synthesize(line, lambda description, voice: None)]
     rig.second.fault = StartupError("nor this one")
     with pytest.raises(StartupError, match="no voice file"):
+        await load_engines(rig.router)
+
+
+async def test_a_chain_starts_again_where_one_of_its_failures_may_pass() -> None:
+    rig = Rig()
+    rig.first.fault, rig.second.fault = NotServing("a broken file"), StartupError("a full disk")
+    with pytest.raises(StartupError, match="a full disk"):
         await load_engines(rig.router)
 
 

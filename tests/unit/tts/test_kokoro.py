@@ -94,14 +94,15 @@ async def test_a_broken_folder_ends_the_start_with_its_name(folder: Path, what: 
     else:
         (folder / what).write_bytes(b"broken")
     engine = KokoroEngine(TtsSettings(kokoro_model=str(folder), _env_file=None))
-    with pytest.raises(StartupError, match=str(folder)):
+    with pytest.raises(NotServing, match=str(folder)):
         await engine.load()
     await engine.close()
 
 
-async def test_a_disk_that_fails_at_the_start_is_read_again_at_the_next(folder: Path) -> None:
-    (folder / "config.json").unlink()
-    (folder / "config.json").symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
+@pytest.mark.parametrize("file", ["config.json", "voices/af_one.bin"])
+async def test_a_disk_that_fails_at_the_start_is_read_again_at_the_next(folder: Path, file: str) -> None:
+    (folder / file).unlink()
+    (folder / file).symlink_to("/proc/self/mem")  # reading its first byte is an input/output error
     engine = KokoroEngine(TtsSettings(kokoro_model=str(folder), _env_file=None))
     with pytest.raises(StartupError, match=str(folder)) as refused:
         await engine.load()

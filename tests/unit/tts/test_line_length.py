@@ -80,6 +80,7 @@ def test_sounds_that_are_given_are_one_line() -> None:
     [
         "Your appointment is on Tuesday, December 1 at 10:30 a.m. with Doctor Nguyen, cleaning costs 1,250,000 dong.",
         "\u60a8\u7684\u9884\u7ea6\u662f\u661f\u671f\u4e8c\u4e0a\u5348\u5341\u70b9\uff0c\u8bf7\u51c6\u65f6\u5230\u3002",
+        "THE CLINIC IS CLOSED ON MONDAY AND ALL APPOINTMENTS OF THAT DAY HAVE BEEN MOVED TO WEDNESDAY MORNING.",
     ],
 )
 def test_a_sentence_as_agents_say_it_stays_one_line(text: str) -> None:

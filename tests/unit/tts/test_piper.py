@@ -104,13 +104,13 @@ def without_sound() -> bytes:
         (without_sound, described, r"voice\.onnx makes no sound"),
         (VOICE.read_bytes, lambda: b"[]", r"json does not describe a Piper voice"),
         (VOICE.read_bytes, lambda: described(inference=[1]), r"json does not describe a Piper voice"),
-        (VOICE.read_bytes, lambda: described(phoneme_id_map={"a": [1]}), r"are no voice that speaks: KeyError"),
+        (VOICE.read_bytes, lambda: described(phoneme_id_map={"a": [1]}), r"cannot be loaded: KeyError"),
         (
             VOICE.read_bytes,
             lambda: described(phoneme_id_map={sound: [9999] for sound in "^_$helo"}),
-            r"no voice that speaks",
+            r"cannot be loaded: ",
         ),
-        (VOICE.read_bytes, lambda: described(espeak={"voice": "nobody"}), r"no voice that speaks"),
+        (VOICE.read_bytes, lambda: described(espeak={"voice": "nobody"}), r"cannot be loaded: "),
     ],
     ids=["noise", "cut", "foreign", "no numbers", "a list", "a scale", "few sounds", "other sounds", "language"],
 )

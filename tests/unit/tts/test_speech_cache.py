@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
 from services.audio.leveller import TARGET_DBOV
 from services.audio.pcm import TELEPHONE, AudioFormat, Encoding, decode
@@ -193,6 +194,17 @@ async def test_a_damaged_file_is_made_again(tmp_path: Path, damage: bytes | None
     assert rig.n_made == 2, "and kept again"
 
 
+async def test_a_file_of_another_release_is_made_again_without_a_warning(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.say()
+    path = rig.files()[0]
+    path.write_bytes(path.read_bytes().replace(b'"format": ', b'"format": 9', 1))
+    with capture_logs() as logs:
+        await rig.say()
+    assert rig.n_made == 2
+    assert not logs
+
+
 async def test_where_the_folder_cannot_be_written_speech_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     rig = Rig(tmp_path / "file")
@@ -274,7 +286,7 @@ async def test_kept_and_live_clauses_of_a_turn_join_without_a_seam(tmp_path: Pat
     assert len(mixed) == len(plain)
     levels = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(mixed, 6)]
     wished = [np.sqrt((part.astype(float) ** 2).mean()) for part in np.array_split(plain, 6)]
-    assert np.abs(20 * np.log10(np.array(levels) / wished)).max() < 0.6  # a known clause begins at its level
+    assert np.abs(20 * np.log10(np.array(levels) / wished)).max() < 1.0  # a live one is made louder where it may fall
     assert np.abs(np.diff(mixed)).max() <= 1.05 * np.abs(np.diff(plain)).max()
 
 

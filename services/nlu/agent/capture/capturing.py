@@ -117,6 +117,9 @@ class Capture:
         """A value that was read back as part of a larger question, with what the text puts right; empty: nothing."""
         _, rest = self._answer(text)
         found = self._corrected(rest, text, value)
+        if not found or found == value or self.form.extent(found) is not Extent.WHOLE:
+            named = self._corrections.of(text, value, self.form.groups(value))  # its "no" may be a part of "not this"
+            found = best(self.form, named) if named else found
         return self.form.final(found) if found and self.form.extent(found) is Extent.WHOLE and found != value else ""
 
     def _dictated(self, state: CaptureState, text: str) -> Captured:

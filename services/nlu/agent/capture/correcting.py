@@ -82,6 +82,19 @@ class Corrections:
                     yield value[:at] + _cased(new, value[at]) + value[at + len(wrong) :]
                 if len(new) != len(wrong):
                     yield from self.aligned(new, value)
+        yield from self._refused_first(signs, tokens, value)
+
+    def _refused_first(self, signs: Sequence[Sign], tokens: Words, value: str) -> Iterator[str]:
+        """The value where the right signs stand behind a stop: "not six seven zero, six seven one"."""
+        stops = [sign.start for sign in signs if sign.kind is Kind.STOP]
+        for opening in {opening for opening, _ in self._dictation.words.wrong_first if opening}:
+            opens = self._find(tokens, opening)
+            stop = next((at for at in stops if opens is not None and at > opens + len(opening)), None)
+            if opens is None or stop is None:
+                continue
+            wrong, new = self._text(signs, opens + len(opening), stop), self._text(signs, stop, len(tokens))
+            if wrong and len(new) == len(wrong) and value.lower().endswith(wrong.lower()):
+                yield value[: -len(wrong)] + _cased(new, value[-len(wrong)])
 
     def _run_start(self, signs: Sequence[Sign], start: int, end: int) -> int:
         """Start of the signs that stand together before a token: in "one digit's wrong, it's 765" those of 765."""
@@ -99,14 +112,15 @@ class Corrections:
         place = self._place(tokens)
         if place is None:
             return
-        copula = self._copula(tokens, place.end)
-        if copula is not None:
-            new = self._text(signs, copula[1], len(tokens))
+        copula, end = self._copula(tokens, place.end), self._refused_from(tokens, place.end)
+        if copula is not None and copula[1] <= end:
+            new = self._text(signs, copula[1], end)
             count = self._count(signs, place, until=copula[0])
-        elif new := self._text(signs, self._after_copula(tokens, place.start), place.start):
-            count = 0
-        else:
-            new, count = self._text(signs, place.end, len(tokens)), 0
+        elif new := self._text(signs, first := self._after_copula(tokens, place.start), place.start):
+            new, count = self._text(signs, first, min(self._refused_from(tokens, first), place.start)), 0
+        else:  # "the last two digits four two"
+            count, start = self._counted(signs, tokens, place.end)
+            new = self._text(signs, start, end)
         if not new:
             return
         if place.is_group:
@@ -162,6 +176,19 @@ class Corrections:
             start = at + length if length and at + length < end else start
             at += length or 1
         return start
+
+    def _refused_from(self, tokens: Words, start: int) -> int:
+        """The place where words begin that refuse what stands behind them: "ends in four, not five"; the end: none."""
+        betweens = [between for _, between in self._dictation.words.right_first]
+        return next((at for at in range(start, len(tokens)) if starts_with(tokens, at, betweens)), len(tokens))
+
+    def _counted(self, signs: Sequence[Sign], tokens: Words, at: int) -> tuple[int, int]:
+        """The number of signs that stands right behind a place, with a word for them, and where that ends; 0: none."""
+        lists = self._dictation.words.lists
+        sign = next((sign for sign in signs if sign.start == at and sign.kind is Kind.DIGIT), None)
+        n_units = starts_with(tokens, sign.end, lists["units"]) if sign else 0
+        is_count = sign is not None and sign.text.isdecimal() and 1 <= int(sign.text) <= _MOST_COUNTED
+        return (int(sign.text), sign.end + n_units) if sign and is_count and n_units else (0, at)
 
     def _count(self, signs: Sequence[Sign], place: _Place, *, until: int) -> int:
         """Return how many are meant: "the last two digits", "hai số cuối"."""

@@ -84,7 +84,11 @@ class EmailForm:
         dictated = after_leads(self._with_domains(text), self._dictation)
         signs = self._without_trail(self._without_hesitation(self._dictation.signs(dictated)))
         written = "".join(sign.text for sign in signs if sign.kind not in (Kind.STOP, Kind.TONE))
-        return "".join(plain_letter(letter) for letter in written).lower()
+        return "".join(map(self._plain, written)).lower()
+
+    def _plain(self, letter: str) -> str:
+        """A letter as an address has it."""
+        return self._dictation.words.latin.get(letter.lower(), plain_letter(letter))
 
     def groups(self, value: str) -> tuple[str, ...]:
         local, at, domain = value.partition("@")
@@ -113,7 +117,7 @@ class EmailForm:
         if not any(sign.kind in (Kind.MARK, Kind.LETTER, Kind.DIGIT) for sign in signs):
             return ""
         written = "".join(sign.text for sign in signs if sign.kind not in (Kind.STOP, Kind.TONE))
-        return "".join(plain_letter(letter) for letter in written)
+        return "".join(map(self._plain, written))
 
     def _without_hesitation(self, signs: Sequence[Sign]) -> list[Sign]:
         """Return what is dictated, without the fillers behind a stop: "at, um, example dot com"."""

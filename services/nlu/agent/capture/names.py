@@ -20,6 +20,7 @@ LONGEST_NAME = 5  # words
 _QUESTION_MARKS = ("?", "？")
 _CLAUSE = re.compile(r"\s*[,;.!，；。！]\s*")
 _STOPS = tuple(".,;:!?，。；！？")
+_TITLED = 3  # words of a name with a title before it
 _LEAST_RUN = 3  # single letters in a row that spell a word
 _FEWEST_SPELLED = 2  # letters of a run that is a spelled word
 _LEAST_SAME = 0.6  # of one word of a name that is said again by itself
@@ -121,6 +122,8 @@ class NameFinder:
                 break
             if word[-1:] in ".,;!?" and kept:
                 break
+        if len(kept) >= _TITLED and normalise(kept[0]) in lists.titles:  # "Chị Phan Mỹ Dung"
+            kept = kept[1:]
         said_name = tuple(normalise(" ".join(kept)))
         is_none = any(said_name[: len(never)] == never for never in lists.never_names)
         is_sentence = not start and bool(self._border) and not self._is_written_as_name(kept)  # "Amy Book" is a name

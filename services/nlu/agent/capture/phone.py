@@ -17,7 +17,7 @@ from services.nlu.outputs import ExpectedKind
 _FEWEST = 7  # digits of a number where no region tells
 _MOST = 15  # digits (ITU-T E.164)
 _USUAL_SIZES = (3, 3, 4)
-_MOST_LEFT = 3  # digits that may be missing from a number of a possible length
+_MOST_LEFT = 4  # digits that may be missing from a number of a possible length
 _PROBES = "0123456789"
 
 

@@ -30,11 +30,12 @@ from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
+from services.nlu.agent.graph.self_repair import repaired
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wished_deeds import is_owed
-from services.nlu.agent.graph.wishes import CALLBACK, Wishes
+from services.nlu.agent.graph.wishes import CALLBACK, SLOT_KEY, Wishes
 from services.nlu.agent.graph.work import Work, heard_of, words_of
 from services.nlu.agent.interface import Act, AgentState, AgentTurn, Call, Remember, Say, Step
 from services.nlu.agent.language import find_language
@@ -231,6 +232,9 @@ class GraphAgent:
 
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
+        asked = self._wishes[work.language_code].asked(work.dialogue)
+        if asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
+            work.text = repaired(work.text, work.language_code, self._finders[work.language_code].words)
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )
@@ -240,9 +244,9 @@ class GraphAgent:
             work.parts = bookings.as_one(work.text, work.parts, work.dialogue, work.now)
             if not bookings.is_open(work.dialogue):
                 work.parts, later = bookings.in_turn(work.parts)
-                work.dialogue = replace(work.dialogue, later=later)
+                work.dialogue = replace(work.dialogue, later="").with_later(*later)
             elif added := bookings.added(work.dialogue.wish):
-                work.dialogue = replace(work.dialogue, later=added[:LONGEST_SAID])
+                work.dialogue = work.dialogue.with_later(added[:LONGEST_SAID])
         work.all_parts = work.parts
         if captures := self._captures[work.language_code]:
             heard, bookings = (

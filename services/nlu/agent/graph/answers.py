@@ -23,7 +23,7 @@ from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.several_days import days_apart
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.stranger_answers import StrangerAnswers
-from services.nlu.agent.graph.strangers import asks_whether_there_is
+from services.nlu.agent.graph.strangers import asks_whether_there_is, wants_unknown_room
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.text_answers import TextAnswers
 from services.nlu.agent.graph.wishes import Wishes
@@ -31,6 +31,7 @@ from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import SwitchLanguage, Transfer
 
 _MOST_TOLD = 4  # free times in one sentence
+_MANY_STRANGE = FEW_STRANGE + 1  # that make another question of whatever is compared
 _SURE_SCORE = 0.6  # of a kind: strange words make no other question of it
 _OF_TIMES = ("hours", "duration", "today")  # kinds whose questions are about a time of anything
 _OF_REQUESTS = ("book", "free", "hours", "change", "cancel", "check", "who", "handover", "name", "number")
@@ -189,7 +190,8 @@ class Answers:
         """Return how many words of a part no question of the kind has."""
         slots = part.slots
         known = self._known[kind] | self._name_words
-        return len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
+        n_strange = len(unexplained(slots, (*slots.services, *slots.people, *slots.topics), known))
+        return n_strange + _MANY_STRANGE * wants_unknown_room(slots, self._finder, known)
 
     def _is_strange(self, part: Part) -> bool:
         """Return whether a part names nothing known, and more words than one that no question of its kind has."""
@@ -274,13 +276,16 @@ class Answers:
     # The call
 
     def _languages(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        lists = self._finder.words
+        of_somebody = (*lists.compares["staff"], *lists.evidence["somebody"])
+        if part.slots.people or has_any(part.slots.words, of_somebody):
+            return self._findings.unknown(dialogue)  # what a person speaks stands in no fact
         names, spoken = self._words.languages, {primary(tag): tag for tag in self._profile.language_codes}
         said = " ".join(part.slots.words)
         wanted = next((code for code, name in names.items() if " ".join(normalise(name)) in said), "")
         if wanted in spoken:
             text = self._words.say("language_yes", language=names[wanted])
             found = self._findings.said(text, dialogue, "language")
-            lists = self._finder.words
             if wanted != primary(self._language) and has_any(part.slots.words, lists.evidence["speakers"]):
                 return found  # whether anybody speaks it: the caller may go on in this one
             act = SwitchLanguage(spoken[wanted])  # asked in it too: the recogniser may still listen for another

@@ -43,6 +43,8 @@ class Asking:
     articles: frozenset[str]  # between these and the thing
     exists: tuple[Words, ...]  # what follows them is asked about: "is there a pool"
     corrections: tuple[Words, ...]  # between what was said and what was said instead
+    slips: tuple[Words, ...]  # the same, right behind the value that is put right; see self_repair.py
+    denials: tuple[Words, ...]  # the same, alone between stops
     cues: tuple[Words, ...]  # a second one in a sentence may begin, or end, another question
     choices: tuple[Words, ...]  # between things of which one is wanted
     sums: tuple[Words, ...]  # ask for one price of all that is named
@@ -60,6 +62,7 @@ class Asking:
     titles: tuple[Words, ...]  # before a name, or behind it
     of_staff: tuple[Words, ...]  # titles of people who work there
     wanted: Mapping[str, tuple[Words, ...]]  # words around what a wish is for; see strangers.py
+    terms: Mapping[str, tuple[Words, ...]]  # words of questions about the terms of a booking; see terms.py
     name_leads: tuple[Words, ...]
     name_trails: tuple[Words, ...]
     names_behind: tuple[Words, ...]  # behind a name that is given: "is the name"
@@ -81,6 +84,11 @@ class Asking:
     moves_to: tuple[Words, ...]  # stand before the new time of an appointment
     own: tuple[Words, ...]  # speak of the one that the caller has
     done_already: tuple[Words, ...]  # behind an order, which then tells of what is done: "already"
+    waits: tuple[Words, ...]  # ask for a moment
+    stops: tuple[Words, ...]  # behind a deed: it was not meant
+    undoes: tuple[Words, ...]  # take back what was done in this call
+    whys: tuple[Words, ...]  # ask why something is asked for
+    withholds: tuple[Words, ...]  # would rather not say what is asked for
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
     objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
@@ -144,6 +152,8 @@ def _read(language: str) -> Asking:
         articles=frozenset(word for words in listed("parts.articles") for word in words),
         exists=listed("parts.exists"),
         corrections=listed("parts.corrections"),
+        slips=listed("parts.slips"),
+        denials=listed("parts.denials"),
         cues=listed("parts.cues"),
         choices=listed("sum.choices"),
         sums=listed("sum.words"),
@@ -163,6 +173,7 @@ def _read(language: str) -> Asking:
         titles=listed("names.titles"),
         of_staff=listed("names.of_staff"),
         wanted={name: listed(f"wanted.{name}") for name in data.table(REFERENCE, FILE, "wanted")},
+        terms={name: listed(f"terms.{name}") for name in data.table(REFERENCE, FILE, "terms")},
         name_leads=listed("names.lead"),
         name_trails=listed("names.trail"),
         names_behind=listed("names.behind"),
@@ -188,6 +199,11 @@ def _read(language: str) -> Asking:
         moves_to=listed("wishes.moves_to"),
         own=listed("wishes.own"),
         done_already=listed("wishes.done_already"),
+        waits=listed("wishes.waits"),
+        stops=listed("wishes.stops"),
+        undoes=listed("wishes.undoes"),
+        whys=listed("wishes.whys"),
+        withholds=listed("wishes.withholds"),
         take_backs=listed("wishes.take_backs"),
         objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),

@@ -19,6 +19,7 @@ from services.nlu.agent.capture.slots import CaptureState, Ended, Slot, SlotKind
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.unanswered import MOST_HUMS, is_hum
 from services.nlu.agent.graph.wishes import PUT_OFF, SLOT_KEY, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import ExpectedKind
@@ -54,6 +55,10 @@ class SlotTaken:
     read_back: str = ""  # what `text` says again of what the caller gave
 
 
+_PLACES_ELSEWHERE = frozenset({"phone", "when", "when_free", "which_appointment"})
+"""Questions whose answer may name a place that is none in a number that was given before: "the last one"."""
+
+
 class Captures:
     """The captures of one agent's wishes in one language."""
 
@@ -70,12 +75,16 @@ class Captures:
         if not self._wishes.is_open(dialogue) or any(part.kind == PUT_OFF for part in heard.parts):
             return None
         asked = self._wishes.asked(dialogue)
+        is_pause = is_hum(heard.parts) and dialogue.n_hums < MOST_HUMS
+        if not heard.is_keys and (is_pause or self._wishes.asks_why(heard.parts, asked)):
+            return None
         says_more = any(part.kind == STATED for part in heard.parts)  # a day or a service too
         if asked == "confirm":
             gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)
             return None if says_more and gives_number else self._corrected(heard, dialogue)
-        if says_more and not heard.is_keys:
-            return None
+        put_right = self._number_put_right(heard, dialogue) if asked not in _PLACES_ELSEWHERE else None
+        if put_right or (says_more and not heard.is_keys):
+            return put_right
         capture = self._captures.get(asked.removeprefix(SLOT_KEY))
         if capture and (passed := self._passed_over(heard, capture, dialogue)):
             return self.take(heard, passed) or self._gone_on(passed.wish, passed, heard.now)
@@ -179,6 +188,14 @@ class Captures:
             if new := capture.corrected(heard.text, values[name]):
                 return self._gone_on(filled(wish, name, new), dialogue, heard.now)
         return None
+
+    def _number_put_right(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
+        """A sign of the number, put right before all is read back: "it ends in four, not five"."""
+        capture, phone = self._captures.get("phone"), dialogue.wish.phone
+        if not phone or capture is None or heard.is_keys or not capture.names_place(heard.text):
+            return None
+        new = capture.corrected(heard.text, phone)
+        return self._gone_on(filled(dialogue.wish, "phone", new), dialogue, heard.now) if new else None
 
     def _corrected_beside(self, heard: Heard, dialogue: Dialogue) -> SlotTaken | None:
         """A sign that is put right in one piece of a turn, where the others say another day or service: "make that a

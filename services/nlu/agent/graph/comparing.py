@@ -115,7 +115,9 @@ class Comparing:
             return None
         if part.slots.amount and has_any(part.slots.words, self._asking.sums):
             return None  # "do a crown and a filling cost more than 280 together"
+        is_of_price = bool(said & {"cheaper", "dearer", "cheapest", "dearest"})  # its word names what is compared
         is_of_time = bool(said & {"longer", "shorter", "longest", "shortest"}) or part.kind == "duration"
+        is_of_time = is_of_time and not is_of_price
         first, second = found
         counts = [one.count for one in part.slots.services]
         if not is_of_time and counts[0] != counts[1]:
@@ -148,7 +150,8 @@ class Comparing:
             first, second, one, other = second, first, other, one
         gap = Money(one.amount - other.amount, one.currency)
         parts = {"a": self._thing(first), "b": self._thing(second)}
-        text = self._words.say("costs_more", **parts, more=self._words.money(one), less=self._words.money(other))
+        rates = {"more": self._words.rate(one, first.per), "less": self._words.rate(other, second.per)}
+        text = self._words.say("costs_more", **parts, **rates)
         return Compared(f"{text} {self._words.say('gap', price=self._words.money(gap))}", "price", (gap.amount,))
 
     def _two_lengths(self, first: Service, second: Service) -> Compared:
@@ -163,7 +166,12 @@ class Comparing:
     def _affordable(self, part: Part, said: set[str], strange: Callable[[str], int]) -> Compared | None:
         """Return what can be had for an amount that the caller names."""
         amount = part.slots.amount
-        if amount is None or part.slots.services or not said & {"cheaper", "dearer", "at_most", "afford"}:
+        if (
+            amount is None
+            or not amount.amount
+            or part.slots.services
+            or not said & {"cheaper", "dearer", "at_most", "afford"}
+        ):
             return None
         if strange("price") >= _FEW_STRANGE:
             return None
@@ -199,7 +207,11 @@ class Comparing:
         if strange("price" if is_of_price else "duration") >= _FEW_STRANGE + (len(named) > 1):
             return None
         if is_of_price:
-            found = self._extreme_price(named or self._facts.services, largest="dearest" in orders)
+            by_night = has_any(
+                part.slots.words, self._asking.periods["night"]
+            )  # "the cheapest for one night" is a room
+            every = [one for one in self._facts.services if not by_night or one.per == "night"]
+            found = self._extreme_price(named or every, largest="dearest" in orders)
             return self._times(found, part.slots.periods) if found else None
         if part.kind not in ("duration", "offered", UNKNOWN) and not part.doubts:
             return None
@@ -253,7 +265,8 @@ class Comparing:
         ids = _extremes({id_: price.amount for id_, price in prices.items()}, largest=largest)
         things = self._words.all_of(self._thing(self._services[id_]) for id_ in ids)
         key = "dearest" if largest else "cheapest"
-        text = self._words.say(key, items=things, price=self._words.money(prices[ids[0]]))
+        rate = self._words.rate(prices[ids[0]], self._services[ids[0]].per)
+        text = self._words.say(key, items=things, price=rate)
         return Compared(text, "price", service=ids[0] if len(ids) == 1 else "")
 
     def _extreme_length(self, services: Sequence[Service], *, largest: bool) -> Compared | None:
@@ -270,7 +283,8 @@ class Comparing:
         price = price_in(service, self._language)
         if price is None:
             return self._words.say("price_unknown", a_service=self._thing(service))
-        return self._words.say("price", a_service=self._thing(service), price=self._words.money(price))
+        rate = self._words.rate(price, service.per)
+        return self._words.say("price", a_service=self._thing(service), price=rate)
 
     def _length(self, service: Service) -> str:
         key = "duration_unknown" if service.minutes is None else "duration"

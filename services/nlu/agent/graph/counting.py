@@ -134,8 +134,8 @@ class Counting:
         totals |= {n for phrase, n in self._asking.people_counted.items() if has_any(words, (phrase,))}
         if not totals and has_any(words, lists["pairs"]):
             totals = {_PAIR}
-        if not totals and (number := self._number_before(words, len(words))) and self._is_for(words, len(words) - 1):
-            totals = {number}  # "breakfast for four"
+        if not totals:
+            totals = {n for at in range(1, len(words) + 1) if (n := self._people_before(words, at))}
         if totals:
             return totals.pop() if len(totals) == 1 else 0
         if not has_any(words, lists["marks"]):
@@ -146,8 +146,19 @@ class Counting:
         n_people += has_any(words, joints) if n_people else 0
         return n_people if n_people in _COUNTS else 0
 
-    def _is_for(self, words: Words, at: int) -> bool:
-        return any(words[at - len(one) : at] == one for one in self._asking.people["bare"])
+    def _people_before(self, words: Words, at: int) -> int:
+        """The people that a bare number right before a place counts, where nothing counted follows it: "breakfast for
+        four, what is that"; 0: it counts none.
+        """
+        lists, start = self._asking, at - 1
+        if not any(words[start - len(one) : start] == one for one in lists.people["bare"] if start >= len(one)):
+            return 0
+        behind = tuple(word.split("'")[0] for word in words[at:])  # "what's" asks as "what" does
+        ends = not behind or any(
+            behind[: len(phrase)] == phrase
+            for phrase in (*lists.joins, *lists.question_words, *lists.sums, *lists.follow_ups)
+        )
+        return self._number_before(words, at) if ends else 0
 
     def _of_many(self, words: Words) -> int:
         """The people that are counted: "my two kids"."""

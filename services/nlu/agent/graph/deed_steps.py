@@ -68,15 +68,17 @@ class DeedSteps:
         text, question, work.dialogue = bookings.told(state, work.dialogue)
         if work.dialogue.later and not bookings.is_open(work.dialogue):
             question = await self._later(work)
-        looked_up = (*bookings.shown, *bookings.shown_of(work.dialogue.wish))
+        wish = work.dialogue.wish
+        looked_up = (*bookings.shown, *bookings.shown_of(wish))
+        captured = f"{wish.name}. {wish.phone}. {bookings.spoken(wish.phone)}" if wish.phone else ""
         yield Say(text + " ")
-        yield Say(question + " ", looked_up=looked_up)
+        yield Say(question + " ", looked_up=looked_up, captured=captured)
         work.dialogue = replace(work.dialogue, reply=f"{work.said} {text} {question}".strip())
         yield Remember(as_state(work.dialogue))
 
     async def _later(self, work: Work) -> str:
-        """Begin the second request of a turn, once the first is done, and return what is said of it."""
-        later, work.dialogue = work.dialogue.later, replace(work.dialogue, later="")
+        """Begin the next request that waits, once the one before is done, and return what is said of it."""
+        later, work.dialogue = work.dialogue.next_later()
         part = await self._part_of(later, work)
         await self._records.see(work, part.slots.digits or work.dialogue.wish.phone)
         finding = self._answers[work.language_code].answer(part, work.dialogue, work.now)
@@ -84,17 +86,19 @@ class DeedSteps:
         return finding.text
 
     async def go_on_with_later(self, work: Work, bookings: StandingBookings) -> None:
-        """Take the second request of a turn up where the first has ended without a deed: it was dropped, say."""
+        """Take the next request that waits up where the first has ended without a deed: it was dropped, say."""
         dialogue, finding = work.dialogue, work.finding
         is_over = not bookings.is_open(dialogue) and not dialogue.wish.is_confirmed
         if not dialogue.later or not is_over or work.parts or finding is None or finding.act:
             return
-        work.parts = (await self._part_of(dialogue.later, work),)
-        work.dialogue = replace(dialogue, later="", asked="")
+        later, dialogue = dialogue.next_later()
+        work.parts = (await self._part_of(later, work),)
+        work.dialogue = replace(dialogue, asked="")
         work.finding = replace(finding, text=finding.text.removesuffix(bookings.asks_more).strip())
 
     async def _part_of(self, later: str, work: Work) -> Part:
-        return (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
+        part = (await self._reader.read(later, work.language_code, Dialogue(), work.now))[0]
+        return self._records.bookings[work.language_code].as_requested(part)
 
     async def _is_promised(self, work: Work, reference: str) -> bool:
         """Return whether the caller gets a message when a deed has ended, by the agent's own tool for messages."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 MAX_REMEMBERED_CHARS = 600
+MOST_LATER = 4  # requests that wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Wish:
     is_of_other: bool = False  # the appointment is somebody else's than the caller's
     is_each: bool = False  # all appointments are to be cancelled, one after the other
     is_sooner: bool = False  # a time before that appointment is wanted
+    is_for_other: bool = False  # booked for somebody else: its name is not the caller's
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +48,21 @@ class Dialogue:
     n_unknown: int = 0  # questions in a row that no fact covers
     wish: Wish = field(default_factory=Wish)
     capture: dict[str, object] = field(default_factory=dict)  # of a slot that is asked for; empty: none is under way
-    later: str = ""  # a second request of the same turn, which comes behind the first
+    later: str = ""  # further requests, which come behind the open one: a line each
     n_reprompts: int = 0  # how often the open question was asked again without effect
+    n_hums: int = 0  # turns without meaning in a row
+    n_reasons: int = 0  # how often it was told why the open question is asked
     is_caller_refused: bool = False  # the number they call from is not the one they leave
+
+    def with_later(self, *requests: str) -> Dialogue:
+        """The dialogue with requests before those that wait already."""
+        waiting = self.later.split("\n") if self.later else []
+        return replace(self, later="\n".join([*filter(None, requests), *waiting][:MOST_LATER]))
+
+    def next_later(self) -> tuple[str, Dialogue]:
+        """The next request that waits, and the dialogue without it."""
+        following, _, rest = self.later.partition("\n")
+        return following, replace(self, later=rest)
 
     def with_wish(self, **changes: object) -> Dialogue:
         return replace(self, wish=replace(self.wish, **changes))  # type: ignore[arg-type] # the fields' own types

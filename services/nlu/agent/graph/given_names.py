@@ -13,8 +13,9 @@ from services.language.capture_words import capture_words, has_capture
 from services.language.words import normalise
 from services.nlu.agent.capture.names import LONGEST_NAME, NameFinder
 from services.nlu.agent.graph.agreement import has_phrase
-from services.nlu.agent.graph.asking import Words
-from services.nlu.agent.graph.slots import SlotFinder, unexplained
+from services.nlu.agent.graph.asking import Asking, Words
+from services.nlu.agent.graph.counting import spans_of
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 
 _FURTHEST_LEAD = 4  # words before "it's" in "hi there, um, it's"
 WHOLE_NUMBER = 7  # digits of a telephone number that is given whole
@@ -48,14 +49,28 @@ class GivenNames:
         return [piece for piece in _CUT.split(text) if piece and not self._finder.find(piece, now).digits]
 
     def beside_person(self, text: str, now: datetime) -> str:
-        """The piece behind one that says for whom: "for my wife, Ann Bell"; empty: there is none."""
+        """The name behind words that say for whom: "for my wife, Ann Bell", "for my son Tom"; empty: there is none."""
         pieces = [piece for piece in _CUT.split(text) if piece]
         relatives = self._finder.words.people["one"]
         after = (b for a, b in pairwise(pieces) if has_phrase(normalise(a), relatives))
         leads = self._finder.words.name_leads
         led = (piece for piece in pieces if any(normalise(piece)[: len(lead)] == lead for lead in leads))
-        found = (*(self.bare(piece, now) for piece in after), *(self._names.name_in(one, is_asked=True) for one in led))
+        found = (
+            *(self._behind_relative(piece, now) for piece in pieces),
+            *(self.bare(piece, now) for piece in after),
+            *(self._names.name_in(one, is_asked=True) for one in led),
+        )
         return next((name for name in found if name), "")
+
+    def _behind_relative(self, piece: str, now: datetime) -> str:
+        """The words in capitals right behind a relative; a script without them has none."""
+        words = piece.split()
+        plain = tuple(" ".join(normalise(word)) for word in words)
+        for _, end in spans_of(plain, self._finder.words.people["one"]):
+            stop = next((at for at in range(end, len(words)) if not words[at][:1].isupper()), len(words))
+            if name := self.bare(" ".join(words[end:stop]), now):
+                return name
+        return ""
 
     def is_other_thing(self, name: str, now: datetime) -> bool:
         """Return whether words are no name but a service, a person of the agent's, a number or a time."""
@@ -146,6 +161,19 @@ class GivenNames:
             (at for at in range(len(old)) if normalise(" ".join(old[at : at + len(wrong)])) == tuple(wrong)), None
         )
         return new if at is None else " ".join([*old[:at], *new.split(), *old[at + len(wrong) :]])
+
+
+def pieces_of(text: str) -> list[str]:
+    """A text cut at its stops and commas."""
+    return [piece for piece in _CUT.split(text) if piece]
+
+
+def is_only_a_name(text: str, slots: Slots, lists: Asking) -> bool:
+    """Return whether a sentence is the name of one of the staff and nothing else: callers have such names too."""
+    named = {at for one in slots.people for at in range(one.start, one.end)}
+    around = {word for phrase in (*lists.name_leads, *lists.name_trails) for word in phrase}
+    asks = text.rstrip().endswith(("?", "？")) or has_phrase(slots.words, lists.of_staff)
+    return bool(named) and not asks and all(at in named or word in around for at, word in enumerate(slots.words))
 
 
 def _first_clause(words: list[str]) -> list[str]:

@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.language.words import normalise
-from services.nlu.agent.graph.asking import UNKNOWN, refers
 from services.nlu.agent.graph.counting import has_any, spans_of
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import pieces_of
 from services.nlu.agent.graph.moved_times import MovedTimes, is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.when import When
+from services.nlu.agent.graph.wishes import Taken
 from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.clinic.whose import is_same_name
 
@@ -35,12 +36,20 @@ class HeldBookings(MovedTimes):
 
     def _mine(self, wish: Wish) -> list[Appointment]:
         """The appointments that the caller may hear of."""
-        own, found = list(self._seen.own or ()), list(self._seen.found)
+        is_asked = wish.kind == "find"  # one whose cancellation is noted is told, and neither moved nor cancelled
+        own, found = (
+            [one for one in held if one.is_booked or is_asked] for held in (self._seen.own or (), self._seen.found)
+        )
         if wish.is_of_other:
             held = [*own, *(one for one in found if one not in own)]
             if not wish.name and not wish.starts:
                 return self._on_days_said(wish, own)
-            return [one for one in held if wish.name and is_same_name(wish.name, one.name)]
+            given = set(normalise(wish.name))
+            return [
+                one
+                for one in held
+                if given and (is_same_name(wish.name, one.name) or (one in own and given <= set(normalise(one.name))))
+            ]
         if not wish.phone or any(one.phone == wish.phone for one in own):
             return own
         return [one for one in found if wish.name and is_same_name(wish.name, one.name)]
@@ -57,13 +66,38 @@ class HeldBookings(MovedTimes):
     def _of_whom(self, wish: Wish, said: str, now: datetime) -> Wish:
         """The wish with whose appointment a turn speaks of, where it is not the caller's own."""
         lists, words = self._finder.words, normalise(said)
-        if name := self._owner_named(said, now):
+        if name := self._owner_named(said, now) or self._stranger_named(said, now):
             return replace(wish, is_of_other=True, name=name, phone="")
         theirs = {at for start, end in spans_of(words, lists.belongings) for at in range(start, end)}
         says_own = any(theirs.isdisjoint(range(start, end)) for start, end in spans_of(words, lists.own))
-        if theirs and not says_own:  # "моей" of "моей жены" is not the caller's own
+        if self._of_third_person(said, now) or (theirs and not says_own):  # "моей" of "моей жены" is not their own
             return replace(wish, is_of_other=True, name="", phone="")
         return wish
+
+    def _stranger_named(self, said: str, now: datetime) -> str:
+        """A whole name in capitals that is neither the caller's, as they tell it, nor that of an appointment of theirs;
+        empty: the turn has none, or speaks of the caller's own.
+        """
+        lists = self._finder.words
+        if has_any(normalise(said), lists.own) or not self._seen.own:
+            return ""
+        told = self._given.introduced(said, now) or self.name_in(said, is_asked=False)
+        for piece in pieces_of(said):
+            words = piece.split()
+            start = next((at for at, word in enumerate(words) if at and word[:1].isupper()), 0)
+            name = self._capitals(words[start:], now) if start else ""
+            is_own = any(is_same_name(name, one.name) for one in self._seen.own) or (told and is_same_name(name, told))
+            if len(name.split()) > 1 and not is_own:
+                return name
+        return ""
+
+    def _of_third_person(self, said: str, now: datetime) -> bool:
+        """Return whether a turn speaks of an appointment by a pronoun: "her Thursday appointment", "lịch chị ấy"."""
+        slots = self._finder.find(said, now)
+        words = tuple(word for at, word in enumerate(slots.words) if at not in slots.value_words)
+        lists = self._finder.words
+        is_third = has_any(words, (*lists.people["theirs"], *lists.person_pronouns)) and not slots.people
+        return is_third and not has_any(words, lists.own)
 
     def _owner_named(self, said: str, now: datetime) -> str:
         """The name of the one whose appointment a turn speaks of: "Ann Bell's", "the appointment of Ann Bell"; in
@@ -80,11 +114,17 @@ class HeldBookings(MovedTimes):
                 named = [*words[start:at], bare[:-2]]
             else:
                 lead = next((one for one in self._finder.words.owners if tuple(plain[at : at + len(one)]) == one), ())
-                named = words[at + len(lead) :] if lead else []
+                named = list(self._untitled(words[at + len(lead) :])) if lead else []
             starts = range(len(named)) if bare.endswith(_POSSESSIVES) else range(1)  # "Cancel Ann Bell's"
             if name := next((name for start in starts if (name := self._capitals(named[start:], now))), ""):
                 return name
         return ""
+
+    def _untitled(self, words: Sequence[str]) -> Sequence[str]:
+        """Words without a title, or a relative, that they begin with: "chị Trần Thị Hà"."""
+        lists = self._finder.words
+        leads = (*lists.titles, *lists.people["one"])
+        return words[1:] if words and any((normalise(words[0])) == lead for lead in leads) else words
 
     def _capitals(self, words: Sequence[str], now: datetime) -> str:
         """The words in capitals that a text begins with, as a name; empty: it begins with something else."""
@@ -109,7 +149,7 @@ class HeldBookings(MovedTimes):
         one = meant[0]
         is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own and not wish.is_each else wish.said  # its day limits "all"
-        return replace(wish, starts=f"{one.starts:%Y-%m-%dT%H:%M}", name=one.name, phone=one.phone, said=said)
+        return of_appointment(replace(wish, said=said), one)
 
     def _old_and_new(self, wish: Wish, now: datetime) -> tuple[When, When]:
         """Texts about the time of an appointment, and about a new one; of a wish that moves none both are one."""
@@ -131,19 +171,23 @@ class HeldBookings(MovedTimes):
             return ""
         return self._words.say("appointment_not_then", when=self._words.on(self._said(day, now)))
 
-    def _is_about_told(self, part: Part, dialogue: Dialogue) -> bool:
-        """Return whether a question is about the appointment that was told: "is it at three?"."""
-        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
-        is_told = bool(wish.phone) and not wish.kind and bool(self._mine(replace(wish, kind="find")))
-        asks = part.text.rstrip().endswith(("?", "？")) and refers(slots.words, lists)
-        return is_told and asks and bool(slots.when) and not slots.services and part.kind not in ("change", "cancel")
+    def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
+        """The appointments of a caller; of a deed that is noted and not done, that it is so."""
+        words, fixed = self._words, [self._text_of(one.starts) for one in mine if not one.is_noted]
+        texts = [words.say("appointment_is", when=fixed[0])] if len(fixed) == 1 else []
+        if len(fixed) > 1:
+            texts.append(words.say("appointments_are", times=words.all_of(fixed)))
+        for key, is_booked in (("appointment_noted", True), ("cancellation_noted", False)):
+            noted = [self._text_of(one.starts) for one in mine if one.is_noted and one.is_booked is is_booked]
+            texts += [words.say(key, times=words.all_of(noted))] if noted else []
+        known = Wish(name=mine[0].name, phone=mine[0].phone)
+        return " ".join([*texts, words.ask("more")]), "more", replace(dialogue, wish=known)
 
-    def _puts_right(self, part: Part, dialogue: Dialogue) -> bool:
-        """Return whether a sentence puts another time in place of the one just booked: "actually, make that four"."""
-        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
-        is_booked = wish.kind == "book" and wish.is_noted and bool(wish.at) and self._seen.own is not None
-        puts = has_any(slots.words, lists.evidence["changes"]) and not has_any(slots.words, lists.adds)
-        return is_booked and puts and bool(slots.when) and not slots.services and part.kind in ("book", "free", UNKNOWN)
+    def _next_of_each(self, wish: Wish) -> Wish | None:
+        """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
+        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" > wish.starts]
+        left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
+        return of_appointment(wish, left[0]) if left else None
 
     def _question_which(self, wish: Wish) -> tuple[str, str]:
         """The question which appointment is meant, or by what it is found."""
@@ -161,8 +205,7 @@ class HeldBookings(MovedTimes):
         if one is None:
             mine = {self._text_of(one.starts): one for one in self._mine(wish)}
             one = mine.get(self._in_order(part.text, list(mine)))
-        starts = f"{one.starts:%Y-%m-%dT%H:%M}" if one else ""
-        return replace(wish, starts=starts, name=one.name, phone=one.phone) if one else None
+        return of_appointment(wish, one) if one else None
 
     def _of_service(self, wish: Wish, part: Part) -> Appointment | None:
         """The appointment for what an answer names: "the cleaning"; None: it names nothing, or several are for it."""
@@ -177,3 +220,9 @@ class HeldBookings(MovedTimes):
         most = max((n for n, _ in named), default=0)
         found = [one for n, one in named if n == most]
         return found[0] if most and len(found) == 1 else None
+
+
+def of_appointment(wish: Wish, one: Appointment) -> Wish:
+    """The wish, as one for an appointment."""
+    starts = f"{one.starts:%Y-%m-%dT%H:%M}"
+    return replace(wish, starts=starts, name=one.name, phone=one.phone, service=one.service)

@@ -46,6 +46,8 @@ class HourAnswers:
         hours, when = self._facts.hours, part.slots.when
         if people := part.slots.people or self._meant(part, dialogue):
             return self.schedule(people, dialogue)
+        if self._is_of_somebody(part):
+            return self._findings.unknown(dialogue)
         if hours is not None and when.trouble is Trouble.PAST and when.weekdays:
             when = replace(when, trouble=None)  # "this Saturday", on a Sunday: as on every Saturday
             part = replace(part, slots=replace(part.slots, when=when))
@@ -121,6 +123,12 @@ class HourAnswers:
         if is_of_house or not dialogue.person or not has_any(words, self._finder.words.person_pronouns):
             return ()
         return (Found(dialogue.person, 0, 0),)
+
+    def _is_of_somebody(self, part: Part) -> bool:
+        """Return whether somebody is asked after of whom nothing was said: "is she there on Fridays"."""
+        words, lists = part.slots.words, self._finder.words
+        is_of_house = has_any(words, (*lists.compares["opening"], *lists.compares["closing"]))
+        return not is_of_house and has_any(words, lists.evidence["somebody"])
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         if days := days_apart(part.text, part.slots, self._finder, now):

@@ -10,10 +10,13 @@ from services.nlu.agent.graph.stays import Rooms
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.settings import NluSettings
 from services.nlu.tools.clinic.diary import Appointment
+from services.nlu.tools.clinic.noted import with_noted
 from services.nlu.tools.clinic.whose import forms_of
 from services.nlu.tools.deed import NotReached
 from services.nlu.tools.hotel.package import PACKAGE, path_of
 from services.nlu.tools.hotel.register import Register, Stay
+from services.nlu.tools.outbox_file import OutboxFile
+from services.nlu.tools.packages import OUTBOX
 from services.nlu.tools.sqlite_thread import SqliteThread
 from services.runtime.errors import StartupError
 
@@ -29,6 +32,7 @@ class House:
         """Raises StartupError."""
         try:
             self._register = Register(self._path, self.rooms.counts)
+            self._outbox = OutboxFile(self._path.parent / OUTBOX)
         except Exception as error:
             raise StartupError(f"agent {self._agent_id}: tools: hotel: {self._path} cannot be used: {error}") from error
         self._worker = SqliteThread(f"house-{self._agent_id}")
@@ -41,15 +45,19 @@ class House:
             return None
 
     async def standing(self, tenant_id: str, phone: str, *, since: date) -> Sequence[Appointment] | None:
-        """Return the coming bookings of a number, under any name, by their first day; None: they cannot be read."""
+        """Return the coming bookings of a number, under any name, by their first day, with those that are only noted;
+        None: they cannot be read.
+        """
         forms = forms_of(phone, self._region)
         try:
             found = await self._worker.run(lambda: self._register.find(tenant_id, forms, since=since))
+            noted = await self._worker.run(lambda: self._outbox.pending(tenant_id, "phone", forms))
         except NotReached:
             return None
-        return [
+        held = [
             Appointment(one.id, datetime.combine(one.arrives, time()), one.room, one.name, one.phone) for one in found
         ]
+        return with_noted(held, noted)
 
 
 def house_of(profile: AgentProfile, settings: NluSettings) -> House | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 from services.language.value import Kind
 from services.language.values import read_values
@@ -15,7 +15,7 @@ from services.nlu.agent.graph.bookings import Bookings
 from services.nlu.agent.graph.counting import ends_in_weekday, has_any, spans_of
 from services.nlu.agent.graph.dialogue import Wish
 from services.nlu.agent.graph.reading import Part
-from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.timed_wishes import LONGEST_SAID, of_one_day
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wish_times import fits
@@ -69,7 +69,7 @@ class MovedTimes(Bookings):
         if wish.is_sooner:
             fitting = [moment for moment in fitting if moment < old] or fitting
         if not fitting:
-            on_day = [moment for moment in self._seen.free if is_at(moment, replace(when, times=(), part=""))]
+            on_day = of_one_day(self._seen.free, replace(when, times=(), part=""))
             times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
             day = self._said(replace(when, times=(), part=""), now) if on_day else ""
             text = self._words.say("free_no", times=times) if times else self._words.say("free_unknown")
@@ -127,6 +127,12 @@ class MovedTimes(Bookings):
         """The one free time at a moment, in words; empty: none, or several."""
         free = [moment for moment in self._seen.free if when and is_at(moment, when)]
         return self._text_of(free[0]) if len(free) == 1 else ""
+
+    def _likeliest(self, when: When) -> str:
+        """A day and its hour in words; of two halves of the day the one that is nearer to noon."""
+        noon = time(12).hour
+        hour = min(when.times, key=lambda one: abs(one.hour - noon))
+        return self._said(replace(when, times=(hour,)), self._seen.now)
 
     def _other_part(self, said: str, when: When, old: datetime) -> tuple[When, str]:
         """The day of an appointment with the part of it that is named beside the one which it is in, and the words for

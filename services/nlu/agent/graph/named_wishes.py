@@ -63,6 +63,21 @@ class NamedWishes(TimedWishes):
         is_written_so = len(words) > 1 and all(word[:1].isupper() for word in words)
         return self._given.bare(part.text, now) if is_written_so and part.kind in _BARE_NAMES else ""
 
+    def _with_known(self, wish: Wish, before: Wish, part: Part | None) -> Wish:
+        """The wish with the number, and the name where it is for the caller too, that were given in this call for one
+        that is done with.
+        """
+        if before.is_of_other or not (before.is_noted or not before.kind):
+            return wish
+        said = normalise(part.text) if part else ()
+        is_for_other = before.is_for_other or has_any(said, self._finder.words.people["one"])
+        return replace(wish, phone=wish.phone or before.phone, name=wish.name or ("" if is_for_other else before.name))
+
+    def _with_whom(self, wish: Wish) -> Wish:
+        """The wish, as one for somebody else where the turn speaks of a relative."""
+        is_for_other = wish.is_for_other or has_any(normalise(self._seen.said), self._finder.words.people["one"])
+        return replace(wish, is_for_other=wish.kind == "book" and is_for_other)
+
     def _with_introduction(self, wish: Wish, now: datetime) -> Wish:
         """The wish with the name and the number of a caller who begins with them, in another sentence too."""
         digits = self._finder.find(self._seen.said, now).digits

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from services.language.words import is_sign, normalise, without_marks
@@ -33,6 +34,20 @@ class Found:
     start: int  # words
     end: int
     count: int = 1  # how many of it were named: "two fillings"
+
+
+def merged(found: Sequence[Found], words: Words, small: frozenset[str]) -> list[Found]:
+    """Things named, in the order of their words, with two names of one thing as one where no more than a small word
+    stands between: "an implant, a dental implant".
+    """
+    kept: list[Found] = []
+    for one in found:
+        is_again = bool(kept) and kept[-1].id == one.id and small.issuperset(words[kept[-1].end : one.start])
+        if is_again:
+            kept[-1] = replace(kept[-1], end=one.end)
+        else:
+            kept.append(one)
+    return kept
 
 
 def as_heard(words: Words) -> Words:

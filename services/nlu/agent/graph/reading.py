@@ -11,7 +11,14 @@ from services.language.words import normalise
 from services.nlu.agent.graph.asking import UNKNOWN, Words, is_text, refers
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue
-from services.nlu.agent.graph.follow_ups import FOLLOWS, SHORT, follow_up_kind, lead_of, names_another
+from services.nlu.agent.graph.follow_ups import (
+    FOLLOWS,
+    SHORT,
+    follow_up_kind,
+    kind_of_another,
+    lead_of,
+    names_another,
+)
 from services.nlu.agent.graph.kind_rules import (
     SAID_BY,
     SURE_MARGIN,
@@ -20,6 +27,7 @@ from services.nlu.agent.graph.kind_rules import (
     by_evidence,
     decide,
     in_open_wish,
+    of_deeds,
     of_what_is_named,
     weigh,
 )
@@ -36,6 +44,7 @@ from services.nlu.agent.graph.sentences import (
 )
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.strangers import asks_whether_there_is, names_a_stranger, names_anything
+from services.nlu.agent.graph.terms import speaks_of_terms
 from services.nlu.agent.understanding import Guess, Understanding
 
 MISHEARD = "misheard"  # said so unclearly that no kind can be trusted
@@ -51,6 +60,8 @@ _OF_A_THING = frozenset({"price", "duration"})
 _HELD_AGAINST = ("cheaper", "dearer", "longer", "shorter", "difference")  # words that compare two things
 _DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 _REQUESTS = frozenset({"callback", "handover", "language"})  # of something else
+_NEEDS = frozenset({"book", "price", "offered", UNKNOWN})  # kinds that a service alone may seem
+_OF_MOMENTS = frozenset({"hours", "free", "repeat", "today", UNKNOWN})
 _MAX_PARTS = 4
 _OWN_SCORE = 0.3  # of a text of the file's, rather than the hours of a part of the house that is not named
 _CLEAR_CONFIDENCE = 0.6  # of the recogniser: below it a kind must be surer, the more so the lower it is
@@ -108,10 +119,13 @@ class Reader:
                 is_of_need = bool(parts) and (bool(parts[-1].doubts) or parts[-1].kind == UNKNOWN)
                 if part.kind in _OF_A_THING and not names_anything(part.slots) and is_of_need:
                     part = replace(part, slots=replace(part.slots, services=parts[-1].slots.services))
-                context = replace(context, kind=part.kind)
+                services = part.slots.services
+                context = replace(context, kind=part.kind, service=services[-1].id if services else context.service)
                 parts.append(part)
         parts = self._with_introduction(parts, context, language_code, now)
+        parts = self._with_moment(parts, dialogue, language_code, now)
         parts = [part for part in parts if not self._tells_of_own(part, parts, language_code)]
+        parts = [part for part in parts if not self._only_explains(part, parts, language_code)]
         matters = [part for part in parts if _matters(part, parts, is_open=bool(dialogue.wish.kind))] or parts[:1]
         if not (dialogue.asked or dialogue.wish.kind):  # "what floor is my room on? The name is Harris"
             matters = [part for part in matters if part.kind not in _GIVEN] or matters[:1]
@@ -130,6 +144,8 @@ class Reader:
         of_several = (*finder.words.sums, *(words for name in _HELD_AGAINST for words in compares[name]))
         if has_any(normalise(sentence), of_several) and len(finder.find(sentence, now).services) > 1:
             return (sentence,)
+        if speaks_of_terms(sentence, finder, now):
+            return (sentence,)  # "if I book today and have to cancel, do I pay": one question
         joined, bare = (
             splits(sentence, finder.words, language_code),
             bare_splits(sentence, finder.words.cues, language_code),
@@ -140,6 +156,8 @@ class Reader:
         for left, right in (*joined, *bare):
             if any(one.start < len(normalise(left)) < one.end for one in named):
                 continue  # the joint is a name's own: "bed and breakfast"
+            if self._asks_of_both(left, right, language_code, now):
+                continue
             if tells_only_when(left, sentence, finder.words, language_code):
                 continue  # "trả phòng rồi gửi vali lại được không" asks nothing of leaving
             kinds: list[str] = []
@@ -151,6 +169,22 @@ class Reader:
             if len(set(kinds)) == 2:
                 return left, *await self._pieces(right, language_code, now)
         return (sentence,)
+
+    def _asks_of_both(self, left: str, right: str, language_code: str, now: datetime) -> bool:
+        """Return whether the end of a sentence asks what all comes to that it names: "two crowns and a cleaning, what
+        would that set me back".
+        """
+        finder = self._finders[language_code]
+        before, behind = finder.find(left, now), finder.find(right, now)
+        lists = finder.words
+        asks_before = has_any(before.words, (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"]))
+        asks_behind = has_any(behind.words, (*lists.price_words, *lists.evidence["asks_what"]))
+        return (
+            bool(before.services and behind.services)
+            and not asks_before
+            and asks_behind
+            and refers(behind.words, lists)
+        )
 
     async def _kind_of_half(
         self, half: str, before: Sequence[str], language_code: str, now: datetime, *, is_bare: bool
@@ -208,6 +242,23 @@ class Reader:
         joined = replace(request, text=text, slots=slots)
         return [part for part in (*parts[:at], joined, *parts[at + 1 :]) if part not in given]
 
+    def _with_moment(self, parts: list[Part], dialogue: Dialogue, language_code: str, now: datetime) -> list[Part]:
+        """The parts with a service that is needed joined to the day and time behind it, which is no question after
+        hours: "I need a filling. Wednesday around two?".
+        """
+        finder = self._finders[language_code]
+        if len(parts) != 2 or dialogue.wish.kind or finder.lets_rooms:
+            return parts
+        need, moment = parts
+        asked = (*finder.words.price_words, *finder.words.evidence["asks_what"], *finder.words.question_words)
+        needs = bool(need.slots.services) and need.kind in _NEEDS and not has_any(need.slots.words, asked)
+        when, known = moment.slots.when, finder.words.common
+        is_moment = bool(when.times) and when.has_day and not unexplained(moment.slots, (), known)
+        if not (needs and is_moment) or need.text.rstrip().endswith(("?", "？")):
+            return parts
+        text = f"{need.text} {moment.text}"
+        return [replace(need, text=text, kind="book", doubts=(), slots=finder.find(text, now), is_follow_up=False)]
+
     def _tells_of_own(self, part: Part, parts: Sequence[Part], language_code: str) -> bool:
         """Return whether a part only tells of the caller's appointment, beside what they want: "I've got an appointment
         tomorrow. Can I come on Friday instead?".
@@ -216,6 +267,18 @@ class Reader:
         asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, lists.question_words)
         wants = any(other.kind in _DEEDS for other in parts)
         return wants and part.kind in _FACT_KINDS and not asks and has_any(words, lists.own)
+
+    def _only_explains(self, part: Part, parts: Sequence[Part], language_code: str) -> bool:
+        """Return whether a remark that sounds a little like a text only says what another part is asked for: "I've got
+        a cavity, how much is a filling", where both are one service.
+        """
+        if not is_text(part.kind) or part.score >= _CLEAR_SCORE or not part.slots.services:
+            return False
+        asked = {one.id for other in parts if other.kind in _FACT_KINDS for one in other.slots.services}
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(
+            part.slots.words, self._finders[language_code].words.question_words
+        )
+        return not asks and asked.issuperset(one.id for one in part.slots.services)
 
     def _asks_for_a_fact(self, guess: Guess) -> bool:
         return guess.score >= _SURE_BARE_PART and (guess.kind in _FACT_KINDS or is_text(guess.kind))
@@ -240,6 +303,7 @@ class Reader:
         of_rest = await self._understood(rest, language_code) if rest else ()
         kind, doubts = beside_time_clause((kind, doubts), of_rest)
         kind, doubts = by_evidence((kind, doubts), guesses, slots, finder, asked)
+        kind, doubts = of_deeds((kind, doubts), guesses, slots, finder, asked)
         wish = "" if dialogue.wish.is_noted else dialogue.wish.kind
         kind, doubts = in_open_wish((kind, doubts), guesses, wish, slots, finder)
         openings = (*finder.words.compares["opening"], *finder.words.compares["closing"])
@@ -247,17 +311,30 @@ class Reader:
         if kind == "hours" and is_of_a_part and not meant.services:
             least = SURE_SCORE if slots.when.times else _OWN_SCORE
             kind = next((one.kind for one in guesses if is_text(one.kind) and one.score >= least), kind)
-        if kind == UNKNOWN and slots.services and slots.amount:
-            kind = "price"  # "your website says a cleaning is 25"
+        is_meant = bool(meant.services) and not slots.services
+        asks_price = is_meant and has_any(slots.words, finder.words.price_words)
+        if kind == UNKNOWN and ((slots.services and slots.amount) or asks_price):
+            kind = "price"  # "your website says a cleaning is 25", "what does it cost for four of us"
         if kind in _GIVEN and (slots.when.has_day or slots.services) and not (dialogue.asked or dialogue.wish.kind):
             deed = next((one.kind for one in guesses if one.kind in _DEEDS), "book")  # "I'm Tom, I need a filling"
             said_by = finder.words.evidence.get(SAID_BY.get(deed, ""), ())
             kind = deed if has_any(slots.words, said_by) else "book"  # "put me down for Tuesday"
+        if kind in _OF_MOMENTS and dialogue.wish.is_noted and self._asks_when_mine_is(slots, finder):
+            kind, doubts = "check", ()  # "when is it again?", behind a booking
         if is_text(kind) and names_a_stranger(asked, slots, finder.words.titles, language_code):
             return Part(text, "private", slots, guesses[0].score)  # "has Mr Brown checked out?"
+        if kind in COURTESIES and (same := kind_of_another(text, slots, finder, dialogue)):
+            return Part(text, same, slots, is_follow_up=True)  # "great, and a cleaning on top of that"
         if guesses[0].score < _CLEAR_SCORE and names_another(slots, finder, dialogue):
             return Part(text, dialogue.kind, slots, is_follow_up=True)
         return Part(text, kind, slots, guesses[0].score, doubts)
+
+    def _asks_when_mine_is(self, slots: Slots, finder: SlotFinder) -> bool:
+        """Return whether no more than a time is asked for, and of nothing that is named."""
+        lists = finder.words
+        openings = (*lists.compares["opening"], *lists.compares["closing"], *lists.evidence["house"])
+        is_of_another = names_anything(slots) or bool(slots.when) or slots.is_of_hours or has_any(slots.words, openings)
+        return len(slots.words) <= SHORT + 1 and has_any(slots.words, lists.clock_questions) and not is_of_another
 
     async def _understood(self, text: str, language_code: str) -> tuple[Guess, ...]:
         """The kinds of a sentence; in words of another of the agent's languages too, where that is clearly better."""

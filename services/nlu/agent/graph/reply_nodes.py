@@ -21,6 +21,7 @@ from services.nlu.agent.graph.reprompts import Reprompts
 from services.nlu.agent.graph.running import CallState
 from services.nlu.agent.graph.seen import heard_last
 from services.nlu.agent.graph.sentences import sentences_of
+from services.nlu.agent.graph.unanswered import is_hum
 from services.nlu.agent.graph.wishes import Wishes
 from services.nlu.agent.graph.work import Work
 from services.nlu.agent.profile import AgentProfile
@@ -104,7 +105,12 @@ class ReplyNodes:
         is_answer = _is_answer(finding) and (finding.dialogue.n_unknown == 0 or reply != work.before.reply)
         has_effect = work.has_effect or is_answer or is_new or is_unheard
         return self._reprompts[work.language_code].bounded(
-            finding, work.before, work.text, has_effect=has_effect, question=question
+            finding,
+            work.before,
+            work.text,
+            has_effect=has_effect,
+            is_hum=is_hum(work.all_parts),
+            question=question,
         )
 
     def _go_on(self, work: Work, text: str) -> Command[str]:

@@ -14,11 +14,13 @@ from services.nlu.agent.graph.asking import asking
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.finding import Finding, Next
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.unanswered import MOST_HUMS
 from services.nlu.agent.graph.wishes import WHAT_TO_CHANGE, Wishes
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.outputs import Transfer
 
 _MOST = 1  # reprompts; behind them a person
+_MOST_REASONS = 1  # for one question that are no failed tries
 _UNCOUNTED = frozenset({"", "more", "help"})  # no question that a call depends on
 _READ_BACKS = frozenset({"confirm", "confirm_move"})  # in which something can be changed
 _EASIER = {
@@ -46,11 +48,14 @@ class Reprompts:
         self._handover, self._wishes = profile.handover, wishes
         self._words, self._lists = Templates(language_code), asking(language_code)
 
-    def bounded(self, finding: Finding, before: Dialogue, said: str, *, has_effect: bool, question: str) -> Finding:
+    def bounded(
+        self, finding: Finding, before: Dialogue, said: str, *, has_effect: bool, is_hum: bool, question: str
+    ) -> Finding:
         """The last finding of a turn, with its question in an easier form where it was asked before without effect.
 
         `before`: the dialogue at the turn's beginning; `has_effect`: the turn was answered, or named something that the
-        reply takes up; `question`: the one of the open wish, whether the finding's text has it or not.
+        reply takes up; `is_hum`: it was without meaning; `question`: the one of the open wish, whether the finding's
+        text has it or not.
         """
         after = finding.dialogue
         key, last = self._key(after), self._key(before)
@@ -59,16 +64,24 @@ class Reprompts:
         if is_same and key in _READ_BACKS and not agrees and has_phrase(normalise(said), self._lists.objections):
             finding = self._what_to_change(finding, question)
         is_other = finding.dialogue.asked == WHAT_TO_CHANGE != before.asked
-        n = (before.n_reprompts + (not has_effect and not is_other)) if is_same else 0
-        finding = replace(finding, dialogue=replace(finding.dialogue, n_reprompts=n))
+        n_hums = before.n_hums + 1 if is_hum else 0
+        n_reasons = after.n_reasons if is_same else 0
+        is_pause = 0 < n_hums <= MOST_HUMS or before.n_reasons < n_reasons <= _MOST_REASONS
+        n = (before.n_reprompts + (not has_effect and not is_other and not is_pause)) if is_same else 0
+        counts = replace(finding.dialogue, n_reprompts=n, n_hums=n_hums, n_reasons=n_reasons)
+        finding = replace(finding, dialogue=counts)
         if n > _MOST:
             return self.to_person(self._words.say("not_taken_down"), finding.dialogue)
+        if is_hum and n > before.n_reprompts:
+            finding = replace(finding, text=question or finding.text)  # no more time, but an easier question
         return self._easier(finding, question) if n > before.n_reprompts else finding
 
     def to_person(self, text: str, dialogue: Dialogue) -> Finding:
         """Drop the wish: a person has to take it down. Where callers cannot be put through, a call back is offered."""
         words = self._words
-        dropped = replace(dialogue, wish=Wish(), capture={}, later="", n_reprompts=0, asked="more")
+        dropped = replace(
+            dialogue, wish=Wish(), capture={}, later="", n_reprompts=0, n_hums=0, n_reasons=0, asked="more"
+        )
         if self._handover:
             return Finding(f"{text} {words.say('handover')}", dropped, Next.HAND_OVER, act=Transfer(self._handover))
         if begun := self._wishes.call_back(dialogue):

@@ -21,6 +21,7 @@ from services.nlu.agent.graph.mentions import are_joined
 from services.nlu.agent.graph.people_answers import PeopleAnswers
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
+from services.nlu.agent.graph.strangers import wants_unknown_room
 
 _LONGEST_LIST = 6
 
@@ -56,7 +57,7 @@ class ServiceAnswers:
         lacks_room = self._lacks_the_room(part, services)
         if lacks_room:
             found = self._found(texts, services, dialogue, "price", is_exact=False)
-        can_sum = not lacks_room and self._counts_every_number(part)
+        can_sum = not lacks_room and self._counts_every_number(part) and self._knows_people(part, services)
         total = self._total(services, counts) if can_sum and self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
@@ -92,9 +93,19 @@ class ServiceAnswers:
     def _lacks_the_room(self, part: Part, services: Sequence[Service]) -> bool:
         """Return whether nights are asked for with something else, and no room is named: "one night with breakfast"."""
         slots = part.slots
-        has_nights = bool(slots.periods.get("night")) or self._finder.is_one(slots, "night")
+        has_nights = has_any(slots.words, self._finder.words.periods["night"])
         is_beside = has_any(slots.words, self._finder.words.joins)  # "with", "included"
         return has_nights and is_beside and self._finder.lets_rooms and not any(one.per == "night" for one in services)
+
+    def _knows_people(self, part: Part, services: Sequence[Service]) -> bool:
+        """Return whether it is known how many of what is for one person each are meant beside other things: not where a
+        double room is asked for "with breakfast".
+        """
+        slots = part.slots
+        each = [one.id for one in services if one.per == "person"]
+        if len(each) in (0, len(services)) or slots.n_people or slots.periods.get("person"):
+            return True
+        return all(one.count > 1 for one in slots.services if one.id in each)
 
     def _counts_every_number(self, part: Part) -> bool:
         """Return whether each number of the question was taken for a count: with one left out a sum would be wrong."""
@@ -104,6 +115,8 @@ class ServiceAnswers:
         counted = Counter(
             [*slots.periods.values(), slots.n_people, slots.n_bare, *(one.count for one in slots.services)]
         )
+        nights = slots.periods.get("night", 1)
+        counted += Counter(one.count // nights for one in slots.services if one.count > nights > 1)  # "two rooms"
         return not said - counted and not slots.when.times  # "for two" may be read as an hour
 
     def _asks_for_a_sum(self, part: Part, counts: Mapping[str, int]) -> bool:
@@ -125,7 +138,7 @@ class ServiceAnswers:
         price, name = price_in(service, self._language), self._words.thing(self._findings.name(service.id))
         if price is None:
             return self._words.say("price_unknown", a_service=name)
-        return self._words.say("price", a_service=name, price=self._words.money(price))
+        return self._words.say("price", a_service=name, price=self._words.rate(price, service.per))
 
     def duration(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
         """Return how long services take."""
@@ -133,7 +146,9 @@ class ServiceAnswers:
         if is_foreign or not services:
             return self._findings.not_known(self._words.say("duration_of_that_unknown"), dialogue, "duration")
         texts = [self._duration_of(service) for service in services]
-        is_exact = is_exact and all(one.count == 1 for one in part.slots.services)  # "three fillings, how long is that"
+        slots = part.slots
+        is_exact = is_exact and all(one.count == 1 for one in slots.services)  # "three fillings, how long is that"
+        is_exact = is_exact and not (slots.n_bare or slots.n_people)
         is_exact = is_exact or all(one.minutes is None for one in services)
         return self._found(texts, services, dialogue, "duration", is_exact=is_exact)
 
@@ -195,7 +210,8 @@ class ServiceAnswers:
     def _services(self, part: Part, dialogue: Dialogue, kind: str) -> tuple[list[Service], bool, bool]:
         """The services a question is about; whether it is about just these; and whether it is about another thing."""
         found = part.slots.services
-        strange = unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind])
+        strange = bool(unexplained(part.slots, (*found, *part.slots.people, *part.slots.topics), self._known[kind]))
+        strange = strange or wants_unknown_room(part.slots, self._finder, self._known[kind])
         if found:
             return [self._services_by_id[one.id] for one in found], not strange, False
         is_of_another = is_text(dialogue.kind) or (bool(dialogue.n_unknown) and not dialogue.service)

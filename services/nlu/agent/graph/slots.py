@@ -11,35 +11,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date as Date  # noqa: N812 - a field is called date
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
-from services.language.capture_words import has_capture
-from services.language.dates import moment_in
-from services.language.moment import Moment, Trouble
+from services.language.moment import Trouble
 from services.language.phrases import PhraseSet
-from services.language.value import Kind, Reading, Value
-from services.language.values import read_values
 from services.language.words import is_sign, normalise
 from services.nlu.agent.facts import Facts, Money, names_in
 from services.nlu.agent.graph.asking import Asking, Words, asking
 from services.nlu.agent.graph.counting import Counting, has_any, spans_of
-from services.nlu.agent.graph.mentions import may_be_hour, names_a_month, names_a_time, without_left_out
-from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, places_of
-from services.nlu.agent.graph.sentences import phrase_pattern
+from services.nlu.agent.graph.mentions import names_a_month, names_a_time, without_left_out
+from services.nlu.agent.graph.naming import Found, as_heard, forms_in_all, forms_of, is_other_word, merged, places_of
+from services.nlu.agent.graph.said_values import SaidValues
 from services.nlu.agent.graph.when import When
 
-_LONGEST_HOUR = 12
-_LONGEST_RELATION = 3  # words of "no later than"
-_LEAST_AMOUNT = 5  # a bare number below it is no amount of money
 _CLITIC = re.compile(r"['’](s|d|ll|re|ve|m)$")  # "how long's that"
 _NIGHT = "night"  # that a price is for
-_STAND_IN = "it"  # in place of a word that looks like a number and is none: a word without a value
-_MOST_BEFORE_STAND_IN = 4  # words: "the ten o'clock one"
-_MASK = "\u00b7"  # in place of a word that is a name
 _LEAST_STEM = 4  # letters of a word that may have an ending
-_FEWEST_DICTATED, _MOST_DICTATED = 9, 15  # digits of a number that is said in groups (ITU-T E.164)
-_FEWEST_DIALLED = 7  # digits of a number in figures that is one to be dialled
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +59,6 @@ class SlotFinder:
     def __init__(self, facts: Facts, language_code: str) -> None:
         self._language = self.language_code = language_code
         self.words: Asking = asking(language_code)
-        self._greetings = phrase_pattern(self.words.greetings, language_code)
-        self._corrections = phrase_pattern(self.words.corrections, language_code)
         self._services = [(each.id, forms_in_all(each.names, language_code)) for each in facts.services]
         self._shared_words = self._words_of_several(facts)
         self._per = {each.id: each.per for each in facts.services if each.per}
@@ -87,7 +73,10 @@ class SlotFinder:
             if not set(pair) & self.words.common and not _has_digit(pair)
         }
         self._people = [(each.id, forms_in_all(each.names, language_code)) for each in facts.people]
-        self._person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
+        person_names = PhraseSet(name for each in facts.people for name in names_in(each.names, language_code))
+        self._values = SaidValues(
+            self.words, language_code, self._counting, person_names, lets_rooms=_NIGHT in self._per.values()
+        )
         self._topics = [(each.id, forms_of(each.names, language_code)) for each in facts.topics]
         hours = facts.hours
         self._of_hours = [("", forms_of(hours.of, language_code))] if hours and hours.of else []
@@ -123,10 +112,7 @@ class SlotFinder:
         holidays = self._named(words, self._holidays)
         people = self._named(words, self._people)
         taken = {place for found in people for place in range(found.start, found.end)}
-        when, digits, places = self._values(self._without_stand_ins(text), now)
-        when = self._corrected(when, text, now)
-        if when.part and not when.times and not self._part_without_greeting(text, now):
-            when = replace(when, part="")
+        when, digits, places = self._values.read(text, now)
         if holidays:
             day = min(Date.fromisoformat(found.id) for found in holidays)
         if holidays and not (
@@ -135,7 +121,7 @@ class SlotFinder:
             when = When(date=day, times=when.times, part=when.part, relation=when.relation, holiday=day)
         days = {words[place] for place in places if place < len(words)} if when.has_day else set()
         named = self._named(words, self._services, common=self.words.common | days)
-        services = tuple(one for one in named if one.start not in taken)
+        services = tuple(one for one in named if one.start not in taken and not self._is_value(one, words, places))
         if not services and self._heard:
             heard = self._named(as_heard(words), self._heard, common=frozenset())
             services = tuple(
@@ -162,7 +148,7 @@ class SlotFinder:
             topics=tuple(one for one in self._named(words, self._topics) if one.start not in taken),
             when=when,
             digits=digits,
-            amount=self._amount(text),
+            amount=self._values.amount(text),
             value_words=places | periods | left_out | self._counting.units(words),
             is_of_address=any(pair in self._address_pairs for pair in pairwise(words)),
             is_other_holiday=not is_known and not of_hours and has_any(words, self.words.holidays),
@@ -171,6 +157,12 @@ class SlotFinder:
             n_people=0 if when.times else self._counting.people(words),
             is_of_hours=of_hours,
         )
+
+    def _is_value(self, one: Found, words: Words, places: frozenset[int]) -> bool:
+        """Return whether what is only like a name is a day or a time: "завтра", tomorrow, is no "завтрак"."""
+        said = words[one.start : one.end]
+        forms = next(forms for service_id, forms in self._services if service_id == one.id)
+        return places.issuperset(range(one.start, one.end)) and said not in forms
 
     def is_shared(self, word: str) -> bool:
         """Return whether several services' names have a word that is no small one, also with an ending: "rooms"."""
@@ -240,124 +232,9 @@ class SlotFinder:
         for one in found:
             if all(one.end <= other.start or one.start >= other.end for other in kept):
                 kept.append(one)
-        unique = {one.id: one for one in sorted(kept, key=lambda one: -one.start)}
+        kept = merged(sorted(kept, key=lambda one: one.start), words, self.words.articles)
+        unique = {one.id: one for one in reversed(kept)}
         return tuple(sorted(unique.values(), key=lambda one: one.start))
-
-    def _values(self, text: str, now: datetime) -> tuple[When, str, frozenset[int]]:
-        reading = self._without_periods(self._without_people(read_values(text, self._language)))
-        days: list[int] = []
-        times: list[time] = []
-        part, digits = "", ""
-        places: set[int] = set()
-        moment = moment_in(reading, self._language, now=now) or Moment()
-        for value in reading.values:
-            places.update(range(value.start, value.end))
-            match value.kind:
-                case Kind.WEEKDAYS:
-                    days += sorted(value.days - set(days))
-                case Kind.TIME:
-                    times += [_time(minute) for minute in _by_likelihood(value.minutes)]
-                    part = value.part or part
-                case Kind.PART | Kind.DAY:
-                    part = value.part or part
-                case Kind.DIGITS:
-                    digits = value.digits
-                case Kind.NUMBER if len(value.digits) >= _FEWEST_DIALLED:
-                    digits = value.digits
-                case Kind.NUMBER if (days or moment.day) and may_be_hour(
-                    value, reading, self.words, self._language, lets_rooms=self.lets_rooms
-                ):
-                    minute = int(value.number * 60)  # "tám rưỡi" is half past eight
-                    if 60 <= minute < (_LONGEST_HOUR + 1) * 60 and minute % 30 == 0 and not times:
-                        times += [_time(minute) for minute in _by_likelihood({minute, (minute + 720) % 1440})]
-        digits = digits or ("" if has_capture(self._language) else _dictated(reading))  # else the captures read it
-        if moment.at is not None and (moment.part or not times):
-            times = [moment.at]
-        when = When(
-            times=tuple(times),
-            part=moment.part or ("" if part == _NIGHT and (moment.day or moment.at) else part),
-            trouble=moment.trouble,
-            relation=self._relation(reading) if times else "",
-        )
-        is_weekly = bool(days) and (moment.day is None or moment.is_any_week)
-        if is_weekly:
-            when = replace(when, weekdays=tuple(days))
-        elif moment.day:
-            when = replace(when, date=moment.day, last_date=moment.last_day)
-        if when.has_day:
-            when = replace(when, day_relation=self._day_relation(reading), since=now.date())
-        return when, digits, frozenset(places)
-
-    def _corrected(self, when: When, text: str, now: datetime) -> When:
-        """The day that was said instead of another: "Wednesday at ten, no sorry, I meant Thursday"."""
-        found = list(self._corrections.finditer(text)) if when else []
-        if not found:
-            return when
-        before = self._values(self._without_stand_ins(text[: found[0].start()]), now)[0]
-        after = self._values(self._without_stand_ins(text[found[-1].end() :]), now)[0]
-        if not (before.has_day and after.has_day):
-            return when
-        return replace(after, times=after.times or before.times, part=after.part or before.part)
-
-    def _part_without_greeting(self, text: str, now: datetime) -> str:
-        """Return the part of day that a text says beside a greeting: "good morning" is no time."""
-        plain = self._greetings.sub(" ", text)
-        return self._values(self._without_stand_ins(plain), now)[0].part if plain != text else "said"
-
-    def _without_stand_ins(self, text: str) -> str:
-        """The text with a mark for each word that is no number where it stands: "one" of "the Friday one"."""
-        words, lists = text.split(), self.words
-        plain = [" ".join(normalise(word)) for word in words]
-        for at in range(2, len(words)):
-            before = plain[max(0, at - _MOST_BEFORE_STAND_IN) : at - 1]
-            is_last = words[at][-1:] in ".,;:!?" or at + 1 == len(words) or plain[at + 1] in lists.common
-            if plain[at] in lists.stand_ins and is_last and lists.determiners.intersection(before):
-                words[at] = words[at].lower().replace(plain[at], _STAND_IN)
-        return " ".join(words)
-
-    def _relation(self, reading: Reading) -> str:
-        """Return what stands right before a time: "before nine", "after six"."""
-        phrases = {"before": self.words.before, "after": self.words.after}
-        return _related(reading, (Kind.TIME, Kind.NUMBER), phrases)
-
-    def _day_relation(self, reading: Reading) -> str:
-        """The same of a day: "sooner than Tuesday"."""
-        phrases = {"sooner": self.words.sooner, "later": self.words.later}
-        return _related(reading, (Kind.WEEKDAYS, Kind.DATE), phrases)
-
-    def _amount(self, text: str) -> Money | None:
-        values = read_values(text, self._language).values
-        found = next((value for value in values if value.kind is Kind.MONEY), None)
-        found = found or next((v for v in values if v.kind is Kind.NUMBER and v.number >= _LEAST_AMOUNT), None)
-        return Money(found.number, found.currency) if found else None
-
-    def _without_periods(self, reading: Reading) -> Reading:
-        """The reading without times that are counts of what prices are for: "tomorrow, one night" is tomorrow."""
-        at = [place for place, token in enumerate(reading.tokens) if token.kind != "stop"]
-        taken = {at[n] for n in self._counting.places(tuple(reading.texts[place] for place in at))}
-        times = (Kind.TIME, Kind.PART, Kind.NUMBER)  # a bare number beside a day may be an hour
-        kept = [v for v in reading.values if v.kind not in times or not taken & set(range(v.start, v.end))]
-        return replace(reading, values=tuple(kept)) if len(kept) < len(reading.values) else reading
-
-    def _without_people(self, reading: Reading) -> Reading:
-        """The reading without names of people: "Mai" is tomorrow too, in Vietnamese."""
-        names = self._person_names.find(reading.texts)
-        if not names:
-            return reading
-        taken = {at for start, end, _ in names for at in range(start, end)}
-        texts = tuple(_MASK if at in taken else text for at, text in enumerate(reading.texts))
-        values = tuple(value for value in reading.values if not taken & set(range(value.start, value.end)))
-        return replace(reading, texts=texts, values=values)
-
-
-def _related(reading: Reading, kinds: Sequence[Kind], relations: Mapping[str, Sequence[Words]]) -> str:
-    """The relation whose phrase stands right before a value of one of the kinds; empty: none."""
-    for value in (value for value in reading.values if value.kind in kinds):
-        lead = tuple(reading.texts[max(0, value.start - _LONGEST_RELATION) : value.start])
-        for relation, phrases in relations.items():
-            if any(lead[-len(phrase) :] == phrase for phrase in phrases):
-                return relation
-    return ""
 
 
 def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> frozenset[int]:
@@ -375,25 +252,5 @@ def unexplained(slots: Slots, found: Sequence[Found], known: frozenset[str]) -> 
     return frozenset(place for place in places if place - 1 not in places or not is_sign(slots.words[place]))
 
 
-def _dictated(reading: Reading) -> str:
-    """A telephone number whose groups are said as numbers, with nothing but stops between: "девятьсот три, двести"."""
-    runs: list[list[Value]] = [[]]
-    for value in (value for value in reading.values if value.kind is Kind.NUMBER and value.number == int(value.number)):
-        if runs[-1] and value.start - runs[-1][-1].end > 1:
-            runs.append([])
-        runs[-1].append(value)
-    numbers = ("".join(str(int(value.number)) for value in run) for run in runs)
-    return next((number for number in numbers if _FEWEST_DICTATED <= len(number) <= _MOST_DICTATED), "")
-
-
 def _has_digit(words: Words) -> bool:
     return any(word.isdecimal() for word in words)
-
-
-def _by_likelihood(minutes: frozenset[int] | set[int]) -> list[int]:
-    """Of two halves of the day the one a business is more likely open in first."""
-    return sorted({minute % 1440 for minute in minutes}, key=lambda minute: (not 420 <= minute < 1140, minute))
-
-
-def _time(minute: int) -> time:
-    return time(minute // 60 % 24, minute % 60)

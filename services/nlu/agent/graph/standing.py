@@ -6,7 +6,6 @@ Nothing is told of other people's, not even that there is one; whose it is, see 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,14 +14,14 @@ from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
-from services.nlu.agent.graph.held import HeldBookings
+from services.nlu.agent.graph.done_deeds import DoneDeeds
+from services.nlu.agent.graph.held import of_appointment
 from services.nlu.agent.graph.kind_rules import SAID_BY
 from services.nlu.agent.graph.moved_times import is_at
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wishes import Taken
-from services.nlu.tools.clinic.diary import Appointment
 
 _KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
 STANDING = frozenset(_KINDS.values())
@@ -32,7 +31,7 @@ _WHICH = frozenset({"which_appointment", "confirm_cancel"})
 _MOST_MISSED = 2  # names and numbers without an appointment, before staff have to look
 
 
-class StandingBookings(HeldBookings):
+class StandingBookings(DoneDeeds):
     """Bookings that stand: they are looked up, moved and cancelled."""
 
     wanted_phone = ""
@@ -49,16 +48,14 @@ class StandingBookings(HeldBookings):
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         is_open = self.is_open(dialogue)
         if self._seen.own is not None and is_open and dialogue.wish.kind in STANDING:
-            return self._go_on(part, dialogue, now)
+            if self._asks_a_fact(part) or (dialogue.wish.kind == "cancel" and self._asks_beside(part)):
+                return None
+            return self._with_reason(part, dialogue) or self._go_on(part, dialogue, now)
         may_check = is_open and self._seen.own is not None and part.kind == "check"
         if self._seen.own is not None:
             part = self._surely(part, is_open=is_open)
-        if not is_open and self._is_about_told(part, dialogue):
-            return self._told_standing(self._mine(replace(dialogue.wish, kind="find")), dialogue)
-        if not is_open and self._puts_right(part, dialogue):
-            part = replace(part, kind="change", doubts=())
-        if not is_open and part.kind == "change" and (another := self._another(part, dialogue, now)):
-            return another
+        if not is_open and (taken := self._of_done(part, dialogue, now)):
+            return taken
         is_sooner = self._seen.own is not None and not is_open and self._wants_sooner(part)
         if is_sooner:
             part = replace(part, kind="change", doubts=())
@@ -112,12 +109,6 @@ class StandingBookings(HeldBookings):
             return text, question, replace(dialogue, wish=following, asked=asked, kind="book")
         noted = replace(wish, is_noted=True) if state != "failed" else Wish()
         return text, words.ask("more"), replace(dialogue, wish=noted, asked="more", kind="book")
-
-    def _next_of_each(self, wish: Wish) -> Wish | None:
-        """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
-        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" != wish.starts]
-        left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
-        return replace(wish, starts=f"{left[0].starts:%Y-%m-%dT%H:%M}", name=left[0].name) if left else None
 
     def go_on(self, wish: Wish, dialogue: Dialogue, now: datetime) -> Taken:
         return self._next([], wish, dialogue, now)
@@ -183,7 +174,7 @@ class StandingBookings(HeldBookings):
             return wish
         others = [one for one in self._mine(wish) if is_at(one.starts, when)]
         if len(others) == 1:
-            return replace(wish, starts=f"{others[0].starts:%Y-%m-%dT%H:%M}", name=others[0].name)
+            return of_appointment(wish, others[0])
         return wish if kind == "cancel" else replace(wish, kind="change", at="", when="")
 
     def _go_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
@@ -207,7 +198,10 @@ class StandingBookings(HeldBookings):
         if self._names_time(part) and (wish.kind == "change" or not wish.starts):
             changed = replace(changed, said=self._with_day_said(part, wish, now), at="", when="")
         if part.kind == "no" and changed == wish and not is_turned:
-            return self._drop(dialogue)
+            following = self._next_of_each(wish)  # "no, not that one"
+            return (
+                self._next([self._words.say("fine")], following, dialogue, now) if following else self._drop(dialogue)
+            )
         is_of_it = is_turned or changed != wish or part.kind == "yes" or _KINDS.get(part.kind) == wish.kind
         return self._next([], changed, dialogue, now) if is_of_it else None
 
@@ -239,8 +233,8 @@ class StandingBookings(HeldBookings):
         if part.slots.when or part.slots.digits:
             is_hour = bool(part.slots.when.times) and not part.slots.when.has_day
             return self._told_at(wish, part.slots.when) if asked == "when_free" and wish.starts and is_hour else None
-        if asked == "confirm_move" and (free := self._free_at(self._hour_instead(wish.at))):
-            return replace(wish, said=free, at="", when="")
+        if asked == "confirm_move" and (hour := self._hour_instead(wish.at)):
+            return replace(wish, said=self._free_at(hour) or self._likeliest(hour), at="", when="")
         if asked in _WHICH and wish.kind == "cancel" and has_any(part.slots.words, self._finder.words.every):
             return replace(wish, is_each=True, said="")
         if asked == "which_appointment":
@@ -277,6 +271,8 @@ class StandingBookings(HeldBookings):
         if wish.kind not in STANDING or now is None:
             return super()._next(texts, wish, dialogue)
         mine = self._mine(wish)
+        if not wish.starts and not mine and (gone := self._mine(replace(wish, kind="find"))):
+            return self._told_standing(gone, dialogue)  # its cancellation is noted
         if not wish.starts and not mine and wish.phone and wish.name:
             self.wanted_phone = wish.phone if wish.phone != self._seen.phone else ""
             return self._missed(wish, dialogue)
@@ -287,7 +283,8 @@ class StandingBookings(HeldBookings):
             return self._told_standing(mine, dialogue)
         if wish.kind == "change" and wish.starts and wish.said:
             text, wish = self._new_time(wish, now)
-            texts = [*texts, *([text] if text else [])]
+            if text:  # it tells which times there are
+                return " ".join([*texts, text, self._words.ask("when")]), "when_free", replace(dialogue, wish=wish)
         if wish.kind == "change" and wish.starts and wish.is_sooner and not wish.at and not self._free_for(wish):
             wish = replace(wish, is_sooner=False)
             times = self._words.all_of(text for text, _ in self.free_times(now))
@@ -303,15 +300,6 @@ class StandingBookings(HeldBookings):
             return text, "more", replace(dialogue, wish=Wish())
         again = replace(wish, name="", phone="", n_missed=wish.n_missed + 1)
         return f"{said} {self._words.ask('phone')}", "phone", replace(dialogue, wish=again)
-
-    def _told_standing(self, mine: Sequence[Appointment], dialogue: Dialogue) -> Taken:
-        times = [self._text_of(one.starts) for one in mine]
-        if len(times) == 1:
-            said = self._words.say("appointment_is", when=times[0])
-        else:
-            said = self._words.say("appointments_are", times=self._words.all_of(times))
-        known = Wish(name=mine[0].name, phone=mine[0].phone)
-        return f"{said} {self._words.ask('more')}", "more", replace(dialogue, wish=known)
 
     # Which one, and when
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -15,28 +14,41 @@ from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import WHOLE_NUMBER
 from services.nlu.agent.graph.named_wishes import NamedWishes
 from services.nlu.agent.graph.reading import STATED, Part
+from services.nlu.agent.graph.requests import DEEDS, MOST_CUTS
 from services.nlu.agent.graph.sentences import sentences_of, splits
-from services.nlu.agent.graph.slots import Slots
-from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
+from services.nlu.agent.graph.terms import asks_for_terms
+from services.nlu.agent.graph.unanswered import HUM
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import clauses_of
 from services.nlu.agent.graph.wishes import PUT_OFF, Taken
 
 _OTHERS = frozenset({"change", "cancel", "check", "private", "tampering", "handover", "callback"})
-_DEEDS = frozenset({"book", "change", "cancel", "check"})
 _OF_THINGS = frozenset({"price", "offered", "duration", "hours", "free", UNKNOWN})  # kinds that a bare thing may seem
 _FACTS = frozenset({"price", "duration", "address", "who", "offered", "today", "language", "about", "robot", "advice"})
 
-_MOST_CUTS = 12  # of a turn that are looked at: each half is read
+_OTHER_DEED = {"cancel": ("change",), "change": ("cancel",)}  # that may be done with the same appointment
 
 
 class StatedWishes(NamedWishes):
     """Wishes that take what a whole turn says, and requests that it makes."""
 
+    def in_turn(self, parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+        """The parts of a turn with the first of several requests, and the texts of those that come behind it."""
+        return self._requests.in_order(parts, self._seen.said, self._seen.now)
+
+    def as_requested(self, part: Part) -> Part:
+        """A request that waited: it wants what it orders, whatever it sounds like by itself."""
+        ordered = self._requests.ordered(part.slots)
+        if not ordered or (part.kind in DEEDS and not part.doubts):
+            return part
+        return replace(part, kind=ordered, doubts=(), is_follow_up=False)
+
     def as_one(self, text: str, parts: tuple[Part, ...], dialogue: Dialogue, now: datetime) -> tuple[Part, ...]:
         """The parts of a turn; one that wants a booking, where the turn says a time, a name and a number, and nothing
         else is begun or asked in it. In an open booking the sentences that say what is wanted of it are one.
         """
+        if self.is_open(dialogue) and self.waits(text, parts):
+            return (Part("", HUM, self._finder.find("", now)),)
         if self.is_open(dialogue) and self.added(dialogue.wish):
             kept = self._turn.without_added(text)[0]
             return (Part(kept, "yes" if kept else STATED, self._finder.find(kept, now)),)
@@ -46,20 +58,23 @@ class StatedWishes(NamedWishes):
             return put_off
         if self.is_open(dialogue) and dialogue.wish.kind == "book":
             return self._with_stated(text, self._with_one_name(parts, dialogue), dialogue, now)
-        parts = self._each_deed_once(tuple(self._as_cancelling(self._as_request(part)) for part in parts))
+        parts = self._requests.each_once(tuple(self._as_cancelling(self._as_request(part)) for part in parts))
         return parts if self.is_open(dialogue) else self._begun(text, parts, now)
 
     def _begun(self, text: str, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
         """The parts of a turn that may begin wishes."""
         if self._seen.own and self._wants_instead(text, now):
             return (Part(text, "change", self._finder.find(text, now)),)
-        in_two = tuple(half for part in parts for half in self._in_two(part, now))
-        if len(in_two) > len(parts):
-            return in_two
+        apart = tuple(one for part in parts for one in self._requests.apart(part, now))
+        if len(apart) > len(parts):
+            return apart
         slots = self._finder.find(text, now)
         says_all = bool(slots.when and slots.digits) and bool(self.name_in(text.rstrip(" ?？"), is_asked=False))
         kinds = {part.kind for part in parts if not part.doubts}
-        if kinds & _DEEDS:  # a number said beside a request is no request
+        held = None if self._seen.own is None else [one.starts for one in self._seen.own]
+        if not kinds & _OTHERS and self._requests.moves_told(text, held, now):
+            return (Part(text, "change", slots),)
+        if kinds & DEEDS:  # a number said beside a request is no request
             parts = tuple(part for part in parts if part.kind not in ("number", "name"))
         if kinds & _OTHERS:
             return parts
@@ -89,6 +104,9 @@ class StatedWishes(NamedWishes):
         questions = tuple(part for part in parts if self._asks_a_fact(part) and not has_any(part.slots.words, phrases))
         for question in questions:
             kept = kept.replace(question.text, " ")
+        ordered = self._requests.ordered(self._finder.find(kept, now))
+        if is_refusal and ordered in _OTHER_DEED.get(dialogue.wish.kind, ()):  # "don't cancel it, move it"
+            return (*questions, Part(kept, ordered, self._finder.find(kept, now)))
         if is_refusal and not (wants and kept.strip()) and not agrees:
             bare = replace(refused, when=When(), services=(), people=(), digits="", refused=())
             return (*questions, Part(aside, PUT_OFF, bare))
@@ -104,7 +122,8 @@ class StatedWishes(NamedWishes):
     def _as_request(self, part: Part) -> Part:
         """A sentence that names what is booked here and a day, and asks nothing, wants it: "whitening on Friday"."""
         lists, words = self._finder.words, part.slots.words
-        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, (*lists.question_words, *lists.price_words))
+        asked = (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"])
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(words, asked)
         if (part.kind not in _OF_THINGS and not part.doubts) or asks or not self._names_booking(part):
             return part
         return replace(part, kind="book", doubts=(), is_follow_up=False)
@@ -112,10 +131,11 @@ class StatedWishes(NamedWishes):
     def _as_cancelling(self, part: Part) -> Part:
         """A sentence that orders a cancellation and asks nothing else wants it, whatever else it names."""
         lists, words = self._finder.words, part.slots.words
-        if part.kind in _DEEDS - {"book"} and not part.doubts:
+        if part.kind in DEEDS - {"book"} and not part.doubts:
             return part
         is_order = has_any(words, lists.orders["cancelled"]) and not has_any(words, lists.take_backs)
         asks = has_any(words, (*lists.question_words, *lists.price_words))
+        asks = asks or asks_for_terms("cancel", part.slots, self._finder, part.text)  # "is there a fee to cancel"
         return replace(part, kind="cancel", doubts=(), is_follow_up=False) if is_order and not asks else part
 
     def _wants_instead(self, text: str, now: datetime) -> bool:
@@ -125,94 +145,16 @@ class StatedWishes(NamedWishes):
         lists = self._finder.words
         sentences = sentences_of(text)
         cuts = [(". ".join(sentences[:at]), ". ".join(sentences[at:])) for at in range(1, len(sentences))]
-        for left, right in islice((*splits(text, lists, self._language), *cuts), _MOST_CUTS):
+        for left, right in islice((*splits(text, lists, self._language), *cuts), MOST_CUTS):
             behind = self._finder.find(right, now)
             is_wanted = bool(behind.when) and not behind.services and has_any(behind.words, lists.instead)
             if is_wanted and has_any(normalise(left), lists.orders["cancelled"]):
                 return True
         return False
 
-    def _in_two(self, part: Part, now: datetime) -> tuple[Part, ...]:
-        """A sentence that wants two deeds as two: "move Thursday's to Wednesday and cancel Friday's"."""
-        for left, right in splits(part.text, self._finder.words, self._language)[:_MOST_CUTS]:
-            halves = [self._finder.find(text, now) for text in (left, right)]
-            kinds = [self._ordered(slots) for slots in halves]
-            if all(kinds) and self._are_two(kinds, halves):
-                return Part(left, kinds[0], halves[0]), Part(right, kinds[1], halves[1])
-        return (part,)
-
-    def _ordered(self, slots: Slots) -> str:
-        """The kind of deed that half a sentence orders; empty: none."""
-        orders = self._finder.words.orders
-        if has_any(slots.words, orders["cancelled"]):
-            return "cancel"
-        if has_any(slots.words, orders["changed"]):
-            return "change"
-        return "book" if has_any(slots.words, orders["booked"]) or (slots.services and slots.when) else ""
-
-    def _are_two(self, kinds: Sequence[str], halves: Sequence[Slots]) -> bool:
-        """Return whether the halves of a sentence are of two appointments. "Cancel Tuesday and book me for Friday" is
-        one that is moved.
-        """
-        one, other = halves
-        if "book" not in kinds:
-            return len(set(kinds)) == 2 and one.when.has_day and other.when.has_day
-        if kinds[0] != "book":
-            return bool(other.services and other.when)
-        is_other_thing = {found.id for found in one.services} != {found.id for found in other.services}
-        return (
-            kinds[1] == "book" and bool(one.services and one.when and other.services and other.when) and is_other_thing
-        )
-
     def _names_booking(self, part: Part) -> bool:
         """Return whether a sentence names what can be booked, and when."""
         return bool(self._seen.free) and bool(part.slots.services) and part.slots.when.has_day
-
-    def in_turn(self, parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], str]:
-        """The parts of a turn with the first of several requests, and the text of those that come behind it. What only
-        asks after an appointment comes last: "book one for my mother, and when is mine?"
-        """
-        parts = self._without_told(parts)
-        requests = [part for part in parts if part.kind in _DEEDS and not part.doubts]
-        are_bookings = all(part.kind == "book" and part.slots.services and part.slots.when for part in requests)
-        if len({part.kind for part in requests}) < 2 and not are_bookings:
-            return parts, ""
-        first = next((part for part in requests if part.kind != "check"), None) or next(iter(requests), None)
-        later = (
-            [part for part in requests if part.kind != first.kind or (are_bookings and part is not first)]
-            if first
-            else []
-        )
-        kept = tuple(part for part in parts if part not in later)
-        return kept, ". ".join(part.text for part in later)[:LONGEST_SAID]
-
-    def _without_told(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        """The parts without a booking that is only told before it is cancelled or moved: "I booked a room for Friday,
-        but we can't come. Please cancel it."
-        """
-        lists, now = self._finder.words, self._seen.now
-        wanted = next((part for part in parts if part.kind in ("cancel", "change") and not part.doubts), None)
-        told = next((part for part in parts if part.kind == "book"), None)
-        if wanted is None or told is None or parts.index(told) > parts.index(wanted):
-            return parts
-        is_told = has_any(told.slots.words, lists.tells) and not told.text.rstrip().endswith(("?", "？"))
-        if wanted.slots.when:
-            return tuple(part for part in parts if part is not told) if is_told else parts
-        phrases = (*lists.refusing["beside"], *lists.tells) if is_told else lists.refusing["beside"]
-        if not has_any(normalise(self._seen.said), phrases):
-            return parts
-        text = f"{wanted.text}, {told.text}"
-        whole = replace(wanted, text=text, slots=self._finder.find(text, now))
-        return tuple(whole if part is wanted else part for part in parts if part is not told)
-
-    def _each_deed_once(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
-        """The parts without those that want again what one before them wants, and name nothing for it."""
-        kept: list[Part] = []
-        for part in parts:
-            is_again = part.kind in _DEEDS and any(part.kind == one.kind for one in kept)
-            if not is_again or part.slots.when or part.slots.services or part.slots.digits:
-                kept.append(part)
-        return tuple(kept)
 
     def _begun_at_length(self, text: str, parts: tuple[Part, ...], now: datetime) -> tuple[Part, ...]:
         """The parts of a turn; one that wants a booking, where several of its sentences say for what and when and one
@@ -240,8 +182,12 @@ class StatedWishes(NamedWishes):
             return parts
         names = [set(normalise(self.name_in(part.text, is_asked=True))) for part in parts]
         name = self.name_in(self._seen.said, is_asked=True)
-        if name and not any(names) and all(name not in part.text for part in parts):  # taken for a remark
-            return (*parts, Part(self._seen.said, "name", self._finder.find(self._seen.said, self._seen.now)))
+        if not any(names):  # taken for a remark
+            said = (self._seen.said, *sentences_of(self._seen.said))
+            text = next((text for text in said if self.name_in(text, is_asked=True)), "")
+            found = self.name_in(text, is_asked=True) if text else ""
+            if found and all(found not in part.text for part in parts):
+                return (*parts, Part(text, "name", self._finder.find(text, self._seen.now)))
         whole = set(normalise(name))
         if whole not in names and any(one and one < whole for one in names):  # the rest of it was read as nothing
             others = tuple(part for part, one in zip(parts, names, strict=True) if not one < whole)
@@ -258,7 +204,11 @@ class StatedWishes(NamedWishes):
         """
         if any(part.kind in _OTHERS and not part.doubts and part.kind != "change" for part in parts):
             return parts
-        questions = [part for part in parts if self._asks_a_fact(part)]
+        slots = self._finder.find(text, now)
+        is_put = self._is_read_back(dialogue) and self._puts_hour(slots)  # another digit may be refused likewise
+        if is_put and (hour := self._hour_instead(dialogue.wish.at)):
+            return (Part(text, STATED, replace(slots, when=hour)),)
+        questions = [part for part in parts if self._asks_a_fact(part) and not self._puts_service(part, dialogue)]
         for question in questions:
             text = text.replace(question.text, " ")
         if self.asked(dialogue) == "name" and (name := self.name_in(text, is_asked=True)):
@@ -270,6 +220,17 @@ class StatedWishes(NamedWishes):
         if has_any(stated.slots.words, self._finder.words.soonest) or self._is_as_wished(part, dialogue, now):
             return parts
         return (*questions, part)
+
+    def _is_read_back(self, dialogue: Dialogue) -> bool:
+        """Return whether a booking with a time of the diary's was read back."""
+        return bool(dialogue.wish.at) and bool(self._seen.free) and self.asked(dialogue) == "confirm"
+
+    def _puts_service(self, part: Part, dialogue: Dialogue) -> bool:
+        """Return whether a question puts another service in place of a booking's: "can you make it a filling?"."""
+        lists, slots, service = self._finder.words, part.slots, dialogue.wish.service
+        is_other = bool(service) and any(one.id != service for one in slots.services)
+        puts = has_any(slots.words, (*lists.evidence["changes"], *lists.instead))
+        return part.kind == "offered" and is_other and puts
 
     def _asks_a_fact(self, part: Part) -> bool:
         """Return whether a sentence asks for a fact: a day with a question mark only proposes it."""

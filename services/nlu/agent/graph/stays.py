@@ -64,19 +64,32 @@ class Stays(StandingBookings):
         return "", ""
 
     def take(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
-        if part.kind == "change" and not part.doubts and not self.is_open(dialogue):
+        is_change = (part.kind == "change" and not part.doubts) or self._puts_right(part, dialogue)
+        if is_change and not self.is_open(dialogue):
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         names_stay = bool(self._room(part)) and (part.slots.when.has_day or bool(part.slots.periods.get(_NIGHT)))
-        lists = self._finder.words
-        asks_price = has_any(part.slots.words, (*lists.price_words, *lists.evidence["asks_what"]))
+        slots, lists = part.slots, self._finder.words
+        asks = part.text.rstrip().endswith(("?", "？")) or has_any(
+            slots.words, (*lists.question_words, *lists.price_words, *lists.evidence["asks_what"])
+        )
         may_want = part.kind in _MAY_WANT or part.is_follow_up or bool(part.doubts)
-        may_want = may_want or (part.kind == "price" and not asks_price)
-        slots = part.slots
+        if part.kind == "price":  # one that is sure, or asks, wants no room, whatever its words are
+            may_want = has_any(slots.words, lists.evidence["left"]) or (bool(part.doubts) and not asks)
         is_of_another = (slots.services and not self._room(part)) or slots.people or slots.topics
         asks_for_one = part.kind == "free" and not is_of_another  # "have you a room free?"
         if ((names_stay and may_want) or asks_for_one) and not self.is_open(dialogue):  # "is a double free on Friday?"
             part = replace(part, kind="book", doubts=(), is_follow_up=False)
         return super().take(part, dialogue, now)
+
+    def _undoing(self, done: Wish) -> Wish:
+        wish = super()._undoing(done)
+        return replace(wish, at=wish.at[:10]) if wish.kind == "book" else wish
+
+    def _puts_right(self, part: Part, dialogue: Dialogue) -> bool:
+        wish, slots, lists = dialogue.wish, part.slots, self._finder.words
+        names_stay = bool(slots.when or slots.periods.get(_NIGHT) or self._room(part))
+        puts = has_any(slots.words, lists.evidence["changes"]) and not has_any(slots.words, lists.adds)
+        return wish.kind == "book" and wish.is_noted and bool(wish.at) and puts and names_stay
 
     def told(self, state: str, dialogue: Dialogue) -> tuple[str, str, Dialogue]:
         wish = replace(dialogue.wish, is_confirmed=False)
@@ -103,7 +116,7 @@ class Stays(StandingBookings):
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind != "book":
             return super()._begin(wish, dialogue, now, part)
-        wish = self._with_introduction(wish, now)
+        wish = self._with_known(self._with_introduction(wish, now), dialogue.wish, part)
         is_question = part is not None and part.text.rstrip().endswith(("?", "？"))
         # A question is not agreed to before the guard: what is asked next tells that a room is there.
         texts = [] if is_question else [self._words.say("fine")]
@@ -281,6 +294,7 @@ class Stays(StandingBookings):
     def _next(self, texts: list[str], wish: Wish, dialogue: Dialogue, now: datetime | None = None) -> Taken:
         if wish.kind != "book":
             return super()._next(texts, wish, dialogue, now)
+        wish = self._with_whom(wish)
         if not self._is_free(replace(wish, nights=wish.nights or 1)):
             texts, wish = [*texts, self._words.say("booking_taken")], replace(wish, at="", when="", nights=0)
         question, asked = self._question(wish)

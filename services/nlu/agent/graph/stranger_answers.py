@@ -9,9 +9,16 @@ from services.nlu.agent.graph.people_answers import PeopleAnswers
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.service_answers import ServiceAnswers
 from services.nlu.agent.graph.slots import SlotFinder
-from services.nlu.agent.graph.strangers import names_unknown_staff, wants_what_is_unknown
+from services.nlu.agent.graph.strangers import (
+    asks_whether_there_is,
+    begins_with_unknown,
+    names_unknown_staff,
+    wants_unknown_room,
+    wants_what_is_unknown,
+)
 
 _KINDS = frozenset({"book", "free", "hours", "change", "check", "who", "price"})  # that may be of such
+_TO_BE_HAD = frozenset({"book", "free"})  # kinds of questions whether there is one: a yes would be untrue
 
 
 class StrangerAnswers:
@@ -37,9 +44,21 @@ class StrangerAnswers:
         if self._facts.people and names_unknown_staff(part.text, part.slots, self._finder):
             people = self._words.all_of(self._findings.name(one.id) for one in self._facts.people)
             return self._findings.not_known(self._words.say("staff_unknown", people=people), dialogue, UNKNOWN)
-        if self._facts.services and wants_what_is_unknown(part.text, part.slots, self._finder, self._known):
+        if self._facts.services and self._is_of_unknown_thing(part):
             return self._services.not_offered(dialogue)
         return None
+
+    def _is_of_unknown_thing(self, part: Part) -> bool:
+        slots, finder, known = part.slots, self._finder, self._known
+        if wants_what_is_unknown(part.text, slots, finder, known):
+            return True
+        if part.kind in _TO_BE_HAD and begins_with_unknown(part.text, slots, finder, known):
+            return True
+        is_of_one = not (slots.services or slots.topics or slots.people)
+        if part.kind not in _TO_BE_HAD or not is_of_one:
+            return False
+        known = known.union(*finder.words.wanted["heads"])
+        return wants_unknown_room(slots, finder, known) or asks_whether_there_is(slots, finder, known)
 
     def of_person_wished(self, part: Part) -> str:
         """Return what must be said of the person that a wish is for: that another does the thing, or that no fact says

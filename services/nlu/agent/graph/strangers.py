@@ -68,18 +68,66 @@ def wants_what_is_unknown(text: str, slots: Slots, finder: SlotFinder, known: fr
     if slots.services or slots.topics or slots.when.trouble or slots.when.holiday:
         return False
     lists, words = finder.words.wanted, slots.words
+    if not finder.lets_rooms and has_any(words, lists["animals"]):
+        return True  # "an appointment for my dog"
     strange = unexplained(slots, slots.people, finder.words.common | known)
-    stops = {word for phrase in lists["stops"] for word in phrase}
-    heads = {word for phrase in lists["heads"] for word in phrase}
-    names = {word.lower() for word in re.findall(r"[^\W\d_]+", text)[1:] if word[:1].isupper()}
+    heads = {word for phrase in (*lists["heads"], *lists["persons"]) for word in phrase}
+    names = _names_in(text)
     for kind in ("before", "named"):
         for _, start in spans_of(words, lists[kind]):
-            places = []
-            for at in range(start, min(start + _LONGEST_WANTED, len(words))):
-                if at in slots.value_words or words[at] in stops:
-                    break
-                places.append(at)
+            places = _places_of_thing(start, slots, finder)
             is_name = kind == "named" and any(words[at] in names for at in places)
             if strange.intersection(places) and heads.isdisjoint(words[at] for at in places) and not is_name:
                 return True
     return False
+
+
+def _places_of_thing(start: int, slots: Slots, finder: SlotFinder) -> list[int]:
+    """Places of the words that a thing may be called by, from `start` on. A part of the day behind an article is one of
+    them: "a night guard".
+    """
+    lists, words = finder.words.wanted, slots.words
+    skips, stops = ({word for phrase in lists[name] for word in phrase} for name in ("skips", "stops"))
+    is_led = words[start - 1] in skips if start else False
+    while start < len(words) and (words[start] in skips or (is_led and start in slots.value_words)):
+        is_led = is_led or words[start] in skips
+        start += 1
+    places = []
+    for at in range(start, min(start + _LONGEST_WANTED, len(words))):
+        if at in slots.value_words or words[at] in stops:
+            break
+        places.append(at)
+    return places
+
+
+def begins_with_unknown(text: str, slots: Slots, finder: SlotFinder, known: frozenset[str]) -> bool:
+    """Return whether a wish without any word of wanting begins with such a thing: "a table for four tonight"."""
+    if slots.services or slots.topics or slots.people or slots.when.trouble or slots.when.holiday:
+        return False
+    lists, words = finder.words.wanted, slots.words
+    openings = {word for phrase in lists["openings"] for word in phrase}
+    may_lead = slots.value_words if not script_of(finder.language_code).is_spaced else frozenset()  # "明天的一日游"
+    start = next((at for at, word in enumerate(words) if word not in openings and at not in may_lead), len(words))
+    said = [words[at] for at in _places_of_thing(start, slots, finder)]
+    known = known.union(finder.words.common, *lists["heads"], *lists["persons"], _names_in(text))
+    first = said if script_of(finder.language_code).is_spaced else said[:1]  # a sign may be a word of its own
+    return bool(first) and known.isdisjoint(first)
+
+
+def _names_in(text: str) -> set[str]:
+    """The words behind the first that are written as names are."""
+    return {word.lower() for word in re.findall(r"[^\W\d_]+", text)[1:] if word[:1].isupper()}
+
+
+def wants_unknown_room(slots: Slots, finder: SlotFinder, known: frozenset[str]) -> bool:
+    """Return whether a room is asked for of a kind that the agent's file does not name: "a family room"."""
+    if not finder.lets_rooms or slots.services:
+        return False
+    lists, words = finder.words.wanted, slots.words
+    strange = unexplained(slots, (), finder.words.common | known)
+    kinds = [start for start, _ in spans_of(words, lists["kinds"])]
+    headed = [start for start, _ in spans_of(words, lists["headed"])]
+    rooms = [at for at, word in enumerate(words) if finder.is_shared(word)]
+    return any(
+        near in strange or near in kinds for at in rooms for near in (at - 1, *((at + 1,) if at in headed else ()))
+    )

@@ -17,7 +17,7 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHour
 
 FILE = "answering"
 REFERENCE = "en"  # the language whose sentences every other has too
-_FILLED = ("say", "ask", "kinds", "of_rooms")  # tables of sentences
+_FILLED = ("say", "ask", "kinds", "of_rooms", "each")  # tables of sentences
 _MONTHS_IN_YEAR = 12
 _N_ARTICLES = 2
 _LAST_AFTERNOON_HOUR = 18
@@ -75,6 +75,7 @@ class Templates:
         self._months = data.words(self.language, FILE, "months")
         self._say: Mapping[str, str] = data.table(self.language, FILE, "say")
         self._ask: Mapping[str, str] = data.table(self.language, FILE, "ask")
+        self._each: Mapping[str, str] = data.table(self.language, FILE, "each")
         self.kinds: Mapping[str, str] = data.table(self.language, FILE, "kinds")
         self.languages: Mapping[str, str] = data.table(self.language, FILE, "languages")
 
@@ -117,6 +118,12 @@ class Templates:
         if not articles or not name or name.split(maxsplit=1)[0].lower() in articles:
             return name
         return f"{articles[name[0].lower() in self._text('vowels')]} {name}"
+
+    def rate(self, price: Money, per: str) -> str:
+        """A price with what it is for one of, a key of [each]: "40 dollars a night". Empty: for the thing itself."""
+        if not per:
+            return self.money(price)
+        return self._text("rate").format(price=self.money(price), each=self._each[per])
 
     def money(self, money: Money) -> str:
         """An amount as it is said: "1.500.000 đồng", "50 dollars"."""

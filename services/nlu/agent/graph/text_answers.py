@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in, text_in
 from services.nlu.agent.graph.asking import TEXT_KIND, is_text
@@ -25,10 +27,22 @@ class TextAnswers:
 
     def answer(self, part: Part, dialogue: Dialogue) -> Finding:
         """The text that a part asks for."""
-        return self._findings.unknown(dialogue) if self._lacks_topic(part) else self.tell(part.kind, dialogue)
+        if self._lacks_topic(part):
+            return self._findings.unknown(dialogue)
+        found = self.tell(part.kind, dialogue)
+        if not self._asks_for_another_price(part):
+            return found
+        return replace(found, text=f"{self._findings.words.say('only_know')} {found.text}")
 
     def tell(self, kind: str, dialogue: Dialogue) -> Finding:
         return self._findings.said(text_in(self._texts[kind].say, self._findings.language), dialogue, kind)
+
+    def _asks_for_another_price(self, part: Part) -> bool:
+        """Return whether a price is asked for, which none of the examples of the text asks for: that of a taxi."""
+        evidence = self._finder.words.evidence
+        if not has_any(part.slots.words, evidence["money"]) or has_any(part.slots.words, evidence["lengths"]):
+            return False
+        return not any(has_any(words, evidence["money"]) for words in self._examples(part.kind))
 
     def words_of(self, kind: str) -> frozenset[str]:
         """The words of the examples of a text."""

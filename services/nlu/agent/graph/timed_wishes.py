@@ -13,13 +13,16 @@ from services.language.value import Kind
 from services.language.values import read_values
 from services.language.words import normalise
 from services.nlu.agent.facts import FreeTime
+from services.nlu.agent.graph.agreement import is_all_agreement
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.given_names import GivenNames
 from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.requests import Requests
 from services.nlu.agent.graph.seen import Seen
+from services.nlu.agent.graph.sentences import phrase_pattern
 from services.nlu.agent.graph.several import SeveralWanted
-from services.nlu.agent.graph.slots import SlotFinder
+from services.nlu.agent.graph.slots import SlotFinder, Slots, unexplained
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.whole_turn import WholeTurn, clauses_of
@@ -47,7 +50,9 @@ class TimedWishes(Wishes):
         super().__init__(profile, language_code, finder, templates)
         self._given = GivenNames(language_code, finder, self._names)
         self._turn = WholeTurn(finder, language_code)
+        self._choices = phrase_pattern(finder.words.choices, language_code)
         self._several = SeveralWanted(finder, language_code)
+        self._requests = Requests(finder, self._said)
 
     def see(self, seen: Seen) -> None:
         """Set the context of a turn, for the calls that follow; every turn sets its own before them."""
@@ -96,22 +101,42 @@ class TimedWishes(Wishes):
         where none is free, they hear of those on the same day, else of all.
         """
         when = self._on_day_said(part.slots.when, wish, now)
-        free = [moment for moment in self._seen.free if fits(as_free_time(moment), when)]
+        whens = self._each_of(part.text, when, now)
+        free = [moment for moment in self._seen.free if any(fits(as_free_time(moment), one) for one in whens)]
         free = [moment for moment in free if not any(one.is_on(moment) for one in part.slots.refused)]
-        if wish.at and when.has_day and not (when.times or when.part):  # another day keeps the hour
-            hour = datetime.fromisoformat(wish.at).time()
-            free = [moment for moment in free if moment.time() == hour] or free
+        if when.has_day and not (when.times or when.part):  # another day keeps the hour
+            free = [moment for moment in free if self._is_at_hour_said(moment, wish, now)] or free
+        if wish.said and not wish.at:  # one of those that were told
+            told = self._open_times(wish, now)
+            free = [moment for moment in free if moment in told] or free
         if len(_first_of_each(_as_free(free))) == 1:
             return self._next(texts, replace(wish, when=self._text_of(free[0]), at="", said=""), dialogue)
         if free:
             said = part.text if when == part.slots.when else f"{wish.said}, {part.text}"
+            if when.has_day and not (when.times or when.part) and (kept := self._part_said(wish, free)):
+                said = f"{part.text}, {kept}"
             return self._next(texts, replace(wish, when="", at="", said=said[-LONGEST_SAID:]), dialogue)
         day = replace(when, times=(), part="")
-        on_day = [moment for moment in self._seen.free if when.has_day and fits(as_free_time(moment), day)]
+        on_day = of_one_day(self._seen.free, day) if when.has_day else []
         times = self._words.all_of(self._told(on_day or self._seen.free, near=when.times[:1]))
         text = " ".join([*texts, self._words.say("free_no", times=times), self._words.ask("when")])
         said = self._said(day, now) if on_day else ""
         return text, "when_free", replace(dialogue, wish=replace(wish, when="", at="", said=said))
+
+    def _is_at_hour_said(self, moment: datetime, wish: Wish, now: datetime) -> bool:
+        """Return whether a time is at the hour, or in the part of the day, that was chosen or said before."""
+        if wish.at:
+            return moment.time() == datetime.fromisoformat(wish.at).time()
+        said = self._turn.read(wish.said, now).slots.when if wish.said else When()
+        return fits(as_free_time(moment), When(times=said.times, part=said.part))
+
+    def _part_said(self, wish: Wish, free: Sequence[datetime]) -> str:
+        """The words for a part of the day that was said before, where all of the times are in it; empty: none."""
+        reading = read_values(wish.said, self._language)
+        for value in reading.values:
+            if value.part and all(fits(as_free_time(moment), When(part=value.part)) for moment in free):
+                return reading.words(value)
+        return ""
 
     def _on_day_said(self, when: When, wish: Wish, now: datetime) -> When:
         """A time of day on the day that was said before, where the caller is still choosing its hour."""
@@ -123,7 +148,17 @@ class TimedWishes(Wishes):
     def _open_times(self, wish: Wish, now: datetime) -> list[datetime]:
         """The free times that a caller chooses from: those of the day that they said."""
         when = self._turn.read(wish.said, now).slots.when if wish.said else When()
-        return [one for one in self._seen.free if when and fits(as_free_time(one), when)] or list(self._seen.free)
+        whens = self._each_of(wish.said, when, now) if when else ()
+        open_times = of_one_day(self._seen.free, *whens)
+        return open_times or list(self._seen.free)
+
+    def _each_of(self, text: str, when: When, now: datetime) -> tuple[When, ...]:
+        """The times that a text chooses between, each day with its own hour: "Wednesday at three or Thursday at ten";
+        where it does not, `when` alone, which is the whole text's.
+        """
+        pieces = self._choices.split(text)
+        whens = [self._finder.find(piece, now).when for piece in pieces] if len(pieces) > 1 else []
+        return tuple(whens) if whens and all(one.has_day and one.times for one in whens) else (when,)
 
     def _told(self, moments: Sequence[datetime], *, near: Sequence[time] = ()) -> list[str]:
         """Free times in words, no more than can be listened to: of many the first of each day, or of one day those
@@ -148,6 +183,9 @@ class TimedWishes(Wishes):
         told = self._told(moments)
         if part.slots.when or not told:
             return ""
+        lists = self._finder.words
+        if len(told) == 1 and is_all_agreement(part.text, lists, asked=normalise(told[0]), deeds=()):
+            return told[0]  # a yes to the only one
         if chosen := self._in_order(part.text, told):
             return chosen
         hours = bare_hours(part.text, self._language)
@@ -155,17 +193,31 @@ class TimedWishes(Wishes):
         return self._free_text(fitting[0]) if len(fitting) == 1 else ""
 
     def _hour_instead(self, at: str) -> When:
-        """The time on the day of a chosen one that a turn names by its bare hour in place of it: "no, nine"; empty:
-        none.
+        """The time on the day of a chosen one that a turn names by its bare hour in place of it: "no, nine", "could we
+        make it five?"; empty: none.
         """
-        lists, (*_, clause) = self._finder.words, ("", *clauses_of(self._seen.said))
-        words = normalise(clause)
+        lists = self._finder.words
         slots = self._finder.find(self._seen.said, self._seen.now)
         refuses = has_any(slots.words, (*lists.objections, *lists.reserves)) or len(slots.words) <= _SHORTEST_HOUR
-        if not refuses or slots.when or slots.digits or not 0 < len(words) <= _LONGEST_PLACE:
+        clauses = [one for one in reversed(clauses_of(self._seen.said)) if bare_hours(one, self._language)]
+        if slots.when or slots.digits or not clauses or not (refuses or self._puts_hour(slots)):
             return When()
-        hours = () if words[-1] in lists.stand_ins else bare_hours(clause, self._language)  # "not that one"
-        return When(date=datetime.fromisoformat(at).date(), times=hours) if hours else When()
+        words = normalise(clauses[0])
+        is_hour = len(words) <= _LONGEST_PLACE and words[-1] not in lists.stand_ins  # "not that one"
+        hours = bare_hours(clauses[0], self._language)
+        return When(date=datetime.fromisoformat(at).date(), times=hours) if is_hour else When()
+
+    def _puts_hour(self, slots: Slots) -> bool:
+        """Return whether a sentence with a number asks for another time, or whether one is free, and speaks of nothing
+        else: its number is an hour.
+        """
+        lists, changes = self._finder.words, self._finder.words.evidence
+        phrases = (*changes["changes"], *changes["left"], *lists.instead, *lists.preambles, *lists.adds_behind)
+        small = lists.common | {word for phrase in phrases for word in phrase}
+        is_of_time = has_any(slots.words, (*changes["changes"], *changes["left"], *lists.instead))
+        names_more = slots.services or slots.people or slots.n_people or slots.periods
+        names_more = names_more or bool(lists.stand_ins.intersection(slots.words))  # "is there one left?"
+        return is_of_time and not names_more and not unexplained(slots, (), small)
 
     def _in_order(self, text: str, offered: Sequence[str]) -> str:
         """The one of several that its place names: "the first one", "the last"; empty: none."""
@@ -179,6 +231,13 @@ class TimedWishes(Wishes):
 
     def _text_of(self, moment: datetime) -> str:
         return self._free_text(FreeTime(moment.time(), date=moment.date()))
+
+
+def of_one_day(moments: Sequence[datetime], *whens: When) -> list[datetime]:
+    """The moments that one of several times may mean; where that is one weekday without an hour, those of the first."""
+    fitting = [one for one in moments if any(fits(as_free_time(one), when) for when in whens)]
+    is_weekday = len(whens) == 1 and len(whens[0].weekdays) == 1 and not (whens[0].times or whens[0].day_relation)
+    return [one for one in fitting if one.date() == fitting[0].date()] if is_weekday and fitting else fitting
 
 
 def _minutes(one: time) -> int:

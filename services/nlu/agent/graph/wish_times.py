@@ -93,7 +93,8 @@ def fits(free: FreeTime, when: When) -> bool:
         return (day < bound if when.day_relation == "sooner" else day > bound) and _part_fits(free.time, when)
     if when.date and when.last_date:
         days = (when.date + timedelta(days=n) for n in range((when.last_date - when.date).days + 1))
-        return any(day in (free.date,) or day.weekday() == free.weekday for day in days) and _part_fits(free.time, when)
+        is_on_day = any(day == free.date or day.weekday() == free.weekday for day in days)
+        return is_on_day and (not when.times or free.time in when.times) and _part_fits(free.time, when)
     day_fits = (
         when.date.weekday() == free.weekday
         if when.date and free.date is None and free.weekday is not None

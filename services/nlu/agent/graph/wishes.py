@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,9 +14,11 @@ from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.asking import Words
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.given_names import is_only_a_name
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder, unexplained
 from services.nlu.agent.graph.templates import Templates
+from services.nlu.agent.graph.unanswered import reason_for, waits
 from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wish_times import WishTimes
 from services.nlu.agent.profile import AgentProfile
@@ -77,7 +80,9 @@ class Wishes(WishTimes):
         """A turn that begins a wish or answers what was asked for it; None: it is about something else."""
         if part.kind == "yes" and dialogue.asked == "appointment":
             return self._begin(Wish("book", service=dialogue.service), dialogue, now)
-        if self.is_open(dialogue) and (taken := self._gone_on(part, dialogue, now)):
+        if self.is_open(dialogue) and (
+            taken := self._with_reason(part, dialogue) or self._gone_on(part, dialogue, now)
+        ):
             return taken
         is_name = self.asked(dialogue) == "name" and self._is_answer(part, "name")
         if part.kind in self._kinds and not is_name and not (self.is_open(dialogue) and part.slots.when):
@@ -89,11 +94,27 @@ class Wishes(WishTimes):
             return None
         return self._answered(part, dialogue, now)
 
+    def waits(self, text: str, parts: Sequence[Part]) -> bool:
+        """Return whether a turn only asks for a moment."""
+        return waits(text, parts, self._finder.words, self.take_backs)
+
+    def asks_why(self, parts: Sequence[Part], asked: str) -> bool:
+        """Return whether a turn asks why something is asked for, or would rather not give it."""
+        return any(reason_for(part, asked, self._finder.words) for part in parts)
+
+    def _with_reason(self, part: Part, dialogue: Dialogue) -> Taken | None:
+        """The reason for the open question, and the question again; None: no reason is asked for."""
+        question, asked = self._question(dialogue.wish) if self.is_open(dialogue) else ("", "")
+        key = reason_for(part, asked, self._finder.words)
+        after = replace(dialogue, n_reasons=dialogue.n_reasons + 1)
+        return (f"{self._words.say(key)} {question}", asked, after) if key else None
+
     def _is_answer(self, part: Part, asked: str) -> bool:
         """Return whether a sentence gives just what was asked for, whatever it sounds like."""
         if asked in ("name", "phone") and part.slots.digits:
             return True
-        return asked == "name" and part.score < _CLEAR_SCORE and bool(self.name_in(part.text, is_asked=True))
+        is_name = part.score < _CLEAR_SCORE or is_only_a_name(part.text, part.slots, self._finder.words)
+        return asked == "name" and is_name and bool(self.name_in(part.text, is_asked=True))
 
     def _gone_on(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """Return what a sentence adds to an open wish unasked: that it is dropped, another time, what it is for."""

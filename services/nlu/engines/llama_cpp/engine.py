@@ -25,6 +25,7 @@ from services.nlu.tool_calls import with_calls
 from services.nlu.tool_form import ToolForm, beginning_of
 from services.runtime.cpu import usable_cpus
 from services.runtime.errors import NotServing, StartupError, TurnFailed
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.runtime.models import model_dir
 
@@ -54,13 +55,11 @@ class LlamaCppEngine:
         self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
-        """Raises NotServing: a file, a hash, a template or a memory that is not as it must be stays so when the process
-        starts again.
+        """Raises NotServing for a file, a hash, a template or a context that is not as it must be; StartupError for
+        memory that is short now, and for what else may pass.
         """
-        try:
+        with loading(f"NLU_MODEL={self._settings.model}"):
             await self._load(prompts)
-        except StartupError as error:
-            raise error if isinstance(error, NotServing) else NotServing(str(error)) from error
 
     async def _load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
         settings = self._settings
@@ -69,7 +68,12 @@ class LlamaCppEngine:
         await asyncio.to_thread(_check_memory, path, options)
         kept = KeptOpenings(settings.prompt_cache_dir, path)
         worker = ModelWorker(lambda: LlamaModel(path, options), options, kept, self._on_lost, measures=True)
-        await asyncio.to_thread(worker.start, prompts, max_reply_tokens=settings.max_reply_tokens)
+        await asyncio.to_thread(
+            worker.start,
+            prompts,
+            max_reply_tokens=settings.max_reply_tokens,
+            max_prompt_chars=settings.max_prompt_chars,
+        )
         self._worker = worker
         if prompts:  # the first one now, the others in idle time: a start must not take long
             async with aclosing(self._run("", prompts[0], max_tokens=0)) as reading:
@@ -168,13 +172,13 @@ def _model_file(settings: NluSettings) -> Path:
         return model_dir(settings.models_dir, settings.model) / "model.gguf"
     path = Path(settings.model).expanduser()
     if not path.is_file():
-        raise StartupError(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
+        raise NotServing(f"NLU_MODEL={path} is not there: name a GGUF file, or a model of deploy/models.toml")
     check_hashes(path, settings.model_sha256)
     return path
 
 
 def options_of(settings: NluSettings) -> ModelOptions:
-    """Read the options from the settings. Raises StartupError."""
+    """Read the options from the settings. Raises NotServing."""
     return ModelOptions(
         context_tokens=settings.context_tokens,
         n_slots=settings.slots,
@@ -197,16 +201,18 @@ def options_of(settings: NluSettings) -> ModelOptions:
 
 
 def _adapter(entry: str) -> tuple[Path, float]:
-    """Read an entry such as "file.gguf" or "file.gguf:0.5". Raises StartupError."""
+    """Read an entry such as "file.gguf" or "file.gguf:0.5". Raises NotServing."""
     path, colon, scale = entry.strip().rpartition(":")
     try:
         return (Path(path), float(scale)) if colon else (Path(entry.strip()), 1.0)
     except ValueError:
-        raise StartupError(f"NLU_LORA: {entry}: write the file, and behind a colon its scale as a number") from None
+        raise NotServing(f"NLU_LORA: {entry}: write the file, and behind a colon its scale as a number") from None
 
 
 def _check_memory(path: Path, options: ModelOptions) -> None:
-    """Read the file's header and refuse what cannot fit, before gigabytes are read. Raises StartupError."""
+    """Read the file's header and refuse what cannot fit, before gigabytes are read. Raises NotServing for what never
+    fits, StartupError for what does not fit beside what other processes hold now.
+    """
     layout = Layout(
         n_gpu_layers=options.gpu_layers,
         split_mode=options.split_mode,
@@ -221,5 +227,5 @@ def _check_memory(path: Path, options: ModelOptions) -> None:
         extra_bytes=sum(adapter.stat().st_size for adapter, _ in options.lora if adapter.is_file()),
     )
     host = host_memory(with_gpus=options.gpu_layers != 0)
-    if fault := find_misfit_here(read_shape(path), layout, host):
-        raise StartupError(fault)
+    if (misfit := find_misfit_here(read_shape(path), layout, host)) is not None:
+        raise StartupError(misfit.why) if misfit.may_pass else NotServing(misfit.why)

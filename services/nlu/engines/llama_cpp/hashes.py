@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from services.nlu.plan.gguf_file import shards_of
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 from services.runtime.logs import get_logger
 from services.runtime.models import sha256_of
 
@@ -15,7 +15,7 @@ SUMS = "SHA256SUMS"  # beside the model, as `sha256sum *.gguf` writes it
 
 
 def check_hashes(path: Path, given: str) -> None:
-    """Raise StartupError where a file of the model is not the one that its hash names. Reads each once.
+    """Raise NotServing where a file of the model is not the one that its hash names. Reads each once.
 
     `given`: NLU_MODEL_SHA256, the hashes of the files in their order, by comma. Empty: those in SHA256SUMS beside the
     model, where there is one; else the log says that the files were not checked.
@@ -29,20 +29,20 @@ def check_hashes(path: Path, given: str) -> None:
         log.warning("model_without_hash", path=str(path), remedy="set NLU_MODEL_SHA256, as sha256sum prints it")
         return
     if len(wanted) != len(files):
-        raise StartupError(
+        raise NotServing(
             f"{source} has {len(wanted)} hashes and NLU_MODEL={path} {len(files)} files: write one for each, by comma"
         )
     for file, sha256 in zip(files, wanted, strict=True):
         if sha256_of(file) != sha256:
-            raise StartupError(f"NLU_MODEL: {file} is not the file that {source} names: get it again")
+            raise NotServing(f"NLU_MODEL: {file} is not the file that {source} names: get it again")
 
 
 def _read_sums(sums: Path, files: list[Path]) -> list[str]:
-    """Return the hash of each file. Raises StartupError where the list lacks one."""
+    """Return the hash of each file. Raises NotServing where the list lacks one."""
     found: dict[str, str] = {}
     for line in sums.read_text(encoding="utf-8", errors="replace").splitlines():
         sha256, _, name = line.strip().partition(" ")
         found[name.strip().removeprefix("*").removeprefix("./")] = sha256.lower()
     if missing := [file.name for file in files if file.name not in found]:
-        raise StartupError(f"{sums} does not name {missing[0]}: write it again with sha256sum *.gguf > {SUMS}")
+        raise NotServing(f"{sums} does not name {missing[0]}: write it again with sha256sum *.gguf > {SUMS}")
     return [found[file.name] for file in files]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -25,10 +26,21 @@ from services.nlu.engines.llama_cpp.sampling import Grammar, open_chain, pick_al
 from services.nlu.engines.llama_cpp.template import ChatTemplate, TemplateUnusable
 from services.nlu.plan.gguf_file import CANNOT_SHARE
 from services.nlu.tool_form import form_of
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing, StartupError
+from services.runtime.loading import may_pass
 
-_SILENT = llama.llama_log_callback(lambda *_: None)
+_ERROR_LEVEL = 4  # GGML_LOG_LEVEL_ERROR
+_errors: deque[str] = deque(maxlen=4)  # of llama.cpp's log, of the load under way
+
+
+def _note_errors(level: int, text: bytes, _: object) -> None:
+    if level == _ERROR_LEVEL:
+        _errors.append(text.decode(errors="replace").strip())
+
+
+_NOTE_ERRORS = llama.llama_log_callback(_note_errors)
 _PIECE_BYTES = 256
+_MOST_ERROR_CHARS = 300
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml_type
@@ -82,26 +94,34 @@ class DecodeFailed(RuntimeError):
     """llama.cpp could not compute a step."""
 
 
+def _failure(what: str) -> StartupError:
+    """Return the error for a load at which llama.cpp gave nothing back; its log alone has the reason."""
+    said = " ".join("; ".join(_errors).split())[:_MOST_ERROR_CHARS]
+    why = f"{what} (llama.cpp: {said})" if said else what
+    return StartupError(why) if may_pass(RuntimeError(said)) else NotServing(why)
+
+
 class LlamaModel:
     """One model and one context, shared by every conversation."""
 
     def __init__(self, path: Path, options: ModelOptions) -> None:
-        """Load the file. Raises StartupError."""
+        """Load the file. Raises StartupError, NotServing."""
         llama.llama_backend_init()
-        llama.llama_log_set(_SILENT, ctypes.c_void_p(0))
+        llama.llama_log_set(_NOTE_ERRORS, ctypes.c_void_p(0))
+        _errors.clear()
         if options.numa != "disabled":
             llama.llama_numa_init(_NUMA[options.numa])
         model_params, self._shares = _model_params(options)
         self._model = llama.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
-            raise StartupError(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
+            raise _failure(f"{path} is not a GGUF model that llama.cpp can load: fetch it again or name another")
         if llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model):
-            raise StartupError(f"{path}: {CANNOT_SHARE}")
+            raise NotServing(f"{path}: {CANNOT_SHARE}")
         if llama.llama_model_is_diffusion(self._model):
-            raise StartupError(f"{path} does not write word by word: name a model that is made for conversations")
+            raise NotServing(f"{path} does not write word by word: name a model that is made for conversations")
         self._context = llama.llama_init_from_model(self._model, _context_params(options))
         if not self._context:
-            raise StartupError(
+            raise _failure(
                 f"no memory for {options.context_tokens} tokens, or no {options.type_k}/{options.type_v} cache on this "
                 "device: lower NLU_CONTEXT_TOKENS, or set NLU_TYPE_K, NLU_TYPE_V and NLU_FLASH_ATTN to what it has"
             )
@@ -124,22 +144,18 @@ class LlamaModel:
         self.tool_form = form_of(self._tool_template) if self._tool_template else None
 
     def _check_template(self, path: Path) -> None:
-        """Take the file's own template where llama.cpp does not know it. Raises StartupError."""
+        """Take the file's own template where llama.cpp does not know it. Raises NotServing."""
         greeting = [("user", "Hello")]
         try:
             self.render(greeting, opens_reply=True)
         except DecodeFailed as unknown:
             if not self._template:
-                raise StartupError(
-                    f"{path} has no chat template: name a model that is made for conversations"
-                ) from None
+                raise NotServing(f"{path} has no chat template: name a model that is made for conversations") from None
             try:
                 self._jinja = ChatTemplate(self._template.decode())
                 self.render(greeting, opens_reply=True)
             except (TemplateUnusable, DecodeFailed, UnicodeDecodeError) as error:
-                raise StartupError(
-                    f"{path}: {unknown}, and {error}: name a model with a template that works"
-                ) from error
+                raise NotServing(f"{path}: {unknown}, and {error}: name a model with a template that works") from error
 
     def _read_tool_template(self) -> ChatTemplate | None:
         """Return the file's template as Jinja, which knows tools. None: it does not compile here."""
@@ -154,7 +170,7 @@ class LlamaModel:
         for path, scale in options.lora:
             adapter = llama.llama_adapter_lora_init(self._model, str(path).encode()) if path.is_file() else None
             if not adapter:
-                raise StartupError(f"NLU_LORA: {path} is not there, or no LoRA adapter of this model")
+                raise _failure(f"NLU_LORA: {path} is not there, or no LoRA adapter of this model")
             found.append(adapter)
             scales.append(scale)
         if found:

@@ -15,34 +15,60 @@ from services.nlu.engine import Message
 from services.nlu.engines.llama_cpp.model import ModelOptions
 from services.nlu.engines.llama_cpp.prompt import PromptTokens, Tokenizer
 from services.nlu.engines.llama_cpp.slots import CacheSlot
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 from services.runtime.logs import get_logger
 
 log = get_logger(__name__)
 
 _LEAST_CALL_SLOTS = 2  # one for its turn, one for its draft
-_LEAST_CALL_TOKENS = 256  # of a call beside its opening and one reply
+_LEAST_CALL_TOKENS = 1024  # of a call beside its opening and one reply: some three minutes of talk
 _MOST_FILES = 16  # of ten megabytes or so; the oldest goes
 
 
 def check_openings(
-    tokenizer: Tokenizer, options: ModelOptions, openings: Sequence[Sequence[Message]], *, max_reply_tokens: int
+    tokenizer: Tokenizer,
+    options: ModelOptions,
+    openings: Sequence[Sequence[Message]],
+    *,
+    max_reply_tokens: int,
+    max_prompt_chars: int = 0,
 ) -> None:
-    """Check that a call fits beside the openings, which are kept until the end. Raises StartupError."""
+    """Check that a call fits beside the openings, which are kept until the end. Raises NotServing.
+
+    Where it fits, but not with a history of `max_prompt_chars`, the log says so: the turns of so long a call fail.
+    """
     sizes = [len(PromptTokens(tokenizer).up_to_next(messages)) for messages in openings]
     n_slots, n_cells = options.n_slots, options.context_tokens
     if n_slots < len(sizes) + _LEAST_CALL_SLOTS:
-        raise StartupError(
+        raise NotServing(
             f"NLU_SLOTS={n_slots}: {len(sizes)} slots are for the openings of the agents' languages and a call "
             f"needs {_LEAST_CALL_SLOTS}: set at least {len(sizes) + _LEAST_CALL_SLOTS}"
         )
     needed = sum(sizes) + _LEAST_CALL_TOKENS + max_reply_tokens
     if n_cells < needed:
-        raise StartupError(
+        raise NotServing(
             f"NLU_CONTEXT_TOKENS={n_cells}: the openings of the agents' languages take {sum(sizes)} tokens and a "
             f"call needs {_LEAST_CALL_TOKENS + max_reply_tokens} beside them: set at least {needed}, or have "
             "fewer agents or shorter instructions"
         )
+    room = n_cells - sum(sizes) - max_reply_tokens
+    history = round(
+        max_prompt_chars * max((_tokens_a_character(tokenizer, opening) for opening in openings), default=0)
+    )
+    if history > room:
+        log.warning(
+            "history_may_outgrow_context",
+            room_tokens=room,
+            history_tokens=history,
+            remedy=f"set NLU_CONTEXT_TOKENS to {sum(sizes) + max_reply_tokens + history} or lower NLU_MAX_PROMPT_CHARS",
+        )
+
+
+def _tokens_a_character(tokenizer: Tokenizer, messages: Sequence[Message]) -> float:
+    """Return the tokens per character of an opening's language: 0.25 of English, 0.7 of Chinese."""
+    texts = [message.text for message in messages]
+    n_tokens = sum(len(tokenizer.tokenize(text, is_template=False)) for text in texts)
+    return n_tokens / max(1, sum(map(len, texts)))
 
 
 class Memory(Protocol):

@@ -76,13 +76,15 @@ class ModelWorker:
         self._is_open = Event()
         self._open_error: Exception | None = None
         self._openings: Sequence[Sequence[Message]] = ()
-        self._max_reply_tokens = 0
+        self._max_reply_tokens = self._max_prompt_chars = 0
         self.tool_form: ToolForm | None = None  # of the model's template, once it is loaded
         self._end: TurnFailed | None = None  # what jobs fail with once the thread has ended
 
-    def start(self, openings: Sequence[Sequence[Message]] = (), *, max_reply_tokens: int = 0) -> None:
+    def start(
+        self, openings: Sequence[Sequence[Message]] = (), *, max_reply_tokens: int = 0, max_prompt_chars: int = 0
+    ) -> None:
         """Load the model and check that it has room for the openings; blocks. Raises StartupError."""
-        self._openings, self._max_reply_tokens = openings, max_reply_tokens
+        self._openings, self._max_reply_tokens, self._max_prompt_chars = openings, max_reply_tokens, max_prompt_chars
         self._thread.start()
         self._is_open.wait()
         if self._open_error:
@@ -118,7 +120,13 @@ class ModelWorker:
             self.tool_form = model.tool_form
             pace = measure_pace(model, self._options) if self._measures else StepPace()
             scheduler = Scheduler(model, self._options, self._kept, pace)
-            check_openings(model, self._options, self._openings, max_reply_tokens=self._max_reply_tokens)
+            check_openings(
+                model,
+                self._options,
+                self._openings,
+                max_reply_tokens=self._max_reply_tokens,
+                max_prompt_chars=self._max_prompt_chars,
+            )
         except Exception as error:
             self._open_error = error
             return

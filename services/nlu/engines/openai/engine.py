@@ -29,6 +29,7 @@ from services.nlu.tool_calls import with_calls
 from services.runtime.breaker import ErrorClass
 from services.runtime.errors import NotServing, TurnFailed
 from services.runtime.exposure import without_userinfo
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.runtime.providers import ProviderFailed
 
@@ -70,7 +71,7 @@ class OpenAiEngine:
         if not key and urlsplit(self._base_url).hostname == _OPENAI_HOST:
             raise NotServing("NLU_OPENAI_API_KEY is not set, and api.openai.com asks for one")
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        try:
+        with loading("NLU_OPENAI_BASE_URL, NLU_OPENAI_CA_FILE, or a proxy or certificates of the environment,"):
             self._client = httpx.AsyncClient(
                 base_url=self._base_url,
                 headers=headers | HEADERS | {"Accept": "text/event-stream"},
@@ -83,14 +84,6 @@ class OpenAiEngine:
                 ),
                 verify=ssl.create_default_context(cafile=settings.openai_ca_file) if settings.openai_ca_file else True,
             )
-        except (
-            OSError,
-            ValueError,
-            httpx.InvalidURL,
-        ) as error:  # an unreadable certificate, a proxy or URL that is none
-            raise NotServing(
-                f"NLU_OPENAI_BASE_URL, NLU_OPENAI_CA_FILE, or a proxy or certificates of the environment: {error}"
-            ) from error
         await self._check_key()
         self._warming = asyncio.create_task(self._keep_warm())
 

@@ -19,6 +19,7 @@ from services.nlu.engines.transformers.prompt import TokenText, tokens_of
 from services.nlu.settings import NluSettings
 from services.nlu.tool_calls import with_calls
 from services.runtime.errors import NotServing, StartupError, TurnFailed
+from services.runtime.loading import loading
 from services.runtime.logs import get_logger
 from services.runtime.watchdog import ENGINE_THREADS, LostThread
 
@@ -48,13 +49,11 @@ class TransformersEngine:
         self._on_lost = on_lost
 
     async def load(self, prompts: tuple[tuple[Message, ...], ...]) -> None:
-        """Raises NotServing: a model that cannot be loaded stays so when the process starts again."""
+        """Raises NotServing for a model that is not as it must be, StartupError for what may pass."""
         if not self._settings.transformers_model:
             raise NotServing("NLU_TRANSFORMERS_MODEL is not set: name a model's folder, or its name on the Hub")
-        try:
+        with loading(f"NLU_TRANSFORMERS_MODEL={self._settings.transformers_model}"):
             batched = await asyncio.to_thread(BatchedModel, self._settings)
-        except StartupError as error:
-            raise NotServing(str(error)) from error
         self._watch = ENGINE_THREADS.add("transformers", longest_call_s=_LONGEST_STEP_S, on_lost=self._lose)
         self._watch.watch(await asyncio.to_thread(batched.start, self._settings))
         self._batched = batched
@@ -127,7 +126,8 @@ class TransformersEngine:
                     if isinstance(part, TextMade | CutShort):
                         return
         except TurnFailed as failed:
-            raise NotServing(f"the opening of an agent cannot be computed: {failed.message}") from failed
+            why = f"the opening of an agent cannot be computed: {failed.message}"
+            raise StartupError(why) if failed.is_retryable else NotServing(why) from failed
 
     async def commit(self, conversation: str, turn_id: int) -> None:
         """Do nothing: the library's batch has no priorities."""

@@ -13,7 +13,7 @@ import transformers
 
 from services.nlu.settings import NluSettings
 from services.runtime.cpu import usable_cpus
-from services.runtime.errors import StartupError
+from services.runtime.errors import NotServing
 
 _PAGE_TOKENS = 32  # of the cache; the library's own 256 is for long documents
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -25,21 +25,17 @@ class BatchedModel:
     """One model, its tokenizer and the manager that batches requests."""
 
     def __init__(self, settings: NluSettings) -> None:
-        """Load. Raises StartupError."""
+        """Load. Raises NotServing for a model that cannot hold conversations, and what the library raises."""
         name = settings.transformers_model
         path = Path(name).expanduser()
         source = str(path) if path.exists() else name
         torch.set_num_threads(settings.threads or usable_cpus())
-        try:
-            self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-            self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
-                source, trust_remote_code=False, **_load_options(settings)
-            )
-        except Exception as error:  # of the library, of its readers of files, and of torch
-            why = " ".join(str(error).split())[:300]
-            raise StartupError(f"NLU_TRANSFORMERS_MODEL={name} cannot be loaded: {why}") from error
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+        self._model: Any = transformers.AutoModelForCausalLM.from_pretrained(
+            source, trust_remote_code=False, **_load_options(settings)
+        )
         if not getattr(self.tokenizer, "chat_template", None):
-            raise StartupError(f"{name} has no chat template: name a model that is made for conversations")
+            raise NotServing(f"{name} has no chat template: name a model that is made for conversations")
         self._model.eval()
         self.context_tokens = int(getattr(self._model.config, "max_position_embeddings", 0) or settings.context_tokens)
         self.cache_tokens = max(1, settings.context_tokens // _PAGE_TOKENS) * _PAGE_TOKENS
@@ -113,14 +109,14 @@ class BatchedModel:
 
 
 def _load_options(settings: NluSettings) -> dict[str, Any]:
-    """Return the options for loading the model. Raises StartupError."""
+    """Return the options for loading the model. Raises NotServing."""
     has_cuda = torch.cuda.is_available()
     options: dict[str, Any] = {"dtype": _DTYPES.get(settings.transformers_dtype, "auto")}
     if has_cuda:
         options["device_map"] = "auto"
     if settings.transformers_load_in_4bit:
         if not has_cuda:
-            raise StartupError("NLU_TRANSFORMERS_LOAD_IN_4BIT needs a CUDA device, and torch finds none")
+            raise NotServing("NLU_TRANSFORMERS_LOAD_IN_4BIT needs a CUDA device, and torch finds none")
         options["quantization_config"] = transformers.BitsAndBytesConfig(
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float16
         )

@@ -47,6 +47,7 @@ class Appointment:
     name: str
     phone: str  # digits, with + before an international one
     is_booked: bool = True  # else it was cancelled
+    is_noted: bool = False  # decided in the outbox, and not done yet
 
 
 class Diary:

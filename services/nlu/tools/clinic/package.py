@@ -12,7 +12,9 @@ from services.nlu.agent.facts import Facts
 from services.nlu.agent.tools import Tool, ToolRefused
 from services.nlu.engine import ToolSpec
 from services.nlu.tools.clinic.diary import Appointment, Diary
+from services.nlu.tools.clinic.noted import with_noted
 from services.nlu.tools.clinic.tools import Book, Cancel, Find, FreeTimes, Move, Times
+from services.nlu.tools.clinic.whose import forms_of
 from services.nlu.tools.deed import NotReached
 from services.nlu.tools.outbox import KEPT_S, Outbox, OutboxTool
 from services.nlu.tools.outbox_file import OutboxFile
@@ -91,9 +93,12 @@ class ClinicPackage:
         return {**deeds, **look_ups}
 
     async def standing(self, tenant_id: str, phone: str) -> list[Appointment] | None:
-        """Return the coming appointments of a number, under any name; None: the diary cannot be read."""
+        """Return the coming appointments of a number, under any name, with those that are only noted; None: the diary
+        cannot be read.
+        """
         try:
-            return await self._find.standing(tenant_id, phone)
+            held = await self._find.standing(tenant_id, phone)
+            return with_noted(held, await self.outbox.pending(tenant_id, "phone", forms_of(phone, self.region)))
         except NotReached:
             return None
 

@@ -1,0 +1,49 @@
+"""Values that a caller puts right before the turn is over."""
+
+import pytest
+
+from services.nlu.agent.graph.asking import asking
+from services.nlu.agent.graph.self_repair import repaired
+
+
+@pytest.mark.parametrize(
+    ("tag", "said", "meant"),
+    [
+        ("en", "A double for two nights, no sorry, four", "A double for four nights"),
+        ("en", "a check-up on Monday at nine, sorry, ten", "a check-up on Monday at ten"),
+        ("en", "on monday no wait tuesday at nine", "on tuesday at nine"),
+        ("en", "at 9 a.m., oops, 10", "at 10 a.m"),
+        ("en", "for two nights, no, five nights please", "for five nights please"),
+        ("en", "on the second, sorry, the third of December", "the third of December"),
+        ("vi", "Nhổ răng thứ năm chín giờ sáng, à không, mười giờ sáng.", "Nhổ răng thứ năm mười giờ sáng."),
+        ("vi", "phòng đôi ba đêm, à nhầm, bốn đêm", "phòng đôi bốn đêm"),
+        ("ru", "на три ночи... нет, простите, на четыре", "на четыре ночи"),
+        ("ru", "с четверга, ой, с пятницы, на две ночи", "с пятницы, на две ночи"),
+        ("zh", "住三晚，不对，四晚。", "住四晚。"),
+    ],
+)
+def test_a_repair_takes_the_place_of_what_it_puts_right(tag: str, said: str, meant: str) -> None:
+    text = repaired(said, tag, asking(tag))
+    assert text.removeprefix("on ").removeprefix("на ") == meant.removeprefix("on ").removeprefix("на ")
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ("en", "I can't do Monday, sorry, Tuesday would be fine."),
+        ("en", "Not Monday, sorry, Tuesday"),
+        ("en", "I have Monday at nine. Sorry, could I have Tuesday?"),
+        ("en", "My appointment is Monday at nine, no, Tuesday instead"),
+        ("en", "move it from Monday to Tuesday, sorry, Friday"),
+        ("en", "Are you open Monday or Tuesday, no Friday?"),
+        ("en", "It's 0912, sorry, 0913 445 566"),
+        ("en", "zero nine one two, sorry, three four five"),
+        ("en", "No, Tuesday at nine"),
+        ("vi", "Thứ năm được không, thứ sáu được không"),
+        ("en", "Monday's no good, sorry, Tuesday"),
+        ("vi", "Thứ năm chị bận, xin lỗi, thứ sáu"),
+        ("ru", "В пятницу не смогу, простите, в субботу"),
+    ],
+)
+def test_what_is_no_repair_stays_as_it_was_said(tag: str, said: str) -> None:
+    assert repaired(said, tag, asking(tag)) == said
