@@ -175,7 +175,10 @@ class GraphAgent:
             async for step in self._prompted.respond(turn, history, committed=committed):
                 yield step
             return
-        if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
+        dialogue, bookings = read_dialogue(turn.state), self._records.bookings.get(turn.language_code)
+        is_taken_back = bookings is not None and bookings.takes_back(words_of(turn), dialogue, self._clock())
+        reply = courtesy(self._profile, turn.input, history, language_code=turn.language_code)
+        if reply and not is_taken_back:  # "no, I changed my mind" behind a deed is no goodbye
             yield Say(reply.text)
             if reply.ends_call:
                 yield Act(HangUp())
@@ -184,7 +187,7 @@ class GraphAgent:
             words_of(turn),
             turn.language_code,
             self._clock(),
-            dialogue := read_dialogue(turn.state),
+            dialogue,
             dialogue,
             tenant_id=turn.call.tenant_id,
             caller=number_of(turn.call.caller),
@@ -194,7 +197,6 @@ class GraphAgent:
             objected=turn.objected,
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
-        bookings = self._records.bookings.get(work.language_code)
         if bookings and is_owed(bookings.deed_of(work.dialogue.wish), work.dialogue.wish, history):
             async for step in self._deeds.carry_out(work):
                 yield step
