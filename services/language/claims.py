@@ -86,7 +86,7 @@ LISTS = (
         "of_house",
         "wholly",
     ),
-    *("asks_cheaper", "asks_dearer", "pro_verbs", "relative_openings"),
+    *("asks_cheaper", "asks_dearer", "pro_verbs", "relative_openings", "threesome", "foursome", "longer"),
     *(
         "talk",
         "talkers",
@@ -113,6 +113,7 @@ TIME_VERBS = ("open", "closed", "close", "free", "taken", "come")
 DEED_LISTS = (
     *("done_before", "done_behind", "promise_before", "ability_before", "not_before", "not_behind", "agents", "selves"),
     *("past_subjects", "past_marks", "past_ends", "past_verbs", "past_exempt"),
+    *("orders", "orders_to_book", "completed", "completed_ends", "completed_exempt"),
 )
 
 

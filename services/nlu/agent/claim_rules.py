@@ -8,6 +8,8 @@ the facts' names and texts may be spoken.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.nlu.agent.caller_names import name_spans
@@ -28,14 +30,16 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         return None
     if form.is_question or form.is_ignorance or form.is_echo or form.is_claim_of_caller or form.affirms:
         return None
-    if any(value.kind in _CHECKED for value in reading.values) or _has_checked_day(reading, grounds):
+    beside = beside_figures(reading, grounds)
+    if len(beside) == len(reading.texts) or _has_checked_day(reading, grounds):
         return None  # the figures say what it is about, and they were held against the facts
     if claimed_deeds(reading.texts, words, is_question=False):
         return None  # deeds.py has let it pass: a result or an act speaks for it
     resulted = frozenset(word for result in evidence.tools for word in words_of(result))
     is_sympathy = words.lists["sympathy"].are_in(reading.texts)
     told = _caller_words(evidence) | words.lists["denied"].vocabulary if is_sympathy else frozenset()
-    small = {at for value in reading.values for at in range(value.start, value.end)}
+    small = set(beside)
+    small |= {at for value in reading.values for at in range(value.start, value.end)}
     small |= harmless_places(reading, grounds) | talk_places(reading, grounds, evidence)
     small |= called_places(reading, grounds, evidence) | caller_name_places(reading, grounds, evidence)
     named_services = grounds.services.find(reading.texts)
@@ -53,6 +57,19 @@ def unentailed(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: E
         if not any(one in words.frame or one in resulted or grounds.is_stated(one) for one in words.forms(word)):
             return Verdict(False, "claim", token.text)
     return _unrelated(reading, form, grounds)
+
+
+def beside_figures(reading: Reading, grounds: Grounds) -> frozenset[int]:
+    """Places of the halves of a sentence, before and behind "but", that have a figure which was held to the facts."""
+    texts, but = reading.texts, grounds.words.lists["but"]
+    cuts = [0, *(at for at in range(1, len(texts)) if but.length(texts, at)), len(texts)]
+    checked = [value for value in reading.values if value.kind in _CHECKED]
+    return frozenset(
+        at
+        for start, end in pairwise(cuts)
+        if any(start <= value.start < end for value in checked)
+        for at in range(start, end)
+    )
 
 
 def has_checked_figure(reading: Reading) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.language.claims import ClaimWords
-from services.language.phrases import PhraseSet
+from services.language.phrases import PhraseSet, words_of
 from services.language.value import Reading
 from services.nlu.agent.acts import ACT_NAMES
 from services.nlu.agent.clause_form import ClauseForm
@@ -130,6 +130,33 @@ def broken_deed(
     past = claims_past(reading, grounds.words) if not (is_question or form.is_ignorance or has_acted) else None
     if past is not None and not form.is_claim_of_caller:
         return Verdict(False, Tense.DONE.value, " ".join(reading.texts[past[0] : past[1]]))
+    return None
+
+
+def broken_state(reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
+    """What a model says to be done by now, in whatever words, right after the caller ordered it, with no result and
+    nothing asked for: "Sure, you're on Tuesday now", "前台已经知道了".
+    """
+    is_backed = evidence.done or evidence.asked or evidence.tools
+    if not (evidence.is_written_by_model and evidence.caller) or is_backed:
+        return None
+    if form.is_question or form.is_ignorance or form.is_claim_of_caller:
+        return None
+    lists, texts, ordered = grounds.words.deed_lists, reading.texts, words_of(evidence.caller[-1])
+    is_order, is_booking = lists["orders"].are_in(ordered), lists["orders_to_book"].are_in(ordered)
+    if not (is_order or is_booking) or lists["completed_exempt"].are_in(texts):
+        return None
+    claims = grounds.words.lists
+    if any(claims[name].are_in(texts) for name in ("taken", "closed")) or (
+        not is_order and claims["negations"].are_in(texts)
+    ):
+        return None  # that it cannot be had is no deed
+    for at, token in enumerate(reading.tokens):
+        length = lists["completed"].length(texts, at) or lists["completed_ends"].length(texts, at)
+        end = at + length
+        ends = end == len(texts) or reading.tokens[min(end, len(texts) - 1)].kind == "stop"
+        if length and token.kind != "stop" and (lists["completed"].length(texts, at) or (ends and at > 0)):
+            return Verdict(False, Tense.DONE.value, " ".join(texts[at:end]))
     return None
 
 

@@ -23,13 +23,14 @@ def allowed_though_denied(reading: Reading, form: ClauseForm, grounds: Grounds, 
         return None
     words, start = grounds.words, 0
     for end in range(len(reading.texts) + 1):
-        if end < len(reading.texts) and not words.lists["but"].length(reading.texts, end):
+        length = words.lists["but"].length(reading.texts, end)
+        if end < len(reading.texts) and not length:
             continue
         part = reading.texts[start:end]
         named = [text for text in part if any(map(grounds.is_denied, words.forms(text)))]
         if named and not _denies(part, grounds):
             return Verdict(False, "denied", named[0])
-        start = end
+        start = end + length
     return _allowed(reading, grounds, evidence)
 
 

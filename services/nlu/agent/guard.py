@@ -24,7 +24,7 @@ from services.nlu.agent.clause_form import (
     unit_of,
     without_stops,
 )
-from services.nlu.agent.deeds import broken_deed
+from services.nlu.agent.deeds import broken_deed, broken_state
 from services.nlu.agent.evidence import PASSED, Evidence, Verdict
 from services.nlu.agent.facts import Facts
 from services.nlu.agent.grounds import Grounds, read
@@ -35,7 +35,7 @@ from services.nlu.agent.word_rules import WordRules
 
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person", "denied")
 _KEPT_REPLY_CHARS = 1000  # of what was said before a sentence: it goes on from the last of it
-_OF_WORDS = ("claim", "thing")
+_OF_WORDS = ("claim", "thing", "assurance")
 
 
 class Guard:
@@ -95,7 +95,8 @@ class Guard:
         return PASSED
 
     def _deeds(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
-        return broken_deed(reading, form, grounds, evidence, self._can)
+        broken = broken_deed(reading, form, grounds, evidence, self._can)
+        return broken or broken_state(reading, form, grounds, evidence)
 
     def _values(self, reading: Reading, form: ClauseForm, grounds: Grounds, evidence: Evidence) -> Verdict | None:
         caller = tuple(grounds.with_nights(_said(text, grounds)) for text in evidence.caller)

@@ -95,6 +95,8 @@ class NumberRules:
             return None  # how far two prices are apart
         for name, sign in (("under", -1), ("over", 1)):
             if any(lists[name].length(texts, amount.start - n) == n for n in (1, 2, 3) if amount.start >= n):
+                if not form.is_claim_of_caller and self._gaps.is_of_asked(amount):
+                    return amount, True  # "một triệu rưỡi" more than the other, where the caller compares two
                 is_asked = form.is_claim_of_caller or self._said_amount(amount)
                 return amount, is_asked and sign * (price.amount - amount.number) > 0
         return None
@@ -202,7 +204,10 @@ class NumberRules:
         return value.number in self._evidence.computed or self._is_in_tools(value)
 
     def _said_amount(self, value: Value) -> bool:
-        return any(other.number == value.number for text in self._caller for other in text.values)
+        """Return whether the caller said a number, or so many days: "a week" is seven nights."""
+        said = [other for text in self._caller for other in text.values]
+        days = [other.number / MINUTES_IN_DAY for other in said if other.kind is Kind.DURATION]
+        return value.number in (*days, *(other.number for other in said))
 
     # Other numbers
 
@@ -251,6 +256,8 @@ class NumberRules:
 
     def _is_bare_sum(self, value: Value, reading: Reading) -> bool:
         """Return whether a number without a currency is what prices come to: "that comes to a hundred and eighty"."""
+        if self._gaps.is_told(value, self._grounds.services.find(reading.texts), reading):
+            return True
         is_sum = value.number >= _LEAST_SUM or self._grounds.words.lists["together"].are_in(reading.texts)
         return is_sum and value.number in self._reckoned(reading)
 
@@ -275,10 +282,18 @@ class NumberRules:
         services += [subject] if subject else []
         if any(service.minutes is not None and service.minutes == value.number for service in services):
             return True
-        if self._is_days_of_stay(value, form):
+        if self._is_days_of_stay(value, form) or self._is_gap_of_lengths(value, reading):
             return True
         may_echo = (form.is_question or form.is_echo or form.is_ignorance) and not form.is_claim_of_caller
         return may_echo and self._said_amount(value)
+
+    def _is_gap_of_lengths(self, value: Value, reading: Reading) -> bool:
+        """Return whether it is by how much one of two services that are spoken of takes longer."""
+        asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
+        both = {each[2].id: each[2].minutes for each in (*self._grounds.services.find(reading.texts), *asked)}
+        known = [minutes for minutes in both.values() if minutes is not None]
+        is_gap = len(both) == len(known) == 2 and value.number == abs(known[0] - known[1])
+        return is_gap and self._grounds.words.lists["longer"].are_in(reading.texts)
 
     def _is_days_of_stay(self, value: Value, form: ClauseForm) -> bool:
         """Return whether so many days are the nights that the caller asked for: "breakfast for three days"."""

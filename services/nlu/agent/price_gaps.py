@@ -50,14 +50,29 @@ class PriceGaps:
         "whitening does, by 70 dollars".
         """
         lists, asked = self._grounds.words.lists, self._caller[-1].texts if self._caller else ()
-        by = any(lists["apart_by"].length(reading.texts, price.start - n) == n for n in (1, 2) if price.start >= n)
-        compares = any(lists[name].are_in(asked) for name in ("asks_cheaper", "asks_dearer"))
+        by = self._is_gap(price, reading) or any(
+            lists["apart_by"].length(reading.texts, price.start - n) == n for n in (1, 2) if price.start >= n
+        )
+        compares = any(lists[name].are_in(asked) for name in ("asks_cheaper", "asks_dearer", "apart"))
         return by and compares and price.number in self._gaps(services)
+
+    def is_told(self, amount: Value, services: Named, reading: Reading) -> bool:
+        """Return whether a number is by how much one of the services costs more: "дороже на тысячу семьсот"."""
+        return self._is_gap(amount, reading) and amount.number in self._gaps(services)
+
+    def is_of_asked(self, amount: Value) -> bool:
+        """Return whether an amount is how far the prices of the services are apart that the caller named together."""
+        asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
+        return len({each[2].id for each in asked}) > 1 and amount.number in self._gaps(asked)
 
     def _gaps(self, services: Named) -> frozenset[Decimal]:
         """Return the differences between the prices of the services that the clause and the caller name."""
         asked = self._grounds.services.find(self._caller[-1].texts) if self._caller else []
-        named = {each[2].id: self._grounds.price(each[2]) for each in (*services, *asked)}
+        both = {each[2].id: each[2] for each in (*services, *asked)}
+        if len(both) == 1:  # "the double costs 20 more": than what is let by the same unit
+            one = next(iter(both.values()))
+            both |= {each.id: each for each in self._grounds.facts.services if each.per and each.per == one.per}
+        named = {each.id: self._grounds.price(each) for each in both.values()}
         known = [price.amount for price in named.values() if price is not None]
         return frozenset(abs(one - other) for one, other in combinations(known, 2))
 

@@ -31,8 +31,11 @@ def amounts_from(grounds: Grounds, reading: Reading, *, reply: str, caller: Sequ
     counts = _counts((*caller[-1:], *((before,) if before else ()), reading))
     if not own and len(wanted) > 1:
         counts -= {Decimal(len(wanted))} - _counts((*caller[-1:],))  # "the two together"
-    if grounds.words.lists["twosome"].are_in(reading.texts):
-        counts |= {Decimal(2)}
+    groups = {2: "twosome", 3: "threesome", 4: "foursome"}
+    texts_said = (reading.texts, *((asked.texts,) if asked else ()))
+    counts |= {
+        Decimal(n) for n, name in groups.items() if any(grounds.words.lists[name].are_in(one) for one in texts_said)
+    }
     has = [value.number for value in asked.values if value.kind is Kind.MONEY] if asked else []
     is_rest = grounds.words.lists["left_over"].are_in(reading.texts)
     found: set[Decimal] = set()

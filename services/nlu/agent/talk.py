@@ -18,6 +18,7 @@ from services.nlu.agent.evidence import Evidence
 from services.nlu.agent.grounds import Grounds, read
 
 _VERB_REACH = 4  # tokens from the subject of a piece to its verb
+_FAR_VERB_REACH = 6  # the same of a remark on what the caller told
 _SHORT = 3  # letters of a word that names no thing by itself
 _KEPT_QUESTIONS = 64  # of what callers said, which a turn's clauses are held against again and again
 
@@ -81,7 +82,8 @@ def _opening_of(texts: tuple[str, ...], grounds: Grounds, *, asks: bool) -> int 
             return at + length
         for name in ("talkers",) if asks else ("talkers", "addressees"):
             length = lists[name].length(texts, at)
-            behind = range(at + length, min(len(texts), at + length + _VERB_REACH))
+            reach = _VERB_REACH if asks else _FAR_VERB_REACH
+            behind = range(at + length, min(len(texts), at + length + reach))
             verb = next((one for one in behind if lists["talk_verbs"].length(texts, one)), None)
             if length and verb is not None:
                 return verb + lists["talk_verbs"].length(texts, verb)

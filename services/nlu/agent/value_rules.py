@@ -252,12 +252,11 @@ class ValueRules:
         return "" if hours.is_open(now) is is_open else "hours"
 
     def _broken_free(self, own: DayClaim, part: DayClaim, reading: Reading, form: ClauseForm, *, is_free: bool) -> str:
-        stretches_or_times = own.times
         if form.is_question and not form.is_claim_of_caller and self._is_said(own):
             return ""
-        if not stretches_or_times and own.days is None:
+        if not own.times and own.days is None:
             return ""
-        for time in stretches_or_times or (None,):
+        for time in own.times or (None,):
             if time is None and part.days is not None:
                 is_whole = is_free and self._grounds.words.lists["wholly"].are_in(reading.texts)  # no day is
                 found = (

@@ -9,6 +9,7 @@ from services.language.phrases import words_of
 from services.language.value import Kind, Reading
 from services.language.words import is_sign
 from services.nlu.agent.claim_rules import (
+    beside_figures,
     called_places,
     caller_name_places,
     harmless_places,
@@ -237,16 +238,22 @@ class WordRules:
         words = self._grounds.words
         if form.is_ignorance or (form.is_question and not form.is_claim_of_caller):
             return None
-        allows = words.lists["allowing"].are_in(reading.texts) and not words.lists["negations"].are_in(reading.texts)
+        stops = [-1, *(at for at, token in enumerate(reading.tokens) if token.kind == "stop"), len(reading.tokens)]
+        pieces = [reading.texts[one + 1 : other] for one, other in pairwise(stops)]
+        allowing, negations = words.lists["allowing"], words.lists["negations"]
+        pieces = [piece[words.lists["but"].length(piece, 0) :] for piece in pieces]
+        allows = any(allowing.are_in(piece) and not negations.are_in(piece) for piece in pieces)
         allows = allows and self._evidence.is_written_by_model and not form.is_claim_of_caller
         claims = allows or words.lists["having"].are_in(reading.texts)
         if words.is_closed_world:
             claims = words.lists["claiming"].are_in(reading.texts) or form.is_claim_of_caller
         if not claims or (form.is_echo and not form.is_claim_of_caller):
             return None
-        if has_checked_figure(reading) and not form.is_claim_of_caller:
+        beside = beside_figures(reading, self._grounds) if has_checked_figure(reading) else frozenset[int]()
+        if not form.is_claim_of_caller and len(beside) == len(reading.texts):
             return None
-        polite = harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
+        polite = frozenset[int]() if form.is_claim_of_caller else beside
+        polite |= harmless_places(reading, self._grounds) | held_superlatives(reading, self._grounds)
         if self._evidence.is_written_by_model:
             polite |= talk_places(reading, self._grounds, self._evidence)
         if not form.is_claim_of_caller:
@@ -272,8 +279,9 @@ class WordRules:
             return None
         last = self._evidence.caller[-1]
         strange = strange_words(last, self._grounds) if asks_or_wants(last, self._grounds) else frozenset()
-        if not strange:
-            return None
+        denies = words.lists["negations"].are_in(reading.texts) and any(map(self._grounds.is_denied, reading.texts))
+        if denies or not asks_or_wants(last, self._grounds):
+            return None  # what it denies was looked at by a rule of its own
         free = called_places(reading, self._grounds, self._evidence) | harmless_places(reading, self._grounds)
         free |= talk_places(reading, self._grounds, self._evidence)
         free |= {at for value in reading.values for at in range(value.start, value.end)}

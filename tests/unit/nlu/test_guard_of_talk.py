@@ -2,6 +2,8 @@
 
 import pytest
 
+from services.nlu.agent.evidence import Evidence
+from tests.unit.nlu.test_guard_of_deeds import GUARDS, NOW
 from tests.unit.nlu.test_guard_of_right_clauses import model
 
 
@@ -69,6 +71,9 @@ def test_talk_that_states_something_of_the_house_is_held_to_the_facts(
         ("Dạ cái đó em không rõ, bên em có bồn sục ạ.", "Có hồ bơi không?", "vi", "clinic"),
         ("Про бассейн я не знаю, у нас есть сауна.", "Есть бассейн?", "ru", "hotel"),
         ("泳池我不清楚，我们有桑拿。", "有泳池吗？", "zh", "hotel"),
+        ("Dạ Chủ nhật bên em nghỉ nhưng có y tá túc trực ạ.", "Chủ nhật làm không?", "vi", "clinic"),
+        ("狗不行，不过鹦鹉可以。", "可以带狗吗？", "zh", "hotel"),
+        ("Ужинаем мы на веранде.", "Где завтрак?", "ru", "hotel"),
         ("That is fine, no worries.", "Can I bring my dog?", "en", "hotel"),
         ("С хомяком проблем не будет.", "Можно с кошкой?", "ru", "hotel"),
         ("Dạ bên em có thuốc tê, không đau chút nào ạ.", "Nhổ răng đau không?", "vi", "clinic"),
@@ -104,8 +109,20 @@ def test_a_sum_may_be_told_without_its_currency_and_for_days() -> None:
     assert model("Это обойдётся в девять тысяч.", "Две ночи в двухместном?", "ru", "hotel") != ""
     assert model("Thirty-five plus fifty, so eighty-five for the two.", "A cleaning and a filling?", "en") == ""
     assert model("Thirty-five plus sixty, so ninety-five for the two.", "A cleaning and a filling?", "en") != ""
+    assert model("Whitening takes 30 minutes longer.", "Is whitening longer than a filling?", "en") == ""
+    assert model("Whitening takes 40 minutes longer.", "Is whitening longer than a filling?", "en") == "duration"
+    assert model("Двухместный дороже на тысячу семьсот.", "Какая разница в цене?", "ru", "hotel") == ""
+    assert model("Двухместный дороже на тысячу шестьсот.", "Какая разница в цене?", "ru", "hotel") != ""
+    assert model("На троих завтрак выйдет в 2100 рублей.", "Завтрак на троих?", "ru", "hotel") == ""
     assert model("双人间一晚四百二。", "双人间多少钱？", "zh", "hotel") == ""
     assert model("双人间一晚四百三。", "双人间多少钱？", "zh", "hotel") != ""
     assert model("Dạ phòng đơn là một triệu một đêm ạ.", "Phòng đơn bao nhiêu?", "vi", "hotel") == ""
     assert model("Dạ hai người ba ngày là 1200000 đồng ạ.", "Ăn sáng hai người ba ngày?", "vi", "hotel") == ""
     assert model("Dạ hai người ba ngày là 1300000 đồng ạ.", "Ăn sáng hai người ba ngày?", "vi", "hotel") != ""
+
+
+def test_what_a_sentence_only_names_waits_for_what_it_says_of_it() -> None:
+    said, asked = "Whether there is a guarantee, I have no idea.", "Is there a guarantee?"
+    assert model(said, asked) == ""
+    evidence = Evidence(caller=(asked,), now=NOW, is_written_by_model=True)
+    assert GUARDS["clinic"].check("Whether there is a guarantee,", language="en", evidence=evidence).may_mend

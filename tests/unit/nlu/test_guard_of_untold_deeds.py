@@ -76,3 +76,38 @@ def test_what_no_fact_bears_out_is_not_assured(clause: str, asked: str, code: st
 )
 def test_nothing_is_there_that_no_fact_has(clause: str, code: str, broken: str) -> None:
     assert rule(clause, "hotel", code, caller=({"ru": "Что у вас есть?", "zh": "你们有什么？"}[code],)) == broken
+
+
+@pytest.mark.parametrize(
+    ("clause", "ordered", "code"),
+    [
+        ("Right, you're on Friday now.", "Please move me to Friday.", "en"),
+        ("The dentist knows about it.", "Tell the dentist I'll be late.", "en"),
+        ("Your old one is gone.", "Cancel my appointment.", "en"),
+        ("Dạ thứ Sáu ổn rồi ạ.", "Dời qua thứ Sáu giúp anh.", "vi"),
+        ("Dạ lễ tân nắm rồi ạ.", "Báo lễ tân giúp anh.", "vi"),
+        ("Врач в курсе.", "Предупредите врача.", "ru"),
+        ("Записи больше нет.", "Отмените запись.", "ru"),
+        ("医生已经知道了。", "告诉医生我晚到。", "zh"),
+        ("好了，改到周五了。", "帮我改到周五。", "zh"),
+    ],
+)
+def test_what_was_ordered_is_not_told_as_done_by_now(clause: str, ordered: str, code: str) -> None:
+    agent = "hotel" if code in ("ru", "zh") else "clinic"
+    given = {"caller": (ordered,), "is_written_by_model": True}
+    assert rule(clause, agent, code, **given) == "deed"
+    assert rule(clause, agent, code, **given, done=frozenset({"clinic_move", "clinic_cancel", "notify"})) != "deed"
+
+
+@pytest.mark.parametrize(
+    ("clause", "ordered", "code"),
+    [
+        ("I can't do that from here now.", "Please move me to Friday.", "en"),
+        ("Dạ em hiểu rồi ạ.", "Dời qua thứ Sáu giúp anh.", "vi"),
+        ("Dạ thứ Sáu kín rồi ạ.", "Đặt thứ Sáu giúp anh.", "vi"),
+        ("我明白了。", "帮我改到周五。", "zh"),
+    ],
+)
+def test_an_order_that_is_understood_or_cannot_be_met_is_not_told_as_done(clause: str, ordered: str, code: str) -> None:
+    agent = "hotel" if code == "zh" else "clinic"
+    assert rule(clause, agent, code, caller=(ordered,), is_written_by_model=True) != "deed"
