@@ -64,11 +64,13 @@ def _is_own(name: str, field: FieldInfo, shared: Mapping[str, FieldInfo]) -> boo
 
 
 def _entries(prefix: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    defaults: dict[str, Any] = {}  # of the fields before: one's default may follow from another's
     for name, field in fields.items():
         alias = field.validation_alias
         own_name = f"{prefix}{name.upper()}"
         variable = str(alias.choices[0]) if isinstance(alias, AliasChoices) else own_name
-        yield f"# {field.description}\n#{variable}={_shown(field.get_default(call_default_factory=True))}\n"
+        defaults[name] = field.get_default(call_default_factory=True, validated_data=defaults)
+        yield f"# {field.description}\n#{variable}={_shown(defaults[name])}\n"
 
 
 def _shown(default: Any) -> str:

@@ -184,7 +184,10 @@ class Dictation:
         if with_letters and (name := self._named(texts, at, self.words.letter_names)) and name[1] > behind:
             return None  # "double u" is a letter
         found = self._digits(texts, behind)
-        if found and len(found.text) == 1:
+        is_among_letters = (
+            with_letters and _is_letter(texts, behind) and (_is_letter(texts, at - 1) or _is_letter(texts, behind + 1))
+        )  # "P double O L E"
+        if found and len(found.text) == 1 and not is_among_letters:
             return Sign(Kind.DIGIT, found.text * times, at, found.end)
         letter = self._letter(texts, behind) if with_letters else None
         return Sign(Kind.LETTER, letter.text * times, at, letter.end) if letter and len(letter.text) == 1 else None
@@ -269,6 +272,10 @@ class Dictation:
             if not signs[at].is_soft:
                 return True
         return False
+
+
+def _is_letter(texts: Sequence[str], at: int) -> bool:
+    return 0 <= at < len(texts) and len(texts[at]) == 1 and texts[at].isalpha()
 
 
 def _without_tone(letter: str) -> str:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import Enum
 from threading import Event
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from services.runtime.cpu import usable_cpus
 from services.runtime.logs import get_logger
@@ -54,6 +54,15 @@ class Done(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Batchable(Generic[T]):
+    """The part of a job that can be done in one go with other jobs of the same `kind`."""
+
+    kind: Hashable
+    item: Any
+    work: Callable[[list[Any]], list[T]]  # the results of items, in order
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A job that was not done."""
 
@@ -71,6 +80,7 @@ class Job(Generic[T]):
     work: Callable[[Event], T]
     done: Callable[[Done[T] | Refused], None]
     submitted_ns: int
+    batchable: Batchable[T] | None = None
     queue_us: int = 0
     began_ns: int = 0
     stop: Event = field(default_factory=Event)
@@ -83,12 +93,17 @@ class DecodingPool(Generic[T]):
 
     A draft that would wait longer than the limit is refused at once, or when the limit has passed. A newer job about
     the same utterance replaces the draft, also one that runs: its worker is told to stop, and the newer job need not
-    wait for it. Everything but the work itself happens on the event loop.
+    wait for it. Of what waits, up to `batch_size` jobs that can be done in one go are. Everything but the work itself
+    happens on the event loop.
     """
 
-    def __init__(self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics) -> None:
+    def __init__(
+        self, *, n_workers: int, draft_queue_limit_ms: int, metrics: StageMetrics, batch_size: int = 1
+    ) -> None:
         """`n_workers`: 0 means one a core."""
         self.n_workers = n_workers or usable_cpus()
+        self._batch_size = batch_size
+        self._n_busy = 0  # workers
         self._draft_limit_s = draft_queue_limit_ms / 1000
         self._dropped = metrics.queue_dropped_total("drafts")
         self._watch = ENGINE_THREADS.add("decoding", longest_call_s=LONGEST_DECODE_S)
@@ -107,12 +122,13 @@ class DecodingPool(Generic[T]):
         done: Callable[[Done[T] | Refused], None],
         *,
         about: Hashable = None,
+        batchable: Batchable[T] | None = None,
     ) -> Job[T]:
         """Have `work` run in a thread; it raises Stopped soon after its event is set. `done` is called exactly once, on
         the event loop, perhaps before this returns; never after the owner left or the job was cancelled. `about`: the
         utterance, of which only the newest draft counts.
         """
-        job = Job(owner, about, purpose, work, done, time.monotonic_ns())
+        job = Job(owner, about, purpose, work, done, time.monotonic_ns(), batchable)
         self._replace(job)
         if purpose is Purpose.DRAFT:
             if self._expected_wait_s(owner) > self._draft_limit_s:
@@ -126,7 +142,7 @@ class DecodingPool(Generic[T]):
     @property
     def has_idle_worker(self) -> bool:
         """Return whether work that is submitted now begins at once."""
-        return len(self._running) < self.n_workers and not self._all_waiting()
+        return self._n_busy < self.n_workers and not self._all_waiting()
 
     def is_busy_for(self, owner: Hashable) -> bool:
         """Return whether a job of this owner waits or runs, and its result is still awaited."""
@@ -174,7 +190,7 @@ class DecodingPool(Generic[T]):
             ),
             default=0.0,
         )
-        if len(self._running) < self.n_workers:
+        if self._n_busy < self.n_workers:
             return own_s
         n_ahead = len(self._waiting[Purpose.SETTLED]) + len(self._waiting[Purpose.DRAFT])
         return max(own_s, left_s[0] + n_ahead * self._mean_s / self.n_workers)
@@ -222,18 +238,21 @@ class DecodingPool(Generic[T]):
             log.exception("decoding_answer_failed", error=f"{type(error).__name__}: {error}")
 
     def _start_next(self) -> None:
-        while len(self._running) < self.n_workers and (job := self._take_next()) is not None:
-            if job.late is not None:
-                job.late.cancel()
-            job.began_ns = time.monotonic_ns()
-            job.queue_us = (job.began_ns - job.submitted_ns) // 1000
-            self._running.add(job)
-            self._run(job)
+        while self._n_busy < self.n_workers and (first := self._take_next()) is not None:
+            jobs = [first, *self._take_beside(first)]
+            for job in jobs:
+                if job.late is not None:
+                    job.late.cancel()
+                job.began_ns = time.monotonic_ns()
+                job.queue_us = (job.began_ns - job.submitted_ns) // 1000
+                self._running.add(job)
+            self._run(jobs)
 
-    def _run(self, job: Job[T]) -> None:
+    def _run(self, jobs: list[Job[T]]) -> None:
+        self._n_busy += 1
         loop = asyncio.get_running_loop()
-        running = self._threads.submit(self._timed, job.work, job.stop)
-        running.add_done_callback(lambda future: _call_on(loop, self._finish, job, future))
+        running = self._threads.submit(self._timed, jobs)
+        running.add_done_callback(lambda future: _call_on(loop, self._finish, jobs, future))
 
     def _take_next(self) -> Job[T] | None:
         """Of the most urgent purpose, the job of the call that has had the least work done; a long wait goes first."""
@@ -249,23 +268,41 @@ class DecodingPool(Generic[T]):
             return job
         return None
 
-    def _finish(self, job: Job[T], future: "Future[tuple[T, float]]") -> None:
-        self._running.discard(job)
+    def _take_beside(self, first: Job[T]) -> list[Job[T]]:
+        """The jobs that are done in one go with that one: of its purpose and kind, each of another call."""
+        if first.batchable is None or self._batch_size == 1:
+            return []
+        kind, waiting = first.batchable.kind, self._waiting[first.purpose]
+        alike = [job for job in waiting if job.batchable is not None and job.batchable.kind == kind]
+        beside: dict[Hashable, Job[T]] = {}
+        for job in sorted(alike, key=lambda job: (self._spent_s[job.owner], job.submitted_ns)):
+            if job.owner != first.owner and not self._is_running_for(job.owner):
+                beside.setdefault(job.owner, job)
+        found = list(beside.values())[: self._batch_size - 1]
+        for job in found:
+            waiting.remove(job)
+        return found
+
+    def _finish(self, jobs: list[Job[T]], future: "Future[list[tuple[T | Exception, float]]]") -> None:
+        self._n_busy -= 1
+        self._running.difference_update(jobs)
         if future.cancelled():
             return
-        error = future.exception()
-        if error is None:
-            value, compute_s = future.result()
+        for job, (value, compute_s) in zip(jobs, future.result(), strict=True):
+            self._conclude(job, value, compute_s)
+        self._start_next()
+
+    def _conclude(self, job: Job[T], value: T | Exception, compute_s: float) -> None:
+        if not isinstance(value, Exception):
             self._mean_s += GUESS_WEIGHT * (compute_s - self._mean_s)
             if not job.is_answered:
                 self._spend(job.owner, compute_s)
             COMPUTE_SECONDS_TOTAL.labels(job.purpose.value).inc(compute_s)
             self._answer(job, Done(value, job.queue_us, round(compute_s * 1e6)))
-        elif not isinstance(error, Stopped):
-            self._answer(job, Refused("DECODING_FAILED", f"{type(error).__name__}: {error}"))
+        elif not isinstance(value, Stopped):
+            self._answer(job, Refused("DECODING_FAILED", f"{type(value).__name__}: {value}"))
         elif not job.is_answered:
             self._answer(job, Refused("DECODING_FAILED", "the decode stopped although it was not cancelled"))
-        self._start_next()
 
     def _spend(self, owner: Hashable, compute_s: float) -> None:
         """Note the cost of a call's work. Old costs fade, so that a new call is not preferred for ever."""
@@ -277,13 +314,32 @@ class DecodingPool(Generic[T]):
             self._spent_s.clear()
             self._spent_s.update((owner, spent_s) for owner, spent_s in halved.items() if spent_s >= LEAST_SPENT_S)
 
-    def _timed(self, work: Callable[[Event], T], stop: Event) -> tuple[T, float]:
-        if stop.is_set():
-            raise Stopped
+    def _timed(self, jobs: list[Job[T]]) -> list[tuple[T | Exception, float]]:
+        """The value of each job, or what it raised, and its share of the seconds. In a thread. Where a batch fails each
+        job is done alone, so that a bad one spoils no other.
+        """
         began = time.monotonic()
+        live = [job for job in jobs if not job.stop.is_set()]
+        values: list[T | Exception] = []
         with self._watch.call():
-            value = work(stop)
-        return value, time.monotonic() - began
+            if len(live) > 1 and (batchable := live[0].batchable) is not None:
+                with contextlib.suppress(Exception):
+                    values.extend(batchable.work([job.batchable.item for job in live if job.batchable is not None]))
+            if len(values) != len(live):
+                values.clear()
+                for job in live:
+                    outcome = _outcome(job)
+                    values.append(outcome)
+        share_s = (time.monotonic() - began) / max(1, len(live))
+        value_of = dict(zip(live, values, strict=True))
+        return [(value_of.get(job, Stopped()), share_s) for job in jobs]
+
+
+def _outcome(job: Job[T]) -> T | Exception:
+    try:
+        return job.work(job.stop)
+    except Exception as error:
+        return error
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *args: object) -> None:

@@ -1,10 +1,22 @@
 """Pieces of long speech, each decoded once: the beginning is not decoded again at each pause and at the end."""
 
+import math
 from dataclasses import dataclass, replace
 from threading import Lock
 
+from services.language.script import script_of
 from services.stt_proxy.engine import Segment, Speech
 from services.stt_proxy.recording import Clip
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The words of one Speech."""
+
+    text: str
+    language: str  # Whisper's code
+    confidence: float | None  # 0 to 1: the tokens' geometric mean; None when there are none
+    segments: tuple[Segment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +85,14 @@ def behind(speech: Speech, sample: int) -> Speech:
         if skipped < len(clip.samples):
             clips.append(Clip(clip.start_sample + skipped, clip.samples[skipped:]))
     return replace(speech, clips=tuple(clips))
+
+
+def joined(parts: list[DecodedPiece], languages: tuple[str, ...]) -> Decoded:
+    """The words of all the pieces."""
+    said = [part for part in parts if part.text]
+    language = languages[0] if len(languages) == 1 else next((part.language for part in parts if part.language), "")
+    n_tokens = sum(part.n_tokens for part in said)
+    mean = sum(part.score * part.n_tokens for part in said) / n_tokens if n_tokens else None
+    text = (" " if script_of(language).is_spaced else "").join(part.text for part in said)
+    segments = tuple(segment for part in said for segment in part.segments)
+    return Decoded(text, language, None if mean is None else math.exp(min(0.0, mean)), segments)

@@ -89,6 +89,12 @@ class SttSettings(ServiceSettings):
     decode_workers: int = Field(
         0, ge=0, le=256, description="Speech decoded at once, one thread each; 0 means one a core."
     )
+    decode_batch: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Engine faster_whisper: waiting texts decoded as one; more than 1 is for GPUs, see HEARING.md.",
+    )
 
     measured_admission: bool = Field(
         True, description="Refuse calls beyond what the engine was measured to serve at its start, under max_streams."

@@ -6,9 +6,10 @@ capped by the length of the speech, and repeats are cut.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event, Lock
 
@@ -18,14 +19,14 @@ from faster_whisper import WhisperModel
 
 from services.language.script import script_of
 from services.runtime.cpu import has_busy_cores, usable_cpus
-from services.runtime.errors import StartupError
 from services.stt_proxy.decoding import Stopped
 from services.stt_proxy.engine import Segment, Speech, Word
 from services.stt_proxy.favouring import MOST_PHRASES, counts, is_worth_favouring, nearest
 from services.stt_proxy.inventions import is_invented
 from services.stt_proxy.language_choice import choose_language
-from services.stt_proxy.long_speech import DecodedPiece, DecodedPieces, behind
+from services.stt_proxy.long_speech import Decoded, DecodedPiece, DecodedPieces, behind, joined
 from services.stt_proxy.repeats import cut_repeats
+from services.stt_proxy.whisper_model import WhisperOptions, load_whisper
 from services.stt_proxy.whisper_pieces import (
     RATE_HERTZ,
     TOKEN_SAMPLES,
@@ -45,16 +46,6 @@ MOST_PHRASE_TOKENS = 96
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
-    """The words of one Speech."""
-
-    text: str
-    language: str  # Whisper's code
-    confidence: float | None  # 0 to 1: the tokens' geometric mean; None when there are none
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """Whisper's text for a stretch of sound, before it is judged."""
 
@@ -67,17 +58,6 @@ class Written:
     def confidence(self) -> float:
         """The tokens' geometric mean, 0 to 1."""
         return math.exp(min(0.0, self.score))
-
-
-@dataclass(frozen=True, slots=True)
-class WhisperOptions:
-    """Options of a model."""
-
-    device: str = "cpu"
-    compute_type: str = ""  # CTranslate2's; empty: int8 on a CPU, float16 on a GPU
-    beam_size: int = 1
-    says_words: bool = False  # where each lies
-    lone_threads: int = 1  # of a decode while cores idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +76,14 @@ class _Order:
 class ShortContextWhisper:
     """A loaded model. `decode` may run in several threads at once, each costing one core."""
 
-    def __init__(self, folder: Path, *, n_workers: int, options: WhisperOptions = WhisperOptions()) -> None:
+    def __init__(self, folder: Path, *, n_workers: int, options: WhisperOptions | None = None) -> None:
         """Raises StartupError when the folder holds no Whisper model, or the device cannot run it."""
-        self._options = options
-        self._model = _load(folder, options, n_workers=n_workers, n_threads=1)
+        self._options = options = options or WhisperOptions()
+        self._model = load_whisper(folder, options, n_workers=n_workers, n_threads=1)
         self._lone: WhisperModel | None = None
         if options.device == "cpu" and options.lone_threads > 1 and usable_cpus() > 1:
             n_threads = min(options.lone_threads, usable_cpus())
-            self._lone = _load(folder, options, n_workers=1, n_threads=n_threads)
+            self._lone = load_whisper(folder, options, n_workers=1, n_threads=n_threads)
         self._lone_is_free = Lock()
         tokenizer = self._model.hf_tokenizer
         self._tokenizer = tokenizer
@@ -135,7 +115,33 @@ class ShortContextWhisper:
             parts, last = self._decode_complete(order)
             if last is not None:
                 parts.append(self._decode_piece(last, order, parts))
-        return _joined(parts, languages)
+        return joined(parts, languages)
+
+    def decode_together(self, asked: Sequence[tuple[Speech, tuple[str, ...], tuple[str, ...], str]]) -> list[Decoded]:
+        """Decode several Speeches of one piece in one batch. Of each: the Speech, its languages, its phrases, and the
+        language that its call is in. Blocks for longer than `decode`, and for less than one `decode` each.
+        """
+        orders = [
+            _Order(self._model, speech, languages, phrases, DecodedPieces(), Event(), current)
+            for speech, languages, phrases, current in asked
+        ]
+        pieces = [cut_pieces(order.speech)[0] for order in orders]
+        encoded = self._encode(self._model, *(piece.sound for piece in pieces))
+        sounds = []
+        probabilities = self._probabilities(self._model, encoded, [order.languages for order in orders])
+        for order, piece, known in zip(orders, pieces, probabilities, strict=True):
+            spoken_s = (
+                sum(one.end_sample - one.start_sample for one in order.speech.spans) / order.speech.sample_rate_hertz
+            )
+            is_known = len(order.languages) == 1
+            language = order.languages[0] if is_known else choose_language(order.current, known, spoken_s)
+            sounds.append((language, len(piece.sound) / RATE_HERTZ))
+        written = self._generate(self._model, encoded, sounds)
+        decoded = []
+        for order, piece, (language, _), text in zip(orders, pieces, sounds, written, strict=True):
+            part = self._judged(piece, order, language, text, partial(self._encode, self._model, piece.sound))
+            decoded.append(joined([part], order.languages))
+        return decoded
 
     def decode_ahead(
         self,
@@ -153,13 +159,17 @@ class ShortContextWhisper:
     def detect(self, speech: Speech, languages: tuple[str, ...]) -> dict[str, float]:
         """Return the probability of each of `languages` by the first piece of the speech. Blocks for about 0.15 s."""
         pieces = cut_pieces(speech)
-        return self._probabilities(self._model, self._encode(self._model, pieces[0].sound), languages) if pieces else {}
+        return (
+            self._probabilities(self._model, self._encode(self._model, pieces[0].sound), [languages])[0]
+            if pieces
+            else {}
+        )
 
     def write(self, speech: Speech, language: str, phrases: tuple[str, ...] = ()) -> Written:
         """Return Whisper's text for speech of one piece, unjudged: for measurements."""
         [piece] = cut_pieces(speech)
         encoded = self._encode(self._model, piece.sound)
-        return self._generate(self._model, encoded, language, len(piece.sound) / RATE_HERTZ, phrases)
+        return self._generate(self._model, encoded, [(language, len(piece.sound) / RATE_HERTZ)], phrases)[0]
 
     def encode_only(self, speech: Speech) -> None:
         """The part of `write` that does not depend on phrases: for measurements."""
@@ -198,13 +208,25 @@ class ShortContextWhisper:
         language = languages[0] if len(languages) == 1 else next((one.language for one in before if one.language), "")
         if not language:
             spoken_s = sum(span.end_sample - span.start_sample for span in speech.spans) / rate_hertz
-            language = choose_language(order.current, self._probabilities(model, encoded, languages), spoken_s)
-        seconds = len(piece.sound) / RATE_HERTZ
-        written = self._generate(model, encoded, language, seconds, ())
+            language = choose_language(order.current, self._probabilities(model, encoded, [languages])[0], spoken_s)
+        [written] = self._generate(model, encoded, [(language, len(piece.sound) / RATE_HERTZ)])
+        return self._judged(piece, order, language, written, lambda: encoded)
+
+    def _judged(
+        self,
+        piece: Piece,
+        order: _Order,
+        language: str,
+        written: Written,
+        encode: Callable[[], ctranslate2.StorageView],
+    ) -> DecodedPiece:
+        """The piece with its text: its phrases put right, nothing where it is invented, each part in its place."""
+        model, speech, rate_hertz = order.model, order.speech, order.speech.sample_rate_hertz
         _check(order.stop)
         phrases = self._fitting(written.text, order.phrases)
         if is_worth_favouring(written.text, phrases):
-            favoured = self._generate(model, encoded, language, seconds, phrases)
+            seconds = len(piece.sound) / RATE_HERTZ
+            [favoured] = self._generate(model, encode(), [(language, seconds)], phrases)
             _check(order.stop)
             if counts(written.text, written.score, favoured.text, favoured.score):
                 written = favoured
@@ -214,7 +236,7 @@ class ShortContextWhisper:
         spans = spans_within(speech.spans, piece, rate_hertz)
         segments: list[Segment] = []
         if text and spans and text == whole and (len(spans) > 1 or self._options.says_words):
-            words = self._place(model, encoded, ids, language, piece=piece, rate_hertz=rate_hertz)
+            words = self._place(model, encode(), ids, language, piece=piece, rate_hertz=rate_hertz)
             segments = segments_of(words, spans, language, with_words=self._options.says_words)
         elif text and spans:
             segments = [Segment(text, spans[0].start_sample, spans[-1].end_sample, written.confidence)]
@@ -223,23 +245,27 @@ class ShortContextWhisper:
             speech.utterance_id, start, end, language, text, score, len(ids) if text else 0, tuple(segments)
         )
 
-    def _encode(self, model: WhisperModel, sound: Sound) -> ctranslate2.StorageView:
-        padded_s = max(SHORTEST_CONTEXT_S, len(sound) / RATE_HERTZ + PADDING_S)
+    def _encode(self, model: WhisperModel, *sounds: Sound) -> ctranslate2.StorageView:
+        padded_s = max(SHORTEST_CONTEXT_S, max(map(len, sounds)) / RATE_HERTZ + PADDING_S)
         n_samples = math.ceil(padded_s * RATE_HERTZ / TOKEN_SAMPLES) * TOKEN_SAMPLES
-        padded = np.zeros(n_samples, dtype=np.float32)
-        padded[: len(sound)] = sound
-        features = model.feature_extractor(padded, padding=0)[:, : n_samples // FRAME_SAMPLES]
-        return model.encode(np.ascontiguousarray(features))
+        features = []
+        for sound in sounds:
+            padded = np.zeros(n_samples, dtype=np.float32)
+            padded[: len(sound)] = sound
+            features.append(model.feature_extractor(padded, padding=0)[:, : n_samples // FRAME_SAMPLES])
+        return model.encode(np.ascontiguousarray(np.stack(features)))
 
     def _probabilities(
-        self, model: WhisperModel, encoded: ctranslate2.StorageView, languages: tuple[str, ...]
-    ) -> dict[str, float]:
-        """Return the probability of each of `languages`, or of each that Whisper knows."""
+        self, model: WhisperModel, encoded: ctranslate2.StorageView, languages: Sequence[tuple[str, ...]]
+    ) -> list[dict[str, float]]:
+        """Return for each sound the probability of each of its `languages`, or of each that Whisper knows."""
         if not self._is_multilingual:
-            return {"en": 1.0}
-        ranked = model.model.detect_language(encoded)[0]  # pairs as "<|en|>", 0.9
-        found = {token.strip("<|>"): float(probability) for token, probability in ranked}
-        return {code: found[code] for code in found if code in languages} or found
+            return [{"en": 1.0} for _ in languages]
+        probabilities = []
+        for ranked, wanted in zip(model.model.detect_language(encoded), languages, strict=True):
+            found = {token.strip("<|>"): float(probability) for token, probability in ranked}  # "<|en|>", 0.9
+            probabilities.append({code: found[code] for code in found if code in wanted} or found)
+        return probabilities
 
     def _prompt(self, language: str) -> list[int]:
         if not self._is_multilingual:
@@ -269,18 +295,24 @@ class ShortContextWhisper:
         self,
         model: WhisperModel,
         encoded: ctranslate2.StorageView,
-        language: str,
-        seconds: float,
-        phrases: tuple[str, ...],
-    ) -> Written:
-        prompt = [*self._favour(phrases), *self._prompt(language), self._no_times]
-        n_tokens = int(TOKENS_AT_LEAST + script_of(language).tokens_per_s * seconds)
-        result = model.model.generate(
-            encoded, [prompt], beam_size=self._options.beam_size, max_length=len(prompt) + n_tokens,
+        sounds: Sequence[tuple[str, float]],
+        phrases: tuple[str, ...] = (),
+    ) -> list[Written]:
+        """The text of each sound, of which the language and the seconds are given. CTranslate2 wants prompts of one
+        length, which all are with the same phrases.
+        """
+        prompts = [[*self._favour(phrases), *self._prompt(language), self._no_times] for language, _ in sounds]
+        most = [int(TOKENS_AT_LEAST + script_of(language).tokens_per_s * seconds) for language, seconds in sounds]
+        results = model.model.generate(
+            encoded, prompts, beam_size=self._options.beam_size, max_length=len(prompts[0]) + max(most),
             suppress_blank=True, suppress_tokens=[-1], return_scores=True, return_no_speech_prob=True,
-        )[0]  # fmt: skip
-        ids = [token for token in result.sequences_ids[0] if token < self._first_time]
-        return Written(ids, self._tokenizer.decode(ids).strip(), float(result.scores[0]), float(result.no_speech_prob))
+        )  # fmt: skip
+        written = []
+        for result, n_tokens in zip(results, most, strict=True):
+            ids = [token for token in result.sequences_ids[0][:n_tokens] if token < self._first_time]
+            text = self._tokenizer.decode(ids).strip()
+            written.append(Written(ids, text, float(result.scores[0]), float(result.no_speech_prob)))
+        return written
 
     def _place(
         self,
@@ -306,31 +338,6 @@ class ShortContextWhisper:
         return placed_words(texts, groups, steps, list(aligned.text_token_probs), place=place)
 
 
-def _load(folder: Path, options: WhisperOptions, *, n_workers: int, n_threads: int) -> WhisperModel:
-    try:
-        return WhisperModel(
-            str(folder),
-            device=options.device,
-            compute_type=options.compute_type or ("int8" if options.device == "cpu" else "float16"),
-            cpu_threads=n_threads,
-            num_workers=n_workers,
-            local_files_only=True,
-        )
-    except Exception as error:  # the library raises RuntimeError and ValueError without a common base
-        raise StartupError(f"the Whisper model in {folder} cannot be loaded: {error}") from error
-
-
 def _check(stop: Event | None) -> None:
     if stop is not None and stop.is_set():
         raise Stopped
-
-
-def _joined(parts: list[DecodedPiece], languages: tuple[str, ...]) -> Decoded:
-    """The words of all the pieces."""
-    said = [part for part in parts if part.text]
-    language = languages[0] if len(languages) == 1 else next((part.language for part in parts if part.language), "")
-    n_tokens = sum(part.n_tokens for part in said)
-    mean = sum(part.score * part.n_tokens for part in said) / n_tokens if n_tokens else None
-    text = (" " if script_of(language).is_spaced else "").join(part.text for part in said)
-    segments = tuple(segment for part in said for segment in part.segments)
-    return Decoded(text, language, None if mean is None else math.exp(min(0.0, mean)), segments)

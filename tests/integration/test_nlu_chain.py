@@ -29,7 +29,7 @@ async def chain_at(base_url: str, model: str, folder: Path) -> ChainEngine:
             "prompt_cache_dir": folder,
             "max_reply_tokens": 16,
             "reply_limit_s": 120,  # a busy machine takes long, and the words are what is looked at
-            "context_tokens": 1024,
+            "context_tokens": 2048,
         }
     )
     engine = open_engine(settings)

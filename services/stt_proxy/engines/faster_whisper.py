@@ -12,15 +12,17 @@ from services.runtime.logs import get_logger
 from services.runtime.metrics import StageMetrics
 from services.runtime.models import model_dir, read_models
 from services.stt_proxy.admission import Stopwatch, calls_by_decode
-from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused
+from services.stt_proxy.decoding import Batchable, DecodingPool, Done, Job, Purpose, Refused
 from services.stt_proxy.engine import Heard, Hints, Partial, Report, Span, Speech, Unheard
-from services.stt_proxy.long_speech import DecodedPieces
+from services.stt_proxy.long_speech import Decoded, DecodedPieces
 from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.whisper_decoding import Decoded, ShortContextWhisper, WhisperOptions
+from services.stt_proxy.whisper_decoding import ShortContextWhisper
+from services.stt_proxy.whisper_model import WhisperOptions
 from services.stt_proxy.whisper_pieces import LONGEST_PIECE_S
 
 WARM_UP_SAMPLES = 24_000  # three seconds, as admission.py takes an utterance to be
+MOST_BATCHED_S = 5.0  # with the silence between clips it fits the shortest context
 WARM_UPS = 3  # the quickest counts: the first reads the weights
 
 log = get_logger(__name__)
@@ -41,6 +43,7 @@ class FasterWhisperEngine:
         self._pool = DecodingPool[Decoded | dict[str, float] | None](
             n_workers=settings.decode_workers,
             draft_queue_limit_ms=settings.draft_queue_limit_ms,
+            batch_size=settings.decode_batch,
             metrics=StageMetrics("stt"),
         )
         self._whisper: ShortContextWhisper | None = None
@@ -166,8 +169,17 @@ class WhisperCall:
             lambda stop: decode(stop=stop),
             partial(self._answer, speech),
             about=speech.utterance_id,
+            batchable=self._batchable(speech),
         )
         self._jobs = {request_id: job for request_id, job in self._jobs.items() if not job.is_answered}
+
+    def _batchable(self, speech: Speech) -> Batchable[Decoded | dict[str, float] | None] | None:
+        """Speech of the shortest context can be decoded with that of other calls: all of it is padded alike."""
+        n_samples = sum(len(clip.samples) for clip in speech.clips)
+        if self._pieces.within(speech) or not 0 < n_samples <= MOST_BATCHED_S * speech.sample_rate_hertz:
+            return None
+        item = (speech, self._languages, self._hints.phrases, self._language)
+        return Batchable(MOST_BATCHED_S, item, lambda items: list(self._whisper.decode_together(items)))
 
     def prepare(self, speech: Speech) -> None:
         if self.prepare_every_ms is not None:

@@ -15,10 +15,13 @@ from tests.unit.nlu.test_strangers import talk_of
         ("Сколько стоит одноместный с пятницы по воскресенье?", "ru", "3500 рублей за ночь"),
         ("单人间从周五到周一多少钱", "zh", "每晚280元"),
         ("How much is the transfer for six of us?", "en", "15 dollars per trip"),
+        ("How much is the transfer for three?", "en", "15 dollars per trip"),
     ],
 )
 async def test_a_price_is_told_with_what_it_is_for_one_of(said: str, code: str, rate: str) -> None:
-    assert rate in await talk_of("hotel", code, price=0.9, free=0.1).say(said)
+    reply = await talk_of("hotel", code, price=0.9, free=0.1).say(said)
+    assert rate in reply
+    assert "Together" not in reply
 
 
 async def test_what_a_room_and_its_nights_come_to_is_a_price() -> None:
@@ -29,6 +32,11 @@ async def test_what_a_room_and_its_nights_come_to_is_a_price() -> None:
 async def test_what_a_number_of_people_come_to_is_a_price() -> None:
     talk = talk_of("clinic", who=0.48, price=0.3)
     assert "60 dollars" in await talk.say("If I bring all three kids in for a check-up, what am I looking at?")
+
+
+async def test_a_word_of_money_asks_for_a_price_and_for_nobody() -> None:
+    talk = talk_of("clinic", "vi", who=0.6, price=0.3)
+    assert "200.000" in await talk.say("khám tổng quát có mất tiền không")
 
 
 async def test_a_word_that_compares_names_what_is_compared() -> None:
@@ -119,3 +127,23 @@ async def test_a_moment_that_is_wanted_is_no_question_after_hours(said: str) -> 
 )
 async def test_what_is_only_a_little_like_a_kind_is_unknown(said: str, kind: str) -> None:
     assert "I don't know that" in await talk_of("clinic", **{kind: 0.2, "duration": 0.2}).say(said)
+
+
+@pytest.mark.parametrize("kind", ["hours", "free"])
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [("cô đó thứ sáu có ở đó không", "vi"), ("is it the man doctor or the lady doctor on Friday", "en")],
+)
+async def test_no_day_of_the_house_is_that_of_somebody(said: str, code: str, kind: str) -> None:
+    reply = await talk_of("clinic", code, **{kind: 0.8, "who": 0.1}).say(said)
+    assert "don't know" in reply or "không rõ" in reply
+
+
+async def test_a_room_that_is_left_on_a_day_is_no_price() -> None:
+    reply = await talk_of("hotel", "vi", price=0.8, free=0.1).say("Còn phòng đơn thứ bảy này không em?")
+    assert "đồng" not in reply
+
+
+async def test_two_things_held_against_each_other_by_what_no_fact_has_make_no_sum() -> None:
+    reply = await talk_of("clinic", "vi", price=0.8, free=0.1).say("Trám với bọc sứ cái nào bền hơn?")
+    assert "Tổng cộng" not in reply

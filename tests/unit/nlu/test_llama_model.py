@@ -21,7 +21,7 @@ OPENING = (
 @pytest.fixture
 async def engine(tmp_path: object) -> AsyncIterator[LlamaCppEngine]:
     settings = NluSettings.model_validate(
-        {"prompt_cache_dir": tmp_path, "max_reply_tokens": 24, "context_tokens": 1024}
+        {"prompt_cache_dir": tmp_path, "max_reply_tokens": 24, "context_tokens": 2048}
     )
     engine = open_engine(settings)
     assert isinstance(engine, LlamaCppEngine)

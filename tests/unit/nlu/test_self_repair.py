@@ -3,7 +3,7 @@
 import pytest
 
 from services.nlu.agent.graph.asking import asking
-from services.nlu.agent.graph.self_repair import repaired
+from services.nlu.agent.graph.self_repair import repaired, repaired_name
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,32 @@ def test_a_repair_takes_the_place_of_what_it_puts_right(tag: str, said: str, mea
 )
 def test_what_is_no_repair_stays_as_it_was_said(tag: str, said: str) -> None:
     assert repaired(said, tag, asking(tag)) == said
+
+
+@pytest.mark.parametrize(
+    ("tag", "said", "meant"),
+    [
+        ("en", "Peter Marsh, sorry, Marshall.", "Peter Marshall"),
+        ("en", "Marsh, sorry, Marshall. Peter Marshall.", "Peter Marshall"),
+        ("en", "May, no, April Stone.", "April Stone"),
+        ("en", "peter marsh sorry marshall", "peter marshall"),
+        ("vi", "Lê Thị Hoa, à không, Lê Thị Hoà.", "Lê Thị Hoà"),
+        ("ru", "Иван Петров, ой, Петухов", "Иван Петухов"),
+        ("zh", "我叫王方，不对，王芳。", "王芳"),
+    ],
+)
+def test_a_name_is_put_right_where_it_was_asked_for(tag: str, said: str, meant: str) -> None:
+    assert repaired_name(said, tag, asking(tag)) == meant
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Peter Marsh. Sorry I'm late",
+        "Peter Marsh, wait, is there parking?",
+        "Sorry, it's Peter Marsh",
+        "Peter Marsh, sorry",
+    ],
+)
+def test_what_is_said_beside_a_name_puts_nothing_right(said: str) -> None:
+    assert repaired_name(said, "en", asking("en")) == said

@@ -81,7 +81,9 @@ async def test_a_second_request_comes_behind_the_first(tmp_path: Path) -> None:
         assert reply == "You'd like to cancel your appointment, Tuesday, December 1 at 10 a.m. Shall I cancel it?"
         reply = await caller.say("Yes")
         assert reply.startswith("Your appointment is cancelled: Tuesday, December 1 at 10 a.m. Let's find a time.")
-        assert reply.endswith("You'd like Friday, December 4 at 9 a.m., Ruth Ames, 0912 345 678. Shall I book it?")
+        assert reply.endswith(
+            "You'd like cleaning, Friday, December 4 at 9 a.m., Ruth Ames, 0912 345 678. Shall I book it?"
+        )
 
 
 def test_a_bare_number_may_be_an_hour() -> None:

@@ -4,14 +4,17 @@ from threading import Event
 import pytest
 
 from services.runtime.metrics import StageMetrics
-from services.stt_proxy.decoding import DecodingPool, Done, Job, Purpose, Refused, Stopped
+from services.stt_proxy.decoding import Batchable, DecodingPool, Done, Job, Purpose, Refused, Stopped
 
 
 class Workshop:
     """A pool with jobs that run until they are let go."""
 
-    def __init__(self, n_workers: int = 1, limit_ms: int = 10_000) -> None:
-        self.pool = DecodingPool[str](n_workers=n_workers, draft_queue_limit_ms=limit_ms, metrics=StageMetrics("stt"))
+    def __init__(self, n_workers: int = 1, limit_ms: int = 10_000, batch_size: int = 1) -> None:
+        self.pool = DecodingPool[str](
+            n_workers=n_workers, draft_queue_limit_ms=limit_ms, metrics=StageMetrics("stt"), batch_size=batch_size
+        )
+        self.batches: list[list[str]] = []
         self.began: list[str] = []
         self.stopped: list[str] = []
         self.outcomes: dict[str, Done[str] | Refused] = {}
@@ -20,7 +23,14 @@ class Workshop:
         self._changed = asyncio.Event()
 
     def submit(
-        self, name: str, *, owner: str, purpose: Purpose = Purpose.DRAFT, fails: bool = False, breaks: bool = False
+        self,
+        name: str,
+        *,
+        owner: str,
+        purpose: Purpose = Purpose.DRAFT,
+        fails: bool = False,
+        breaks: bool = False,
+        kind: str = "",
     ) -> Job[str]:
         gate = self._gates[name] = Event()
         loop = asyncio.get_running_loop()
@@ -40,7 +50,14 @@ class Workshop:
             if breaks:
                 raise ValueError("the call broke over its text")
 
-        return self.pool.submit(owner, purpose, work, done)
+        def together(names: list[str]) -> list[str]:
+            if "spoilt" in names:
+                raise RuntimeError("one of them cannot be decoded")
+            self.batches.append(names)
+            return [f"{name} beside others" for name in names]
+
+        batchable = Batchable(kind, name, together) if kind else None
+        return self.pool.submit(owner, purpose, work, done, batchable=batchable)
 
     def let_go(self, name: str) -> None:
         self._gates[name].set()
@@ -246,3 +263,58 @@ async def test_the_cost_of_work_for_owners_that_never_leave_is_forgotten(worksho
     for number in range(3000):
         shop.pool._spend(("detect", number), 0.15)
     assert len(shop.pool._spent_s) < 1000
+
+
+async def test_what_waits_and_is_alike_is_done_in_one_go(workshops):
+    shop = workshops(batch_size=3)
+    shop.submit("running", owner="zero", kind="short")
+    for number, kind in enumerate(["short", "long", "short", "short", "short"]):
+        shop.submit(f"{number}", owner=f"call {number}", kind=kind)
+    for name in ("running", "1", "4"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.outcomes) == 6)
+    assert shop.batches == [["0", "2", "3"]]
+    values = {name: outcome.value for name, outcome in shop.outcomes.items() if isinstance(outcome, Done)}
+    assert values["2"] == "2 beside others"
+    assert (values["1"], values["4"]) == ("1", "4"), "a job without others of its kind is done alone"
+
+
+async def test_a_batch_holds_one_job_a_call_and_one_purpose(workshops):
+    shop = workshops(batch_size=4)
+    shop.submit("running", owner="zero")
+    for name, owner in (("first", "one"), ("second", "one"), ("other", "two")):
+        shop.submit(name, owner=owner, purpose=Purpose.SETTLED, kind="short")
+    shop.submit("draft", owner="three", kind="short")
+    for name in ("running", "second", "draft"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.outcomes) == 5)
+    assert shop.batches == [["first", "other"]]
+
+
+async def test_a_bad_job_spoils_no_other_of_its_batch(workshops):
+    shop = workshops(batch_size=3)
+    shop.submit("running", owner="zero")
+    shop.submit("spoilt", owner="one", kind="short", fails=True)
+    shop.submit("good", owner="two", kind="short")
+    for name in ("running", "spoilt", "good"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.outcomes) == 3)
+    assert refusal(shop, "spoilt") == "DECODING_FAILED"
+    assert isinstance(shop.outcomes["good"], Done)
+    assert shop.outcomes["good"].value == "good"
+
+
+async def test_a_batch_takes_one_worker(workshops):
+    shop = workshops(n_workers=2, batch_size=3)
+    for name in ("a", "b"):
+        shop.submit(name, owner=name)
+    for number in range(3):
+        shop.submit(f"{number}", owner=f"call {number}", kind="short")
+    shop.submit("beside", owner="beside")
+    shop.let_go("a")
+    await shop.until(lambda: "beside" in shop.began)
+    assert shop.batches == [["0", "1", "2"]]
+    for name in ("b", "beside"):
+        shop.let_go(name)
+    await shop.until(lambda: len(shop.outcomes) == 6)
+    assert shop.pool.has_idle_worker

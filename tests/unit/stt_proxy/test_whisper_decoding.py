@@ -57,6 +57,18 @@ def test_a_telephone_sentence_is_understood(whisper):
     assert 0.4 < decoded.confidence <= 1
 
 
+def test_a_batch_has_the_words_of_each_speech_decoded_alone(whisper):
+    asked = [
+        speech(labelled("What are your opening hours?")),
+        speech(labelled("What are your opening hours?"), (np.zeros(4000, dtype=np.int16), Span(0, 4000))),
+        speech((np.zeros(8000, dtype=np.int16), Span(2000, 6000))),
+    ]
+    together = whisper.decode_together([(one, ("en",), (), "en") for one in asked])
+    alone = [whisper.decode(one, ("en",)) for one in asked]
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert [one.confidence for one in together] == pytest.approx([one.confidence for one in alone], abs=0.05)
+
+
 def test_the_words_are_laid_on_the_stretches_they_were_said_in(whisper):
     first, second = labelled("What are your opening hours?"), labelled("Where are you?")
     asked = speech(first, second, gap_samples=16_000)
@@ -127,9 +139,9 @@ def test_a_phrase_far_down_a_long_list_reaches_whisper_too(whisper, monkeypatch)
     prompts = []
     generate = whisper._generate
 
-    def spy(model, encoded, language, seconds, phrases):
+    def spy(model, encoded, sounds, phrases=()):
         prompts.append(whisper._tokenizer.decode(whisper._favour(phrases)))
-        return generate(model, encoded, language, seconds, phrases)
+        return generate(model, encoded, sounds, phrases)
 
     monkeypatch.setattr(whisper, "_generate", spy)
     price = speech(labelled("How much is a check up?"))

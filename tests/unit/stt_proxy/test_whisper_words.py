@@ -11,7 +11,8 @@ from services.stt_proxy.engine import Hints, Partial, Span, Speech, Word
 from services.stt_proxy.engines.faster_whisper import FasterWhisperEngine
 from services.stt_proxy.recording import Clip, Recording
 from services.stt_proxy.settings import SttSettings
-from services.stt_proxy.whisper_decoding import ShortContextWhisper, WhisperOptions
+from services.stt_proxy.whisper_decoding import ShortContextWhisper
+from services.stt_proxy.whisper_model import WhisperOptions
 from services.stt_proxy.whisper_words import placed_words, segments_of, word_groups
 
 from .real_stt import SETTINGS, clip, silence

@@ -30,7 +30,7 @@ from services.nlu.agent.graph.reading import COURTESIES, Reader
 from services.nlu.agent.graph.records import Records
 from services.nlu.agent.graph.reply_nodes import ReplyNodes
 from services.nlu.agent.graph.running import CallState, steps_of_graph
-from services.nlu.agent.graph.self_repair import repaired
+from services.nlu.agent.graph.self_repair import repaired, repaired_name
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.templates import Templates
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
@@ -175,7 +175,10 @@ class GraphAgent:
             async for step in self._prompted.respond(turn, history, committed=committed):
                 yield step
             return
-        if reply := courtesy(self._profile, turn.input, history, language_code=turn.language_code):
+        dialogue, bookings = read_dialogue(turn.state), self._records.bookings.get(turn.language_code)
+        is_taken_back = bookings is not None and bookings.takes_back(words_of(turn), dialogue, self._clock())
+        reply = courtesy(self._profile, turn.input, history, language_code=turn.language_code)
+        if reply and not is_taken_back:  # "no, I changed my mind" behind a deed is no goodbye
             yield Say(reply.text)
             if reply.ends_call:
                 yield Act(HangUp())
@@ -184,7 +187,7 @@ class GraphAgent:
             words_of(turn),
             turn.language_code,
             self._clock(),
-            dialogue := read_dialogue(turn.state),
+            dialogue,
             dialogue,
             tenant_id=turn.call.tenant_id,
             caller=number_of(turn.call.caller),
@@ -194,7 +197,6 @@ class GraphAgent:
             objected=turn.objected,
             confidence=turn.input.confidence if isinstance(turn.input, Text) else None,
         )
-        bookings = self._records.bookings.get(work.language_code)
         if bookings and is_owed(bookings.deed_of(work.dialogue.wish), work.dialogue.wish, history):
             async for step in self._deeds.carry_out(work):
                 yield step
@@ -233,8 +235,12 @@ class GraphAgent:
     async def _understand(self, state: CallState, runtime: Runtime[Work]) -> CallState:
         work = runtime.context
         asked = self._wishes[work.language_code].asked(work.dialogue)
-        if asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
-            work.text = repaired(work.text, work.language_code, self._finders[work.language_code].words)
+        lists = self._finders[work.language_code].words
+        if asked == "name" and not work.heard.is_keys:
+            work.text = repaired_name(work.text, work.language_code, lists)
+            work.heard = replace(work.heard, text=work.text)
+        elif asked != "phone" and not asked.startswith(SLOT_KEY):  # these are captured sign by sign
+            work.text = repaired(work.text, work.language_code, lists)
         work.parts = await self._reader.read(
             work.text, work.language_code, work.dialogue, work.now, confidence=work.confidence
         )

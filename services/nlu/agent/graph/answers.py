@@ -244,6 +244,8 @@ class Answers:
     # Times
 
     def _free(self, part: Part, dialogue: Dialogue, now: datetime) -> Finding:
+        if self._hours.is_of_somebody(part):
+            return self._findings.unknown(dialogue)
         words, times = self._words, self._wishes.free_times(now)
         if part.slots.when.trouble is not None:
             return self._findings.said(words.say(part.slots.when.trouble.value), dialogue, "free")

@@ -87,6 +87,7 @@ class Asking:
     waits: tuple[Words, ...]  # ask for a moment
     stops: tuple[Words, ...]  # behind a deed: it was not meant
     undoes: tuple[Words, ...]  # take back what was done in this call
+    leaves_off: tuple[Words, ...]  # end the call: nothing is taken back
     whys: tuple[Words, ...]  # ask why something is asked for
     withholds: tuple[Words, ...]  # would rather not say what is asked for
     take_backs: tuple[Words, ...]  # with one of these a wish that is open is dropped
@@ -202,6 +203,7 @@ def _read(language: str) -> Asking:
         waits=listed("wishes.waits"),
         stops=listed("wishes.stops"),
         undoes=listed("wishes.undoes"),
+        leaves_off=listed("wishes.leaves_off"),
         whys=listed("wishes.whys"),
         withholds=listed("wishes.withholds"),
         take_backs=listed("wishes.take_backs"),

@@ -14,6 +14,7 @@ from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
 from services.nlu.agent.graph.held import HeldBookings
 from services.nlu.agent.graph.reading import Part
+from services.nlu.agent.graph.slots import Slots
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wishes import Taken
 
@@ -31,6 +32,12 @@ class DoneDeeds(HeldBookings):
         is_question = part.text.rstrip().endswith(("?", "？"))
         return is_question and not wants and (part.kind in ("hours", "who") or bool(part.slots.people))
 
+    def takes_back(self, said: str, dialogue: Dialogue, now: datetime) -> bool:
+        """Return whether a sentence right behind a deed says that it was not meant."""
+        wish = dialogue.wish
+        is_behind = dialogue.asked == "more" and wish.is_noted and bool(self.deed_of(wish)[0])
+        return is_behind and _takes_back(self._finder.find(said, now), self._finder.words)
+
     def _of_done(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """A sentence about what was told or done last; None: it is about something else."""
         wish = dialogue.wish
@@ -38,8 +45,7 @@ class DoneDeeds(HeldBookings):
             return f"{self._words.say('check_wish')} {self.asks_more}", "more", dialogue  # it cannot be looked up
         if self._is_about_told(part, dialogue):
             return self._told_standing(self._mine(replace(wish, kind="find")), dialogue)
-        is_behind = self._seen.own is not None and dialogue.asked == "more" and wish.is_noted
-        if is_behind and self.deed_of(wish)[0] and takes_back(part, self._finder.words):
+        if self._seen.own is not None and self.takes_back(part.text, dialogue, now):
             return self._undone(wish, dialogue, now)
         if self._puts_right(part, dialogue):
             return self.go_on(self._moving(wish, part), dialogue, now)
@@ -90,10 +96,9 @@ class DoneDeeds(HeldBookings):
         return Wish("change", starts=booked.at, name=booked.name, phone=booked.phone, said=said)
 
 
-def takes_back(part: Part, lists: Asking) -> bool:
+def _takes_back(slots: Slots, lists: Asking) -> bool:
     """Return whether a sentence behind a deed says that it was not meant: "no wait, keep it"; a bare no does not."""
-    slots = part.slots
-    if slots.when or slots.services or slots.digits:
+    if slots.when or slots.services or slots.digits or has_any(slots.words, lists.leaves_off):
         return False
     words = behind_agreements(slots.words, lists)
     is_stop = has_any(words, lists.stops) and len(words) <= _LONGEST_STOP

@@ -35,7 +35,9 @@ def follow_up_kind(slots: Slots, finder: SlotFinder, dialogue: Dialogue) -> str:
         return "hello"  # "evening!"
     n_beside = len(words) - len(lead) - len(slots.value_words) - sum(one.end - one.start for one in named)
     is_long = (not lead and len(words) > SHORT and not slots.is_beside) or (bool(lead) and n_beside > SHORT)
-    if not (named or slots.when) or is_long:
+    lists = finder.words
+    is_still_there = has_any(words, lists.stills) and not has_any(words, lists.joins_still)  # "còn phòng đơn không"
+    if not (named or slots.when) or is_long or is_still_there:
         return ""
     known = finder.words.common | {word for phrase in finder.words.follow_ups for word in phrase}
     if has_any(words[len(lead) :], finder.words.question_words) or unexplained(slots, named, known):

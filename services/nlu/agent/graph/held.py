@@ -189,6 +189,10 @@ class HeldBookings(MovedTimes):
         left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
         return of_appointment(wish, left[0]) if left else None
 
+    def _spoken(self, starts: str) -> str:
+        """A time of the diary in words; empty: none."""
+        return self._text_of(datetime.fromisoformat(starts)) if starts else ""
+
     def _question_which(self, wish: Wish) -> tuple[str, str]:
         """The question which appointment is meant, or by what it is found."""
         words, mine = self._words, self._mine(wish)

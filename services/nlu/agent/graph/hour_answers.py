@@ -46,7 +46,7 @@ class HourAnswers:
         hours, when = self._facts.hours, part.slots.when
         if people := part.slots.people or self._meant(part, dialogue):
             return self.schedule(people, dialogue)
-        if self._is_of_somebody(part):
+        if self.is_of_somebody(part):
             return self._findings.unknown(dialogue)
         if hours is not None and when.trouble is Trouble.PAST and when.weekdays:
             when = replace(when, trouble=None)  # "this Saturday", on a Sunday: as on every Saturday
@@ -124,11 +124,14 @@ class HourAnswers:
             return ()
         return (Found(dialogue.person, 0, 0),)
 
-    def _is_of_somebody(self, part: Part) -> bool:
-        """Return whether somebody is asked after of whom nothing was said: "is she there on Fridays"."""
+    def is_of_somebody(self, part: Part) -> bool:
+        """Return whether somebody is asked after of whom nothing was said, or which of the staff it is: "is she there",
+        "is it the man or the lady doctor".
+        """
         words, lists = part.slots.words, self._finder.words
         is_of_house = has_any(words, (*lists.compares["opening"], *lists.compares["closing"]))
-        return not is_of_house and has_any(words, lists.evidence["somebody"])
+        asks_which = has_any(words, lists.compares["staff"]) and has_any(words, lists.choices)
+        return not (is_of_house or part.slots.people) and (asks_which or has_any(words, lists.evidence["somebody"]))
 
     def _hours_text(self, hours: OpeningHours, part: Part, now: datetime) -> str:
         if days := days_apart(part.text, part.slots, self._finder, now):

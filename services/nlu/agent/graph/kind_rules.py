@@ -230,13 +230,14 @@ def _asks_what_it_comes_to(kind: str, slots: Slots, finder: SlotFinder) -> bool:
     """Return whether a price is asked for without its word, by a number of people or of nights: "if I bring all three
     kids for a check-up, what am I looking at", "what's a double from Monday to Thursday".
     """
-    evidence = finder.words.evidence
-    if slots.people or not slots.services or not has_any(slots.words, evidence["asks_what"]):
+    evidence, words = finder.words.evidence, slots.words
+    if slots.people or not slots.services:
         return False
+    asks_what = has_any(words, evidence["asks_what"])
     nights = slots.when.last_date or slots.periods.get(_NIGHT)
     is_of_stay = kind == UNKNOWN and bool(nights) and finder.names_a_room(slots)
-    is_of_people = kind == "who" and slots.n_people > 1 and not has_any(slots.words, evidence["asks_who"])
-    return is_of_stay or is_of_people
+    is_of_cost = has_any(words, evidence["money"]) or (asks_what and slots.n_people > 1)
+    return (is_of_stay and asks_what) or (kind == "who" and is_of_cost and not has_any(words, evidence["asks_who"]))
 
 
 def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder: SlotFinder) -> bool:
@@ -250,7 +251,8 @@ def _asks_whether_left(kind: str, guesses: Sequence[Guess], slots: Slots, finder
         return True  # "do you have a room for tonight"
     if not has_any(words, lists.evidence["left"]) or has_any(words, unfit):
         return False
-    if kind in (*_OF_TIMES, "offered", UNKNOWN) and is_of_room:
+    is_of_its_day = kind == "price" and slots.when.has_day and not has_any(words, lists.evidence["asks_what"])
+    if is_of_room and (is_of_its_day or kind in (*_OF_TIMES, "offered", UNKNOWN)):
         return True
     scores = {one.kind: one.score for one in guesses}
     is_near = kind == "hours" and scores.get("free", 0.0) >= scores["hours"] - _NEAR_SCORE

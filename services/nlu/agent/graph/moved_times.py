@@ -22,6 +22,7 @@ from services.nlu.agent.graph.wish_times import fits
 
 _UNITS = {"hours": timedelta(hours=1), "days": timedelta(days=1), "weeks": timedelta(weeks=1)}
 _MOST = 8  # units
+_WEEK = 7  # days
 
 
 class MovedTimes(Bookings):
@@ -51,7 +52,7 @@ class MovedTimes(Bookings):
         if len(when.weekdays) > 1:  # "from Tuesday to Friday"
             when = self._other_day(wish.said, old, now) or when
         said, wish = wish.said, replace(wish, said="")
-        if beside := self._day_beside(said, old, when):
+        if beside := self._weekday_beside(said, old, when) or self._day_beside(said, old, when):
             when = beside
         elif moved := shift_in(said, self._finder.words.shifts, self._language):
             when = When(date=(old + moved).date(), times=((old + moved).time(),))
@@ -101,6 +102,19 @@ class MovedTimes(Bookings):
         lists, words = self._finder.words, part.slots.words
         is_beside = has_any(words, (*lists.day_after, *lists.day_before))
         return bool(part.slots.when) or is_beside or shift_in(part.text, lists.shifts, self._language) is not None
+
+    def _weekday_beside(self, said: str, old: datetime, when: When) -> When | None:
+        """The weekday behind or before that of an appointment: "the Monday after"; None: none is wanted."""
+        reading, lists = read_values(said, self._language), self._finder.words
+        starts = {value.start for value in reading.values}
+        for value in (one for one in reading.values if one.kind is Kind.WEEKDAYS and len(one.days) == 1):
+            (day,) = value.days
+            later, sooner = (day - old.weekday()) % _WEEK or _WEEK, (old.weekday() - day) % _WEEK or _WEEK
+            for phrases, n_days in ((lists.after, later), (lists.before, -sooner)):
+                lengths = (len(one) for one in phrases if reading.texts[value.end : value.end + len(one)] == one)
+                if (length := max(lengths, default=0)) and value.end + length not in starts:  # not "Monday after three"
+                    return When(date=(old + timedelta(days=n_days)).date(), times=when.times or (old.time(),))
+        return None
 
     def _day_beside(self, said: str, old: datetime, when: When) -> When | None:
         """The day beside that of an appointment, at its hour or the one that is said; None: it is not wanted."""

@@ -8,15 +8,19 @@ as a telephone number, are the captures'.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from services.language.phrases import fold
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
+from services.language.words import normalise
 from services.nlu.agent.graph.asking import Asking
 from services.nlu.agent.graph.counting import has_any, spans_of
 
 _STOP = "stop"
+_STOPS = " ,;:.!?…，。；：！？、"
+_CLAUSE = re.compile(r"[,;.!?…，。；：！？、]+\s*")
 _SIGNS = frozenset({_STOP, "sign"})
 _DAYS = frozenset({Kind.WEEKDAYS, Kind.DAY, Kind.DATE})
 _HOURS = frozenset({Kind.TIME, Kind.NUMBER})
@@ -45,6 +49,32 @@ def repaired(text: str, language_code: str, asking: Asking) -> str:
             break
         text = changed
     return text
+
+
+def repaired_name(text: str, language_code: str, asking: Asking) -> str:
+    """An answer to "what is your name" with the name alone that was meant: "Aaron Webb" of "Aaron Webster, sorry, Webb"
+    and of "Webster, sorry, Webb. Aaron Webb". The text itself where nothing is put right.
+    """
+    reading = read_values(text, language_code)
+    places = _offsets(text, reading)
+    terms = [one for one in _editing_terms(reading, asking) if _words(reading, 0, one.start)] if places else []
+    if not terms or not _words(reading, terms[-1].end, len(reading.tokens)):
+        return text
+    before = text[: places[terms[-1].start][0]].rstrip(_STOPS)
+    clauses = [one.strip(_STOPS) for one in _CLAUSE.split(text[places[terms[-1].end - 1][1] :]) if one.strip(_STOPS)]
+    meant = max((one for one in clauses if one.endswith(clauses[0])), key=len)
+    said = _CLAUSE.split(before)[-1].split()
+    is_written = any(word[:1].isupper() for word in said)  # a recogniser may write no capitals at all
+    is_name = all(word[:1].isupper() for word in meant.split() if word[:1].islower() or word[:1].isupper())
+    if (is_written and not is_name) or not asking.common.isdisjoint(normalise(meant)) or _asks(text):
+        return text
+    if len(meant.split()) == 1 < len(said):  # its last word alone: "Aaron Webster, sorry, Webb"
+        return " ".join([*said[:-1], meant])
+    return meant
+
+
+def _asks(text: str) -> bool:
+    return text.rstrip().endswith(("?", "？"))
 
 
 def _once(text: str, language_code: str, asking: Asking) -> str:

@@ -57,7 +57,10 @@ class ServiceAnswers:
         lacks_room = self._lacks_the_room(part, services)
         if lacks_room:
             found = self._found(texts, services, dialogue, "price", is_exact=False)
-        can_sum = not lacks_room and self._counts_every_number(part) and self._knows_people(part, services)
+        is_choice = not is_exact and has_any(part.slots.words, self._finder.words.evidence["which"])
+        can_sum = (
+            not (lacks_room or is_choice) and self._counts_every_number(part) and self._knows_people(part, services)
+        )
         total = self._total(services, counts) if can_sum and self._asks_for_a_sum(part, counts) else None
         if total is None:
             return found
@@ -78,7 +81,8 @@ class ServiceAnswers:
         if slots.services:
             counts = {one.id: one.count for one in slots.services}
         elif len(services) == 1:
-            counts = {one.id: slots.periods.get(one.per, slots.n_bare or 1) for one in services}
+            n_bare = 0 if slots.n_people else slots.n_bare  # "what's the charge for three" counts no trips
+            counts = {one.id: slots.periods.get(one.per, n_bare or 1) for one in services}
         else:
             return {}
         for one in services:

@@ -332,7 +332,3 @@ class StandingBookings(DoneDeeds):
     def _takes_back(self, said: str, now: datetime) -> bool:
         slots = self._finder.find(said, now)
         return bool(slots.when) or has_any(slots.words, self.take_backs)
-
-    def _spoken(self, starts: str) -> str:
-        """A time of the diary in words; empty: none."""
-        return self._text_of(datetime.fromisoformat(starts)) if starts else ""

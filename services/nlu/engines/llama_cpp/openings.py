@@ -58,8 +58,7 @@ def check_openings(
     if history > room:
         log.warning(
             "history_may_outgrow_context",
-            room_tokens=room,
-            history_tokens=history,
+            why=f"{history} tokens of a history, and room for {room}",
             remedy=f"set NLU_CONTEXT_TOKENS to {sum(sizes) + max_reply_tokens + history} or lower NLU_MAX_PROMPT_CHARS",
         )
 
