@@ -131,8 +131,12 @@ class PhraseSet(PhraseTable[bool]):
 
     def length(self, texts: tuple[str, ...], start: int) -> int:
         """Return how many tokens the longest phrase here has; 0: none begins here."""
-        hit = self.at(texts, start)
-        return hit[0] if hit else 0
+        if start >= len(texts):
+            return 0
+        for words, _ in self._by_first.get(texts[start], ()):
+            if texts[start : start + len(words)] == words:
+                return len(words)
+        return 0
 
     def are_in(self, texts: tuple[str, ...]) -> bool:
         return not self.openings.isdisjoint(texts) and any(self.length(texts, at) for at in range(len(texts)))

@@ -21,6 +21,7 @@ from services.nlu.agent.facts import Money as Price
 from services.nlu.agent.told_times import ToldTimes
 
 _ISO_MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})")
+_KEPT_WORDS = 4096
 _KEPT_READINGS = 128  # of texts, which a turn's clauses are held against again and again
 _LEAST_ASKED = 3  # examples of a text that have a word of it
 _SHORT = 2  # letters: a word of no more is none by itself
@@ -89,6 +90,7 @@ class Grounds:
         self.pairs = frozenset(pair for text in texts_of for pair in pairwise(text))  # of neighbouring words
         self._keys = self._text_keys()
         self._denied = self._denied_words()
+        self._looked_at: dict[str, bool] = {}  # words, and whether they are denied
         self.phones = frozenset("".join(c for c in each.number if c.isdecimal()) for each in facts.phones)
         self.slots = tuple(
             BookableTime(free.date.weekday() if free.date else free.weekday or 0, _minute(free.time), free.date)
@@ -157,6 +159,14 @@ class Grounds:
 
     def is_denied(self, word: str) -> bool:
         """Return whether a text that denies something is asked for by a word: "pets are not allowed", "my dog"."""
+        if (known := self._looked_at.get(word)) is not None:
+            return known
+        found = self._is_denied_in_a_form(word)
+        if len(self._looked_at) < _KEPT_WORDS:
+            self._looked_at[word] = found
+        return found
+
+    def _is_denied_in_a_form(self, word: str) -> bool:
         short = f"{word[:-2]}{word[-1]}" if word.endswith(self.words.fleeting) else word  # "кошек" of "кошка"
         if any(case in self._denied for case in self.words.cases_of(word)):
             return True

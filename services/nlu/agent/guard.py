@@ -35,6 +35,7 @@ from services.nlu.agent.word_rules import WordRules
 
 _MENDED_BY_MORE = ("hours", "price", "number", "free_time", "time", "day", "duration", "person", "denied")
 _KEPT_REPLY_CHARS = 1000  # of what was said before a sentence: it goes on from the last of it
+_OF_DEEDS = ("promise", "ability")
 _OF_WORDS = ("claim", "thing", "assurance")
 
 
@@ -113,16 +114,18 @@ class Guard:
         """A bare "yes" claims what the caller asked: it passes where that would."""
         if not form.affirms or not evidence.caller:
             return None
-        asked = _said(_part_affirmed(evidence, grounds), grounds)
         asking = [_asks_yes_or_no(one, grounds) for one in sentences_of(evidence.caller[-1], grounds.language_code)]
         if not any(asking) or (not asking[-1] and _takes_note(reading, grounds, evidence)):
             return None
+        asked = _said(_part_affirmed(evidence, grounds), grounds)
         ending = _ending_of(asked, grounds)  # its "không" is no zero
         asked = replace(asked, values=tuple(value for value in asked.values if value.start < ending))
         claimed = ClauseForm(is_claim_of_caller=True)
         alone = replace(evidence, caller=(), reply="", earlier=(), asked=frozenset(), is_written_by_model=False)
         for rule in (self._deeds, self._values, self._words):
             if verdict := rule(asked, claimed, grounds, alone):
+                if verdict.rule in _OF_DEEDS and _takes_note(reading, grounds, evidence):
+                    continue  # "Could you call me back?", "All right.": code goes on to ask for what that needs
                 return Verdict(False, f"affirmed_{verdict.rule}", verdict.offending)
         denied = _denied_word(asked, grounds) if evidence.is_written_by_model else ""
         return Verdict(False, "affirmed_denied", denied) if denied else None
@@ -133,7 +136,8 @@ def _part_affirmed(evidence: Evidence, grounds: Grounds) -> str:
     cost for four of us?", nor, where code has made the answer, what was told before the question.
     """
     kept, is_left, has_asked = list[str](), False, False
-    for piece in pieces_of(evidence.caller[-1]):
+    pieces = pieces_of(evidence.caller[-1])
+    for piece in pieces if len(pieces) > 1 else ():
         form = form_of(piece, grounds.without_names(read(piece, grounds.language_code)), grounds)
         if form.asks_yes_or_no or form.is_question:
             is_left = not form.asks_yes_or_no

@@ -117,6 +117,7 @@ def asks_or_wants(said: str, grounds: Grounds) -> bool:
     return _asks_or_wants(said, grounds) if said else False
 
 
+@lru_cache(maxsize=_KEPT_QUESTIONS)
 def strange_words(said: str, grounds: Grounds) -> frozenset[str]:
     """The words of a caller's that neither the language's lists nor the facts have."""
     return frozenset(word for word in words_of(said) if word.isalpha() and not grounds.knows(word))

@@ -78,10 +78,10 @@ class WordRules:
             is_superlative = any(lists[name].length(texts, at) for name in ("cheapest", "dearest"))
             if is_superlative and self._grounds.services.find(texts):
                 continue  # held against the prices by a rule of its own
-            is_remark = lists["always"].length(texts, at) == end - at and is_generality(
-                reading, self._grounds, self._evidence
-            )
-            if end > at and not is_remark and not self._is_in_a_text(texts[start:end]):
+            if end == at or self._is_in_a_text(texts[start:end]):
+                continue
+            is_general = lists["always"].length(texts, at) == end - at
+            if not (is_general and is_generality(reading, self._grounds, self._evidence)):
                 return Verdict(False, "assurance", " ".join(texts[start:end]))
         yours = lists["yours"].find(texts)
         if yours and self._evidence.is_written_by_model and not self._evidence.tools and not form.is_question:

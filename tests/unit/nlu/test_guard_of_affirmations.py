@@ -58,3 +58,9 @@ def test_a_yes_answers_the_half_that_asks_for_it(asked: str, said: str, is_by_mo
 def test_a_time_before_the_end_that_a_text_gives_is_granted(asked: str, code: str, broken: str) -> None:
     said = {"vi": "Dạ được ạ,", "en": "Yes,"}[code]
     assert rule(said, "hotel", code, caller=(asked,), is_written_by_model=True) == broken
+
+
+def test_a_template_takes_note_of_a_deed_that_is_asked_for_as_a_question() -> None:
+    given = {"language": "vi", "caller": ("Em gọi lại cho chị sau được không?",)}
+    assert rule("Dạ vâng ạ.", **given) == ""
+    assert rule("Dạ vâng ạ.", **given, is_written_by_model=True) == "affirmed_promise"
