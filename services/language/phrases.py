@@ -45,6 +45,11 @@ def fold(text: str) -> str:
     return _STRESS.sub("", unicodedata.normalize("NFKC", plain))
 
 
+def folded(text: str) -> str:
+    """The text in lower case, as the tokens have it."""
+    return fold(text).lower().translate(_ONE_LETTER)
+
+
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a text, in order; each Han character is a word."""
     found: list[Token] = []

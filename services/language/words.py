@@ -32,6 +32,17 @@ _WRITTEN = re.compile(rf"{_SIGN}|{_LETTERS}(?:['’\-.,]{_LETTERS})*")  # don't,
 _SAID = re.compile(rf"{_SIGN}|{_LETTERS}(?:'{_LETTERS})*")
 
 
+_VOWELS = frozenset(
+    "AEIOUY\u0410\u0415\u0418\u041e\u0423\u042b\u042d\u042e\u042f\u0406\u0391\u0395\u0397\u0399\u039f\u03a5\u03a9"
+)
+"""Capitals of Latin, Cyrillic and Greek, without the marks above them."""
+
+
+def has_vowel(capitals: str) -> bool:
+    """Tell if a word in capitals has a vowel, so that it may be said as a word."""
+    return not _VOWELS.isdisjoint(unicodedata.normalize("NFD", capitals))
+
+
 def is_sign(character: str) -> bool:
     """Tell if it is a word by itself: a Han character or kana, written without spaces."""
     return _IS_SIGN.match(character) is not None

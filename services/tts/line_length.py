@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from services.language.reading.spoken import Spoken
-from services.language.words import is_sign
+from services.language.words import has_vowel, is_sign
 from services.tts.sentences import Clause, is_speakable
 
 LETTERS_A_SECOND, SIGNS_A_SECOND = 15.0, 4.7
@@ -26,10 +26,6 @@ LONGEST_LINE_S = 18.0
 _JOINTS = (re.compile(r"[,;:.!?)\u2013\u2014]\s+|[\u3001\uff0c\uff1b\uff1a\u3002]"), re.compile(r"\s+"))
 """Places where a text is best cut, the better ones first."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_VOWELS = frozenset(
-    "AEIOUY\u0410\u0415\u0418\u041e\u0423\u042b\u042d\u042e\u042f\u0406\u0391\u0395\u0397\u0399\u039f\u03a5\u03a9"
-)
-"""Capitals of Latin, Cyrillic and Greek, without the marks above them."""
 _JOINERS = "\u200c\u200d"
 
 
@@ -66,7 +62,7 @@ def spoken_s(text: str) -> float:
 
 def _is_word(capitals: str) -> bool:
     """Return whether capitals are a word rather than an abbreviation, as "MONDAY" is and "USA" is not."""
-    return len(capitals) > LONGEST_ABBREVIATION and not _VOWELS.isdisjoint(unicodedata.normalize("NFD", capitals))
+    return len(capitals) > LONGEST_ABBREVIATION and has_vowel(capitals)
 
 
 def _middle(text: str) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.language.phrases import fold
+from services.language.phrases import folded
 from services.language.value import Kind, Reading, Value
 from services.language.values import read_values
 from services.language.words import normalise
@@ -191,12 +191,12 @@ def _words(reading: Reading, start: int, end: int) -> list[str]:
 
 def _offsets(text: str, reading: Reading) -> list[tuple[int, int]]:
     """Where each token stands in the text; empty where one is not found as it is written."""
-    folded, at = fold(text).lower(), 0
-    if len(folded) != len(text):
+    plain, at = folded(text), 0
+    if len(plain) != len(text):
         return []
     found: list[tuple[int, int]] = []
     for token in reading.tokens:
-        start = folded.replace("ё", "е").find(token.text, at)
+        start = plain.find(token.text, at)
         if start < 0:
             return []
         at = start + len(token.text)

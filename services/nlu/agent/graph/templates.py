@@ -17,7 +17,8 @@ from services.nlu.agent.opening_hours import DAYS_IN_WEEK, Interval, OpeningHour
 
 FILE = "answering"
 REFERENCE = "en"  # the language whose sentences every other has too
-_FILLED = ("say", "ask", "kinds", "of_rooms", "each")  # tables of sentences
+_FILLED = frozenset(("say", "ask", "kinds"))  # tables of sentences
+_FILLED_PARTS = frozenset(("of_rooms", "each"))  # and of what stands in them
 _MONTHS_IN_YEAR = 12
 _N_ARTICLES = 2
 _LAST_AFTERNOON_HOUR = 18
@@ -55,7 +56,7 @@ def _texts_of(language: str) -> Iterator[str]:
     for key, value in data.read(language, FILE).items():
         if isinstance(value, str):
             yield key
-        elif isinstance(value, Mapping) and key in _FILLED:
+        elif isinstance(value, Mapping) and key in _FILLED | _FILLED_PARTS:
             yield from (f"{key}.{name}" for name in value)
 
 
