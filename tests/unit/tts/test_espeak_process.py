@@ -4,12 +4,13 @@ import importlib.util
 import os
 import signal
 from collections.abc import Iterator
+from ctypes.util import find_library
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.tts.espeak.process import EspeakProcess
 
 
@@ -74,3 +75,8 @@ def test_a_library_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     library.write_bytes(b"not a library")
     with pytest.raises(StartupError, match="TTS_ESPEAK_LIBRARY"):
         EspeakProcess(library, None).start()
+
+
+def test_a_library_of_another_kind_stays_so_until_a_person_mends_it() -> None:
+    with pytest.raises(NotServing, match="TTS_ESPEAK_LIBRARY"):
+        EspeakProcess(Path(find_library("m") or "libm.so.6"), None).start()
