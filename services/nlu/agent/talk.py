@@ -19,6 +19,7 @@ from services.nlu.agent.grounds import Grounds, read
 
 _VERB_REACH = 4  # tokens from the subject of a piece to its verb
 _FAR_VERB_REACH = 6  # the same of a remark on what the caller told
+_LONGEST_REMARK = 4  # words behind a thing that a general remark is of
 _SHORT = 3  # letters of a word that names no thing by itself
 _KEPT_QUESTIONS = 64  # of what callers said, which a turn's clauses are held against again and again
 
@@ -29,19 +30,48 @@ def talk_places(reading: Reading, grounds: Grounds, evidence: Evidence) -> froze
     asks, strange, lists = asks_or_wants(last, grounds), strange_words(last, grounds), grounds.words.lists
     told = frozenset() if asks else frozenset(word for word in words_of(last) if len(word) > _SHORT)
     tells_of_itself = lists["machine"].are_in(reading.texts) and lists["talkers"].are_in(reading.texts)
+    is_closed, verbs = grounds.words.is_closed_world, _verbs_in(words_of(last), grounds)
     found = set[int]()
     for piece in _pieces(reading):
         texts = reading.texts[piece.start : piece.stop]
         is_of_the_call = tells_of_itself or _begins(lists["call_words"], texts, grounds)
-        is_of_what_was_told = not told.isdisjoint(texts) and _begins(lists["generic"], texts, grounds)
+        is_of_what_was_told = _begins(lists["generic"], texts, grounds) and _only_remarks(texts, told, grounds)
         start = _opening_of(texts, grounds, asks=asks)
         if is_of_the_call or is_of_what_was_told:
             is_talk = not _is_of_facts(texts, grounds)
         else:
             is_talk = start is not None and not _is_of_house(texts, start, grounds, strange=strange, asks=asks)
-        if is_talk:
+        if is_talk and asks and is_closed and not (is_of_the_call or verbs.intersection(_verbs_in(texts, grounds))):
+            found.update(piece.start + at for at in _of_talk_alone(texts, start or 0, grounds))
+        elif is_talk:
             found.update(piece)
     return frozenset(found)
+
+
+def _verbs_in(texts: tuple[str, ...], grounds: Grounds) -> set[tuple[str, ...]]:
+    """The verbs of talk among words: with one of the question's own, an answer speaks of the call."""
+    return {texts[start:end] for start, end, _ in grounds.words.lists["talk_verbs"].find(texts)}
+
+
+def _of_talk_alone(texts: tuple[str, ...], start: int, grounds: Grounds) -> set[int]:
+    """Places up to the end of the opening, and of the words of talk behind it: the rest of an answer is held to the
+    facts ("I'm happy to take cards").
+    """
+    lists = grounds.words.lists
+    spans = [span for name in ("talk", "talk_verbs") for span in lists[name].find(texts)]
+    return {*range(start), *(at for one, end, _ in spans for at in range(one, end))}
+
+
+def _only_remarks(texts: tuple[str, ...], told: frozenset[str], grounds: Grounds) -> bool:
+    """Return whether a piece says in a word or two how a thing is that the caller told of, and allows nothing: "a
+    cracked molar is no picnic", and not "a penicillin allergy is no problem".
+    """
+    lists, last = grounds.words.lists, max((at for at, text in enumerate(texts) if text in told), default=None)
+    if last is None or any(lists[name].are_in(texts) for name in ("objections", "suits")):
+        return False
+    behind = texts[last + 1 :]
+    is_short = len(behind) <= _LONGEST_REMARK and lists["states"].length(behind, 0) > 0
+    return is_short or not grounds.words.is_closed_world
 
 
 def is_generality(reading: Reading, grounds: Grounds, evidence: Evidence) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -55,7 +55,7 @@ class ToldTimes:
         way = self._way_of(tuple(reading.texts[at] for at in _piece(time, reading)))
         told = [each.minutes for times in self._texts for each in times if way and each.way == way]
         is_leaving = way == "leaving"
-        return any(a <= b if is_leaving else a >= b for minutes in told for b in minutes for a in time.minutes)
+        return any(_is_within(time.minutes, b, is_end=is_leaving) for minutes in told for b in minutes)
 
     def _is_until(self, time: Value, reading: Reading) -> bool:
         lists, texts = self._words.lists, reading.texts
@@ -121,3 +121,11 @@ def _piece(value: Value, reading: Reading) -> range:
     stops = [at for at, token in enumerate(reading.tokens) if token.kind == "stop"]
     start = max((at + 1 for at in stops if at < value.start), default=0)
     return range(start, min((at for at in stops if at >= value.end), default=len(reading.tokens)))
+
+
+def _is_within(minutes: Collection[int], told: int, *, is_end: bool) -> bool:
+    """Return whether a time lies before an end, or behind a beginning. Of the two halves of the day that a bare hour
+    may mean, the one nearer to it counts: "at five" is no early morning beside noon.
+    """
+    nearest = min(abs(one - told) for one in minutes)
+    return all(one <= told if is_end else one >= told for one in minutes if abs(one - told) == nearest)

@@ -99,3 +99,24 @@ async def test_a_weekday_behind_an_appointment_counts_from_it(tmp_path: Path) ->
     async with call(tmp_path, caller=ANNA["phone"]) as rig:
         reply = await Caller(rig).say("Please move my appointment to the Tuesday after, at ten")
         assert "Tuesday, December 8 at 10 a.m. in place of Friday, December 4 at 9 a.m." in reply
+
+
+async def test_a_cancellation_that_is_taken_back_is_that_of_this_call(tmp_path: Path) -> None:
+    stands(tmp_path, "2026-12-01T10:00", name="Anna Bell", phone="0912345678")
+    stands(tmp_path, "2026-12-04T09:00", name="Anna Bell", phone="0912345678")
+    async with call(tmp_path, caller="0912345678") as rig:
+        caller = Caller(rig)
+        await caller.say("Please cancel my Tuesday appointment")
+        await caller.say("Yes")
+        reply = await caller.say("No wait, keep it.")
+    assert "Tuesday, December 1 at 10 a.m." in reply
+    assert "December 4" not in reply
+
+
+async def test_to_keep_what_was_booked_is_no_cancellation(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say("yes")
+        assert "cancel" not in await caller.say("Great, leave it like that.")
+    assert len(booked(tmp_path)) == 1

@@ -42,6 +42,21 @@ def test_a_repair_takes_the_place_of_what_it_puts_right(tag: str, said: str, mea
         ("vi", "Thứ năm được không, thứ sáu được không"),
         ("en", "Monday's no good, sorry, Tuesday"),
         ("vi", "Thứ năm chị bận, xin lỗi, thứ sáu"),
+        ("zh", "我要周四，不是周五"),
+        ("zh", "三晚不是四晚"),
+        ("en", "Monday is fine, no sorry, Tuesday isn't good"),
+        ("en", "Monday, no, Tuesday is out of the question"),
+        ("en", "Monday, wait, Tuesday as well"),
+        ("en", "Monday at nine, please. Sorry, are you open on Tuesday?"),
+        ("vi", "Cho em đặt thứ năm. Xin lỗi, thứ sáu có mở cửa không?"),
+        ("ru", "Запишите на четверг. Простите, на пятницу тоже"),
+        ("zh", "周四可以，等一下，周五也可以"),
+        ("vi", "Dạ em là Mai, xin lỗi, hôm nay còn lịch không"),
+        ("en", "Three nights at nine, sorry, four nights"),
+        ("en", "a room for two from Friday, sorry, three people"),
+        ("vi", "cho ba người, à nhầm, bốn giờ"),
+        ("en", "You have me down for Monday at nine. Actually, make that ten."),
+        ("ru", "У меня запись на четверг. Нет, на пятницу можно?"),
         ("ru", "В пятницу не смогу, простите, в субботу"),
     ],
 )
@@ -76,3 +91,7 @@ def test_a_name_is_put_right_where_it_was_asked_for(tag: str, said: str, meant: 
 )
 def test_what_is_said_beside_a_name_puts_nothing_right(said: str) -> None:
     assert repaired_name(said, "en", asking("en")) == said
+
+
+def test_a_name_that_is_denied_is_not_the_callers() -> None:
+    assert repaired_name("我叫李雷，不是李蕾", "zh", asking("zh")) == "我叫李雷，不是李蕾"

@@ -87,6 +87,7 @@ class Asking:
     waits: tuple[Words, ...]  # ask for a moment
     stops: tuple[Words, ...]  # behind a deed: it was not meant
     undoes: tuple[Words, ...]  # take back what was done in this call
+    keeps: tuple[Words, ...]  # the same, but for a booking, which they agree to
     leaves_off: tuple[Words, ...]  # end the call: nothing is taken back
     whys: tuple[Words, ...]  # ask why something is asked for
     withholds: tuple[Words, ...]  # would rather not say what is asked for
@@ -203,6 +204,7 @@ def _read(language: str) -> Asking:
         waits=listed("wishes.waits"),
         stops=listed("wishes.stops"),
         undoes=listed("wishes.undoes"),
+        keeps=listed("wishes.keeps"),
         leaves_off=listed("wishes.leaves_off"),
         whys=listed("wishes.whys"),
         withholds=listed("wishes.withholds"),

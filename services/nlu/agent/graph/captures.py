@@ -174,8 +174,9 @@ class Captures:
         gives_number = any(len(part.slots.digits) >= _WHOLE_NUMBER for part in heard.parts)  # and not a part of one
         if not gives_number and (both := self._corrected_beside(heard, dialogue)):
             return both
-        if any(part.slots.when for part in heard.parts) and (gives_number or not self._names_sign(heard)):
-            return None
+        counts = any(part.slots.when or part.slots.periods or part.slots.n_people for part in heard.parts)
+        if counts and (gives_number or not self._names_sign(heard)):
+            return None  # "three nights, not two" puts no digit right
         wish = dialogue.wish
         values = {"phone": wish.phone, "name": wish.name, **wish.slots}
         for name, capture in reversed(self._captures.items()):  # what was read back last is what they mean

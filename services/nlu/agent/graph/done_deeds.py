@@ -36,7 +36,7 @@ class DoneDeeds(HeldBookings):
         """Return whether a sentence right behind a deed says that it was not meant."""
         wish = dialogue.wish
         is_behind = dialogue.asked == "more" and wish.is_noted and bool(self.deed_of(wish)[0])
-        return is_behind and _takes_back(self._finder.find(said, now), self._finder.words)
+        return is_behind and _takes_back(wish, self._finder.find(said, now), self._finder.words)
 
     def _of_done(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken | None:
         """A sentence about what was told or done last; None: it is about something else."""
@@ -59,8 +59,9 @@ class DoneDeeds(HeldBookings):
         when = self._spoken(wish.at or wish.starts)
         if done.kind != "cancel":
             return self.go_on(replace(wish, when=when if wish.at else ""), dialogue, now)
-        if mine := self._mine(replace(done, kind="find", starts="")):
-            return self._told_standing(mine, dialogue)
+        mine = self._mine(replace(done, kind="find", starts=""))
+        if still := [one for one in mine if f"{one.starts:%Y-%m-%dT%H:%M}" == done.starts]:
+            return self._told_standing(still, dialogue)
         question, asked, after = self.go_on(replace(wish, when=when), dialogue, now)
         return f"{self._words.say('cancelled', when=when)} {question}", asked, after
 
@@ -96,11 +97,13 @@ class DoneDeeds(HeldBookings):
         return Wish("change", starts=booked.at, name=booked.name, phone=booked.phone, said=said)
 
 
-def _takes_back(slots: Slots, lists: Asking) -> bool:
+def _takes_back(done: Wish, slots: Slots, lists: Asking) -> bool:
     """Return whether a sentence behind a deed says that it was not meant: "no wait, keep it"; a bare no does not."""
     if slots.when or slots.services or slots.digits or has_any(slots.words, lists.leaves_off):
         return False
     words = behind_agreements(slots.words, lists)
+    if has_any(words, lists.keeps):
+        return done.kind != "book"
     is_stop = has_any(words, lists.stops) and len(words) <= _LONGEST_STOP
     return is_stop or has_any(words, lists.undoes)
 

@@ -180,7 +180,8 @@ class HeldBookings(MovedTimes):
         for key, is_booked in (("appointment_noted", True), ("cancellation_noted", False)):
             noted = [self._text_of(one.starts) for one in mine if one.is_noted and one.is_booked is is_booked]
             texts += [words.say(key, times=words.all_of(noted))] if noted else []
-        known = Wish(name=mine[0].name, phone=mine[0].phone)
+        is_one = len({one.name for one in mine}) == 1
+        known = Wish(name=mine[0].name if is_one else "", phone=mine[0].phone, is_of_other=dialogue.wish.is_of_other)
         return " ".join([*texts, words.ask("more")]), "more", replace(dialogue, wish=known)
 
     def _next_of_each(self, wish: Wish) -> Wish | None:
