@@ -79,6 +79,16 @@ def test_images_for_gpus_are_those_that_compose_and_kubernetes_name() -> None:
             assert all("@sha256:" in found for found in re.findall(r"^ARG CUDA_\w+=(nvidia\S+)", text, re.MULTILINE))
 
 
+def test_every_image_is_named_by_the_variable_that_holds_its_id() -> None:
+    """What `make images` writes into images.env is what Compose starts, by every file that names the image."""
+    named = [
+        found
+        for path in (_ROOT / "deploy").glob("compose*.yaml")
+        for found in re.findall(r"image: \$\{(\w+):-(tong-dai/[\w:-]+)\}", path.read_text(encoding="utf-8"))
+    ]
+    assert set(named) == {(image.variable, image.tag) for image in TABLE}
+
+
 def test_layers_are_read_with_their_causes() -> None:
     history = "188200000\tCOPY /app/.venv .venv # buildkit\n0\tENV A=b\n124800000\t\n"
     assert [(layer.size_mb, layer.cause) for layer in layers_of(history)] == [
