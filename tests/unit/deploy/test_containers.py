@@ -355,3 +355,33 @@ def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
     kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
     assert "without BRIDGE=1" in advice(kernel)
     assert advice("something else") == "something else"
+
+
+def test_the_processors_of_the_settings_file_go_before_those_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TONG_DAI_CPUS", raising=False)
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    assert stack.environment()["TONG_DAI_CPUS"] == str(os.cpu_count())
+    (tmp_path / ".env").write_text("TONG_DAI_CPUS=1 # of many\n", encoding="utf-8")
+    assert stack.environment()["TONG_DAI_CPUS"] == "1"
+    monkeypatch.setenv("TONG_DAI_CPUS", "0.5")
+    assert stack.environment()["TONG_DAI_CPUS"] == "0.5"
+
+
+def test_a_port_of_the_trial_is_moved_for_who_listens_and_for_who_asks() -> None:
+    services = read_yaml(_ROOT / "deploy" / "compose.trial.yaml")[0]["services"]
+    bridge = read_yaml(_ROOT / "deploy" / "compose.trial-bridge.yaml")[0]["services"]
+    given = {name: about.get("environment", {}) for name, about in services.items()}
+    ari, port = "${PBX_ARI_PORT:-8088}", "${GATEWAY_PORT:-50051}"
+    assert (given["asterisk"]["PBX_ARI_PORT"], given["asterisk"]["PBX_SIP_PORT"]) == (ari, "${PBX_SIP_PORT:-15060}")
+    for name in ("call_gateway", "call_gateway_standby"):
+        assert (
+            given[name]["GATEWAY_ARI_URL"]
+            == bridge[name]["environment"]["GATEWAY_ARI_URL"]
+            == f"http://127.0.0.1:{ari}"
+        )
+        assert given[name]["GATEWAY_PORT"] == port
+    assert given["caller"]["PHONE_GATEWAY"] == f"127.0.0.1:{port}"
+    assert "127.0.0.1:${PBX_SIP_PORT:-15060}" in given["caller"]["PHONE_NUMBER"]
+    assert bridge["asterisk"]["ports"] == [f"127.0.0.1:{port}:{port}"]
