@@ -213,6 +213,32 @@ def test_secrets_are_made_once_renewed_before_they_end_and_half_of_them_are_refu
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_a_renewal_that_is_cut_off_is_made_good_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_secrets, "DAYS", 1)
+        trial_secrets.make_secrets(tmp_path)
+    write, places = trial_secrets._write, []
+
+    def cut_off(place: Path, text: str) -> None:
+        places.append(place)
+        if len(places) == sum(map(len, trial_secrets.FILES.values())):  # the last one
+            place.with_name(f".{place.name}.new").touch(mode=0o400)
+            raise KeyboardInterrupt
+        write(place, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_secrets, "_write", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            trial_secrets.make_secrets(tmp_path)
+    assert trial_secrets.is_whole(tmp_path)
+    assert trial_secrets.are_ending(tmp_path), "so all are made once more"
+    trial_secrets.make_secrets(tmp_path)
+    assert not trial_secrets.are_ending(tmp_path)
+    for name in (*trial_secrets.STAGES, "call_gateway"):
+        authority, own = tmp_path / "call_gateway" / "ca.crt", tmp_path / name / "tls.crt"
+        subprocess.run(["openssl", "verify", "-CAfile", str(authority), str(own)], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_the_health_check_asks_where_the_service_listens(service: Any) -> None:
     settings = settings_of(service)
