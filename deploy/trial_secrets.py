@@ -7,6 +7,7 @@ In production the files come from your own authority.
 """
 
 import argparse
+import errno
 import secrets
 import subprocess
 import sys
@@ -136,6 +137,12 @@ def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True)  # noqa: S603, S607 (fixed commands)
 
 
+def _remedy(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return ": free some room on that disk; in containers `docker builder prune` frees the cache of builds"
+    return ": the folders must belong to user 10001" if isinstance(error, PermissionError) else ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m deploy.trial_secrets", description="Make the secrets of a trial.")
     parser.add_argument("folder", type=Path, help="where the services' folders lie")
@@ -156,7 +163,7 @@ def main() -> int:
         print(f"openssl failed: {error.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"the secrets cannot be written: {error}: the folders must belong to user 10001", file=sys.stderr)
+        print(f"the secrets cannot be written: {error}{_remedy(error)}", file=sys.stderr)
         return 1
     how = "renewed" if is_there else "made"
     print(f"{how}: an authority, certificates, tokens and passwords in {root}, valid for {DAYS} days")

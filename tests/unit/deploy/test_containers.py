@@ -1,6 +1,7 @@
 """The images and the stack in containers, as far as they can be told without Docker: sizes, limits, secrets, health."""
 
 import base64
+import errno
 import json
 import os
 import re
@@ -239,6 +240,26 @@ def test_a_renewal_that_is_cut_off_is_made_good_by_the_next(tmp_path: Path, monk
         subprocess.run(["openssl", "verify", "-CAfile", str(authority), str(own)], check=True, capture_output=True)
 
 
+@pytest.mark.parametrize(
+    ("number", "remedy", "others"),
+    [(errno.ENOSPC, "free some room", "10001"), (errno.EACCES, "belong to user 10001", "free some room")],
+)
+def test_secrets_that_cannot_be_written_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    *, number: int, remedy: str, others: str,
+) -> None:  # fmt: skip
+    def refuse(place: Path, text: str) -> None:
+        raise OSError(number, os.strerror(number), str(place))
+
+    monkeypatch.setattr(trial_secrets, "_write", refuse)
+    monkeypatch.setattr(sys, "argv", ["trial_secrets", str(tmp_path)])
+    assert trial_secrets.main() == 1
+    said = capsys.readouterr().err
+    assert remedy in said
+    assert others not in said
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_the_health_check_asks_where_the_service_listens(service: Any) -> None:
     settings = settings_of(service)
@@ -292,6 +313,28 @@ def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     with pytest.raises(DockerFault, match="no Docker daemon runs"):
         check_daemon()
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "free"])
+def test_docker_stop_leaves_a_process_that_is_no_docker_daemon_alone(tmp_path: Path, is_taken: bool) -> None:
+    script = tmp_path / "deploy" / "docker" / "daemon.sh"
+    number = tmp_path / ".cache" / "docker" / "dockerd.pid"
+    for place in (script, number):
+        place.parent.mkdir(parents=True)
+    script.write_bytes((_DOCKER / "daemon.sh").read_bytes())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            if not is_taken:
+                other.kill()
+                other.wait()
+            number.write_text(f"{other.pid}\n", encoding="ascii")
+            ran = subprocess.run(["sh", str(script), "stop"], capture_output=True, text=True, check=False)
+            assert (other.poll() is None) is is_taken
+        finally:
+            other.kill()
+    assert ran.returncode == 1
+    assert ran.stderr == f"the Docker daemon {other.pid} had ended already; .cache/docker/dockerd.pid is removed\n"
+    assert not number.exists()
 
 
 def test_silences_are_those_in_which_neither_party_is_heard() -> None:
