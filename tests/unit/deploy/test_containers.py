@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -309,9 +310,37 @@ def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerFault, match="not installed: as root: `apt-get install"):
         check_daemon()
-    (tmp_path / "docker").touch(mode=0o755)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    with pytest.raises(DockerFault, match="no Docker daemon runs"):
+
+
+def put_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program `docker` first on PATH."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def test_a_daemon_is_asked_before_its_socket_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    put_docker(tmp_path, monkeypatch, "echo 20.10.24")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert check_daemon() == "20.10.24"
+
+
+def test_a_daemon_that_does_not_answer_is_looked_for_where_docker_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "docker.sock"
+    put_docker(tmp_path, monkeypatch, f'[ "$1" = context ] && echo unix://{place} || exit 1')
+    with pytest.raises(DockerFault, match=f"no Docker daemon runs: {place} is not there: as root"):
+        check_daemon()
+    place.touch()
+    with pytest.raises(DockerFault, match=rf"no Docker daemon answers at {place} \(.*refused\): as root"):
+        check_daemon()
+    monkeypatch.setattr("socket.socket.connect", Mock(side_effect=PermissionError))
+    with pytest.raises(DockerFault, match=f"you may not use Docker at {place}"):
+        check_daemon()
+    put_docker(tmp_path, monkeypatch, '[ "$1" = context ] && echo tcp://127.0.0.1:1 || { echo refused >&2; exit 1; }')
+    with pytest.raises(DockerFault, match=r"no Docker daemon answers at tcp://127.0.0.1:1 \(refused\)"):
         check_daemon()
 
 
