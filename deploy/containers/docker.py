@@ -139,7 +139,7 @@ def cause_of(lines: list[str]) -> str:
 def advice(said: str) -> str:
     """A line of Docker's, with what to do about it where that is known."""
     if _DISK_FULL in said.lower():
-        return f"{said}: the disk is full: `docker system prune` frees what nothing uses, or give {_root()} more"
+        return f"{said}: the disk is full: `docker builder prune` frees the cache of builds, or give {_root()} more"
     if "address already in use" in said or "port is already allocated" in said:
         return f"{said}: another program has the port: stop it, or set the port's variable in .env"
     if "operation not supported" in said.lower() and ("network" in said or "bridge" in said or "veth" in said):

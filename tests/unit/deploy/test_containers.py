@@ -402,7 +402,7 @@ ERROR: failed to solve: executor failed running [/bin/sh -c deploy/docker/packag
 def test_a_build_that_fails_on_a_full_disk_says_how_to_free_some(cause: str) -> None:
     said = advice(cause_of(FAILED_BUILD.format(cause=cause).splitlines()))
     assert said.startswith(cause)
-    assert "docker system prune" in said
+    assert "docker builder prune" in said
 
 
 def test_a_build_that_fails_says_what_the_step_said_last() -> None:
@@ -438,7 +438,7 @@ def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
 
 
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
-    assert "docker system prune" in advice("write /x: no space left on device")
+    assert "docker builder prune" in advice("write /x: no space left on device")
     assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
     kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
     assert "without BRIDGE=1" in advice(kernel)
