@@ -147,6 +147,12 @@ def advice(said: str) -> str:
     return said
 
 
+def file_fault(error: OSError) -> str:
+    """A file that cannot be written or read, in one line with what to do about it."""
+    place = f"{error.filename}: " if error.filename else ""
+    return advice(f"{place}{error.strerror or error}")
+
+
 def _root() -> str:
     return docker("info", "--format", "{{.DockerRootDir}}", is_checked=False) or "/var/lib/docker"
 

@@ -20,7 +20,17 @@ from typing import Any, Final
 from deploy.containers import sbom
 from deploy.containers.base import NAME as BASE
 from deploy.containers.base import BasePlan, ensure_base
-from deploy.containers.docker import ROOT, DockerFault, advice, check_daemon, docker, find_program, inspect, run_logged
+from deploy.containers.docker import (
+    ROOT,
+    DockerFault,
+    advice,
+    check_daemon,
+    docker,
+    file_fault,
+    find_program,
+    inspect,
+    run_logged,
+)
 from deploy.containers.gpu_images import build_args
 
 TABLE: Final = ROOT / "deploy" / "docker" / "images.toml"
@@ -214,6 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complaints = build_all(asked.names, is_base_fresh=asked.fresh_base)
     except DockerFault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(file_fault(error), file=sys.stderr)
         return 1
     print(f"all in {time.monotonic() - began:.0f} s; ids in out/images/images.env")
     print(*complaints, sep="\n", end="\n" if complaints else "", file=sys.stderr)

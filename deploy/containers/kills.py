@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from deploy.containers.docker import ROOT, DockerFault, check_daemon
+from deploy.containers.docker import ROOT, DockerFault, check_daemon, file_fault
 from deploy.containers.stack import STANDBY, compose, containers, environment, service_of
 
 FAULTS: Final = ("stt_proxy", "nlu", "tts", "call_gateway", "asterisk", "restart tts")
@@ -191,6 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try_fault(fault)
     except DockerFault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(file_fault(error), file=sys.stderr)
         return 1
     return 0
 

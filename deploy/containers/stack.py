@@ -15,7 +15,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from deploy.containers.docker import ROOT, DockerFault, advice, check_daemon, docker, find_program, last_line
+from deploy.containers.docker import (
+    ROOT,
+    DockerFault,
+    advice,
+    check_daemon,
+    docker,
+    file_fault,
+    find_program,
+    last_line,
+)
 from deploy.containers.images import read_table
 from deploy.stack import SERVICES, check_ports, settings_of
 from services.runtime.errors import StartupError
@@ -260,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status()
     except DockerFault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(file_fault(error), file=sys.stderr)
         return 1
     return 0
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -22,7 +22,7 @@ from deploy import healthcheck, trial_secrets
 from deploy.asterisk import answers
 from deploy.asterisk.pbx import read_password
 from deploy.asterisk.private_pbx import PbxAccount
-from deploy.containers import sbom, stack
+from deploy.containers import base, images, kills, sbom, stack
 from deploy.containers.docker import DockerFault, advice, cause_of, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
@@ -403,6 +403,24 @@ def test_a_build_that_fails_on_a_full_disk_says_how_to_free_some(cause: str) -> 
     said = advice(cause_of(FAILED_BUILD.format(cause=cause).splitlines()))
     assert said.startswith(cause)
     assert "docker builder prune" in said
+
+
+@pytest.mark.parametrize("command", [images.main, stack.main, kills.main], ids=["images", "stack", "kills"])
+def test_a_full_disk_of_the_host_is_told_in_one_line(
+    command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/x")
+    monkeypatch.setattr(sys.modules[command.__module__], "check_daemon", Mock(side_effect=full))
+    monkeypatch.chdir(_ROOT)
+    assert command(["up"] if command is stack.main else []) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("out/x: No space left on device: the disk is full: `docker builder prune`")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_base_that_cannot_be_packed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(DockerFault, match=r"none/base\.tar: Cannot open: No such file"):
+        base._pack(tmp_path, tmp_path / "none" / "base.tar")
 
 
 def test_a_build_that_fails_says_what_the_step_said_last() -> None:
