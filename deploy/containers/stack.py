@@ -128,7 +128,10 @@ def last_words(container: str) -> str:
     for line in reversed(lines):
         if not line.startswith("{"):
             continue
-        entry = json.loads(line)
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # a line that was cut off
         if entry.get("level") in ("error", "critical"):
             return " ".join(str(entry[key]) for key in ("event", "fault", "error") if key in entry)[:300]
     plain = [line for line in lines if not line.startswith("{")]

@@ -455,6 +455,14 @@ def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
     assert lack_of({"Health": {"Log": None}}) == ""
 
 
+def test_a_log_whose_last_line_is_cut_off_still_says_what_was_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = '{"level": "error", "event": "model_missing", "fault": "no such file"}\n{"level": "err'
+    put_docker(tmp_path, monkeypatch, f"printf '%s' '{lines}'")
+    assert stack.last_words("tong-dai-nlu-1") == "model_missing no such file"
+
+
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
     assert "docker builder prune" in advice("write /x: no space left on device")
     assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
