@@ -208,11 +208,16 @@ def print_memory() -> None:
         print(*(f"  {line.expandtabs(28)}" for line in sorted(lines.splitlines())), sep="\n")
 
 
-def call(edges: Sequence[str] = EDGES) -> int:
-    """A call by each edge, with its transcript. Returns the number of calls that did not go well."""
+def check_is_up() -> None:
+    """Raises DockerFault: no daemon, or no gateway runs that a call could be placed to."""
     check_daemon()
     if not any(service_of(each) in ("call_gateway", STANDBY) and each["State"]["Running"] for each in containers()):
         raise DockerFault("the stack is not up: make compose-up")
+
+
+def call(edges: Sequence[str] = EDGES) -> int:
+    """A call by each edge, with its transcript. Returns the number of calls that did not go well."""
+    check_is_up()
     since = time.time()
     n_bad = 0
     for edge in edges:

@@ -410,12 +410,24 @@ def test_a_full_disk_of_the_host_is_told_in_one_line(
     command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/x")
-    monkeypatch.setattr(sys.modules[command.__module__], "check_daemon", Mock(side_effect=full))
+    monkeypatch.setattr(images if command is images.main else stack, "check_daemon", Mock(side_effect=full))
     monkeypatch.chdir(_ROOT)
     assert command(["up"] if command is stack.main else []) == 1
     said = capsys.readouterr().err
     assert said.startswith("out/x: No space left on device: the disk is full: `docker builder prune`")
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("command", "arguments"), [(stack.main, ["call"]), (kills.main, ["tts"])])
+def test_a_call_to_a_stack_that_is_not_up_is_refused(
+    command: Callable[[list[str]], int], arguments: list[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    put_docker(tmp_path, monkeypatch, '[ "$1" = version ] && echo 20.10.24; true')
+    monkeypatch.setattr(kills, "try_fault", Mock(side_effect=DockerFault("a call was placed")))
+    monkeypatch.chdir(_ROOT)
+    assert command(arguments) == 1
+    assert capsys.readouterr().err == "the stack is not up: make compose-up\n"
 
 
 def test_a_base_that_cannot_be_packed_says_why(tmp_path: Path) -> None:
