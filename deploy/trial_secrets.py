@@ -7,6 +7,7 @@ In production the files come from your own authority.
 """
 
 import argparse
+import errno
 import secrets
 import subprocess
 import sys
@@ -57,7 +58,12 @@ def are_ending(root: Path) -> bool:
 
 
 def make_secrets(root: Path) -> None:
-    """Write every file of FILES under `root`. Raises subprocess.CalledProcessError when openssl fails."""
+    """Write every file of FILES under `root`. Raises subprocess.CalledProcessError when openssl fails.
+
+    The certificates are written last: where this ends before its end, `are_ending` still finds an old one, and all are
+    made anew.
+    """
+    certificates = {}
     stage_token, caller_token, ari_password, reception_password = (secrets.token_urlsafe(32) for _ in range(4))
     with tempfile.TemporaryDirectory() as scratch:
         authority = Path(scratch)
@@ -68,7 +74,7 @@ def make_secrets(root: Path) -> None:
             *("-keyout", str(authority / "ca.key"), "-out", str(authority / "ca.crt")),
         )
         for name in (*STAGES, "call_gateway"):
-            _issue(name, authority, root / name)
+            certificates[name] = _issue(name, authority, root / name)
             token, scopes = (
                 (stage_token, '"connect"') if name in STAGES else (caller_token, '"connect", "watch", "end"')
             )
@@ -80,10 +86,15 @@ def make_secrets(root: Path) -> None:
     for name in ("asterisk", "call_gateway"):
         _write(root / name / "ari-password", f"{ari_password}\n")
     _write(root / "asterisk" / "reception-password", f"{reception_password}\n")
+    for name, certificate in certificates.items():
+        _write(root / name / "tls.crt", certificate)
 
 
-def _issue(name: str, authority: Path, folder: Path) -> None:
-    """A certificate for the service: by loopback's address and by its names in Compose and Kubernetes."""
+def _issue(name: str, authority: Path, folder: Path) -> str:
+    """Return a certificate for the service, by loopback's address and its names in Compose and Kubernetes.
+
+    Its key is written into `folder`.
+    """
     host = name.replace("_", "-")
     names = f"DNS:{host},DNS:{name},DNS:localhost,IP:127.0.0.1"
     request, extensions = authority / f"{name}.csr", authority / f"{name}.ext"
@@ -99,8 +110,8 @@ def _issue(name: str, authority: Path, folder: Path) -> None:
         *("-CA", str(authority / "ca.crt"), "-CAkey", str(authority / "ca.key"), "-CAcreateserial"),
         *("-extfile", str(extensions)),
     )
-    _write(folder / "tls.crt", certificate.read_text(encoding="ascii"))
     _write(folder / "tls.key", key.read_text(encoding="ascii"))
+    return certificate.read_text(encoding="ascii")
 
 
 def _table(token: str, scopes: str) -> str:
@@ -115,6 +126,7 @@ def _write(place: Path, text: str) -> None:
     """Put a file in its place by one rename, for its owner alone to read."""
     place.parent.mkdir(parents=True, exist_ok=True)
     fresh = place.with_name(f".{place.name}.new")
+    fresh.unlink(missing_ok=True)  # one that was left behind cannot be written to
     fresh.touch(mode=0o600)
     fresh.write_text(text, encoding="ascii")
     fresh.chmod(0o400)
@@ -123,6 +135,12 @@ def _write(place: Path, text: str) -> None:
 
 def _openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True)  # noqa: S603, S607 (fixed commands)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return ": free some room on that disk; in containers `docker builder prune` frees the cache of builds"
+    return ": the folders must belong to user 10001" if isinstance(error, PermissionError) else ""
 
 
 def main() -> int:
@@ -145,7 +163,7 @@ def main() -> int:
         print(f"openssl failed: {error.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"the secrets cannot be written: {error}: the folders must belong to user 10001", file=sys.stderr)
+        print(f"the secrets cannot be written: {error}{_remedy(error)}", file=sys.stderr)
         return 1
     how = "renewed" if is_there else "made"
     print(f"{how}: an authority, certificates, tokens and passwords in {root}, valid for {DAYS} days")

@@ -81,11 +81,18 @@ def _make(plan: BasePlan, name: str) -> str:
             raise DockerFault(advice(f"debootstrap failed: {last_line(ran.stdout + ran.stderr)}"))
         _trim(root)
         archive = Path(scratch) / "base.tar"
-        subprocess.run(["tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), "."], check=True)  # noqa: S603, S607
+        _pack(root, archive)
         label = f"debian:{plan.suite} by debootstrap from {debian_mirror()}"
         changes = ["ENV LANG=C.UTF-8", 'CMD ["python3"]', f'LABEL org.opencontainers.image.base.name="{label}"']
         options = [part for change in changes for part in ("--change", change)]
         return docker("import", *options, str(archive), name)
+
+
+def _pack(root: Path, archive: Path) -> None:
+    command = ["tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), "."]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (a fixed command)
+    if ran.returncode != 0:
+        raise DockerFault(advice(ran.stderr.strip().partition("\n")[0]))
 
 
 def _trim(root: Path) -> None:

@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import socket
-import stat
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -37,19 +36,18 @@ def check_daemon() -> str:
     """The version of the daemon that answers. Raises DockerFault: no docker, no daemon, or no permission."""
     if shutil.which("docker") is None:
         raise DockerFault(f"Docker is not installed: {HOW_TO_START}")
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if host.startswith("unix://"):
-        _check_socket(Path(host.removeprefix("unix://")))
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (docker of PATH)
-    if ran.returncode != 0 or not ran.stdout.strip():
-        raise DockerFault(f"no Docker daemon answers at {host} ({last_line(ran.stderr)}): {HOW_TO_START}")
-    return ran.stdout.strip()
+    if ran.returncode == 0 and ran.stdout.strip():
+        return ran.stdout.strip()
+    # Where DOCKER_HOST or Docker's context says that the daemon is.
+    host = docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}", is_checked=False)
+    if host.startswith("unix://"):
+        _check_socket(Path(host.removeprefix("unix://")))
+    raise DockerFault(f"no Docker daemon answers at {host or 'all'} ({last_line(ran.stderr)}): {HOW_TO_START}")
 
 
 def _check_socket(path: Path) -> None:
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
-        raise DockerFault(f"no Docker daemon runs: {path} is not there: {HOW_TO_START}")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(str(path))
@@ -57,8 +55,10 @@ def _check_socket(path: Path) -> None:
             raise DockerFault(
                 f"you may not use Docker at {path}: `sudo usermod -aG docker $USER` and log in again, or use sudo"
             ) from None
+        except FileNotFoundError:
+            raise DockerFault(f"no Docker daemon runs: {path} is not there: {HOW_TO_START}") from None
         except OSError as error:
-            raise DockerFault(f"no Docker daemon answers at {path} ({error.strerror}): {HOW_TO_START}") from None
+            raise DockerFault(f"no Docker daemon answers at {path} ({error}): {HOW_TO_START}") from None
 
 
 def docker(*arguments: str, is_checked: bool = True) -> str:
@@ -139,12 +139,18 @@ def cause_of(lines: list[str]) -> str:
 def advice(said: str) -> str:
     """A line of Docker's, with what to do about it where that is known."""
     if _DISK_FULL in said.lower():
-        return f"{said}: the disk is full: `docker system prune` frees what nothing uses, or give {_root()} more"
+        return f"{said}: the disk is full: `docker builder prune` frees the cache of builds, or give {_root()} more"
     if "address already in use" in said or "port is already allocated" in said:
         return f"{said}: another program has the port: stop it, or set the port's variable in .env"
     if "operation not supported" in said.lower() and ("network" in said or "bridge" in said or "veth" in said):
         return f"{said}: this kernel gives no bridge: without BRIDGE=1 the stack is on the host's network"
     return said
+
+
+def file_fault(error: OSError) -> str:
+    """A file that cannot be written or read, in one line with what to do about it."""
+    place = f"{error.filename}: " if error.filename else ""
+    return advice(f"{place}{error.strerror or error}")
 
 
 def _root() -> str:

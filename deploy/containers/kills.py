@@ -21,8 +21,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from deploy.containers.docker import ROOT, DockerFault, check_daemon
-from deploy.containers.stack import STANDBY, compose, containers, environment, service_of
+from deploy.containers.docker import ROOT, DockerFault, file_fault
+from deploy.containers.stack import STANDBY, check_is_up, compose, containers, environment, service_of
 
 FAULTS: Final = ("stt_proxy", "nlu", "tts", "call_gateway", "asterisk", "restart tts")
 OUT: Final = ROOT / "out" / "compose-kills"
@@ -186,11 +186,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no such fault: {', '.join(unknown)}")
     os.chdir(ROOT)
     try:
-        check_daemon()
+        check_is_up()
         for fault in asked.faults or FAULTS:
             try_fault(fault)
     except DockerFault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(file_fault(error), file=sys.stderr)
         return 1
     return 0
 

@@ -15,7 +15,18 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from deploy.containers.docker import ROOT, DockerFault, advice, check_daemon, docker, find_program, last_line
+from dotenv import dotenv_values
+
+from deploy.containers.docker import (
+    ROOT,
+    DockerFault,
+    advice,
+    check_daemon,
+    docker,
+    file_fault,
+    find_program,
+    last_line,
+)
 from deploy.containers.images import read_table
 from deploy.stack import SERVICES, check_ports, settings_of
 from services.runtime.errors import StartupError
@@ -55,8 +66,12 @@ def is_on_bridge() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The processors of this machine, which no container may exceed, unless TONG_DAI_CPUS says less."""
-    return {"TONG_DAI_CPUS": str(os.cpu_count() or 1), **os.environ}
+    """The processors of this machine, which no container may exceed, unless TONG_DAI_CPUS says less, also in .env.
+
+    Compose takes what stands in the environment before what stands in .env.
+    """
+    cpus = dotenv_values(ROOT / ".env").get("TONG_DAI_CPUS") or str(os.cpu_count() or 1)
+    return {"TONG_DAI_CPUS": cpus, **os.environ}
 
 
 def containers() -> list[dict[str, Any]]:
@@ -119,7 +134,10 @@ def last_words(container: str) -> str:
     for line in reversed(lines):
         if not line.startswith("{"):
             continue
-        entry = json.loads(line)
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # a line that was cut off
         if entry.get("level") in ("error", "critical"):
             return " ".join(str(entry[key]) for key in ("event", "fault", "error") if key in entry)[:300]
     plain = [line for line in lines if not line.startswith("{")]
@@ -196,11 +214,16 @@ def print_memory() -> None:
         print(*(f"  {line.expandtabs(28)}" for line in sorted(lines.splitlines())), sep="\n")
 
 
-def call(edges: Sequence[str] = EDGES) -> int:
-    """A call by each edge, with its transcript. Returns the number of calls that did not go well."""
+def check_is_up() -> None:
+    """Raises DockerFault: no daemon, or no gateway runs that a call could be placed to."""
     check_daemon()
     if not any(service_of(each) in ("call_gateway", STANDBY) and each["State"]["Running"] for each in containers()):
         raise DockerFault("the stack is not up: make compose-up")
+
+
+def call(edges: Sequence[str] = EDGES) -> int:
+    """A call by each edge, with its transcript. Returns the number of calls that did not go well."""
+    check_is_up()
     since = time.time()
     n_bad = 0
     for edge in edges:
@@ -215,7 +238,15 @@ def call(edges: Sequence[str] = EDGES) -> int:
 def down(*, with_volumes: bool) -> None:
     """Remove the containers and networks; with `with_volumes` the models and secrets too. Say what is left."""
     check_daemon()
-    command = compose("--profile", "call", "down", "--remove-orphans", *(["--volumes"] if with_volumes else []))
+    command = compose(
+        "--profile",
+        "call",
+        "--profile",
+        "observe",
+        "down",
+        "--remove-orphans",
+        *(["--volumes"] if with_volumes else []),
+    )
     ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603 (our own)
     if ran.returncode != 0:
         raise DockerFault(advice(f"docker compose down: {last_line(ran.stderr)}"))
@@ -260,6 +291,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             status()
     except DockerFault as fault:
         print(fault, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(file_fault(error), file=sys.stderr)
         return 1
     return 0
 

@@ -37,6 +37,11 @@ start() {
 stop() {
 	[ -f "$PID" ] || die "no daemon was started here: $PID is not there"
 	pid=$(cat "$PID")
+	# The file outlives a restart of the machine, after which another process may have the number.
+	if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != dockerd ]; then
+		rm "$PID"
+		die "the Docker daemon $pid had ended already; $PID is removed"
+	fi
 	kill "$pid"
 	for _ in $(seq 150); do
 		kill -0 "$pid" 2>/dev/null || { echo "the Docker daemon $pid has ended"; return; }

@@ -1,17 +1,19 @@
 """The images and the stack in containers, as far as they can be told without Docker: sizes, limits, secrets, health."""
 
 import base64
+import errno
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from deploy import healthcheck, trial_secrets
 from deploy.asterisk import answers
 from deploy.asterisk.pbx import read_password
 from deploy.asterisk.private_pbx import PbxAccount
-from deploy.containers import sbom, stack
+from deploy.containers import base, images, kills, sbom, stack
 from deploy.containers.docker import DockerFault, advice, cause_of, check_daemon
 from deploy.containers.images import layers_of, over_budget, read_table
 from deploy.containers.kills import silences
@@ -77,6 +79,16 @@ def test_images_for_gpus_are_those_that_compose_and_kubernetes_name() -> None:
             text = (_ROOT / image.dockerfile).read_text(encoding="utf-8")
             assert re.findall(r"^USER (.*)", text, re.MULTILINE) == ["10001"]
             assert all("@sha256:" in found for found in re.findall(r"^ARG CUDA_\w+=(nvidia\S+)", text, re.MULTILINE))
+
+
+def test_every_image_is_named_by_the_variable_that_holds_its_id() -> None:
+    """What `make images` writes into images.env is what Compose starts, by every file that names the image."""
+    named = [
+        found
+        for path in (_ROOT / "deploy").glob("compose*.yaml")
+        for found in re.findall(r"image: \$\{(\w+):-(tong-dai/[\w:-]+)\}", path.read_text(encoding="utf-8"))
+    ]
+    assert set(named) == {(image.variable, image.tag) for image in TABLE}
 
 
 def test_layers_are_read_with_their_causes() -> None:
@@ -213,6 +225,52 @@ def test_secrets_are_made_once_renewed_before_they_end_and_half_of_them_are_refu
     assert len(refused.stderr.splitlines()) == 1
 
 
+def test_a_renewal_that_is_cut_off_is_made_good_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_secrets, "DAYS", 1)
+        trial_secrets.make_secrets(tmp_path)
+    write, places = trial_secrets._write, []
+
+    def cut_off(place: Path, text: str) -> None:
+        places.append(place)
+        if len(places) == sum(map(len, trial_secrets.FILES.values())):  # the last one
+            place.with_name(f".{place.name}.new").touch(mode=0o400)
+            raise KeyboardInterrupt
+        write(place, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trial_secrets, "_write", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            trial_secrets.make_secrets(tmp_path)
+    assert trial_secrets.is_whole(tmp_path)
+    assert trial_secrets.are_ending(tmp_path), "so all are made once more"
+    trial_secrets.make_secrets(tmp_path)
+    assert not trial_secrets.are_ending(tmp_path)
+    for name in (*trial_secrets.STAGES, "call_gateway"):
+        authority, own = tmp_path / "call_gateway" / "ca.crt", tmp_path / name / "tls.crt"
+        subprocess.run(["openssl", "verify", "-CAfile", str(authority), str(own)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy", "others"),
+    [(errno.ENOSPC, "free some room", "10001"), (errno.EACCES, "belong to user 10001", "free some room")],
+)
+def test_secrets_that_cannot_be_written_say_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    *, number: int, remedy: str, others: str,
+) -> None:  # fmt: skip
+    def refuse(place: Path, text: str) -> None:
+        raise OSError(number, os.strerror(number), str(place))
+
+    monkeypatch.setattr(trial_secrets, "_write", refuse)
+    monkeypatch.setattr(sys, "argv", ["trial_secrets", str(tmp_path)])
+    assert trial_secrets.main() == 1
+    said = capsys.readouterr().err
+    assert remedy in said
+    assert others not in said
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_the_health_check_asks_where_the_service_listens(service: Any) -> None:
     settings = settings_of(service)
@@ -262,10 +320,60 @@ def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerFault, match="not installed: as root: `apt-get install"):
         check_daemon()
-    (tmp_path / "docker").touch(mode=0o755)
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
-    with pytest.raises(DockerFault, match="no Docker daemon runs"):
+
+
+def put_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program `docker` first on PATH."""
+    program = folder / "docker"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+def test_a_daemon_is_asked_before_its_socket_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    put_docker(tmp_path, monkeypatch, "echo 20.10.24")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    assert check_daemon() == "20.10.24"
+
+
+def test_a_daemon_that_does_not_answer_is_looked_for_where_docker_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "docker.sock"
+    put_docker(tmp_path, monkeypatch, f'[ "$1" = context ] && echo unix://{place} || exit 1')
+    with pytest.raises(DockerFault, match=f"no Docker daemon runs: {place} is not there: as root"):
         check_daemon()
+    place.touch()
+    with pytest.raises(DockerFault, match=rf"no Docker daemon answers at {place} \(.*refused\): as root"):
+        check_daemon()
+    monkeypatch.setattr("socket.socket.connect", Mock(side_effect=PermissionError))
+    with pytest.raises(DockerFault, match=f"you may not use Docker at {place}"):
+        check_daemon()
+    put_docker(tmp_path, monkeypatch, '[ "$1" = context ] && echo tcp://127.0.0.1:1 || { echo refused >&2; exit 1; }')
+    with pytest.raises(DockerFault, match=r"no Docker daemon answers at tcp://127.0.0.1:1 \(refused\)"):
+        check_daemon()
+
+
+@pytest.mark.parametrize("is_taken", [True, False], ids=["taken", "free"])
+def test_docker_stop_leaves_a_process_that_is_no_docker_daemon_alone(tmp_path: Path, is_taken: bool) -> None:
+    script = tmp_path / "deploy" / "docker" / "daemon.sh"
+    number = tmp_path / ".cache" / "docker" / "dockerd.pid"
+    for place in (script, number):
+        place.parent.mkdir(parents=True)
+    script.write_bytes((_DOCKER / "daemon.sh").read_bytes())
+    with subprocess.Popen(["sleep", "60"]) as other:
+        try:
+            if not is_taken:
+                other.kill()
+                other.wait()
+            number.write_text(f"{other.pid}\n", encoding="ascii")
+            ran = subprocess.run(["sh", str(script), "stop"], capture_output=True, text=True, check=False)
+            assert (other.poll() is None) is is_taken
+        finally:
+            other.kill()
+    assert ran.returncode == 1
+    assert ran.stderr == f"the Docker daemon {other.pid} had ended already; .cache/docker/dockerd.pid is removed\n"
+    assert not number.exists()
 
 
 def test_silences_are_those_in_which_neither_party_is_heard() -> None:
@@ -304,7 +412,37 @@ ERROR: failed to solve: executor failed running [/bin/sh -c deploy/docker/packag
 def test_a_build_that_fails_on_a_full_disk_says_how_to_free_some(cause: str) -> None:
     said = advice(cause_of(FAILED_BUILD.format(cause=cause).splitlines()))
     assert said.startswith(cause)
-    assert "docker system prune" in said
+    assert "docker builder prune" in said
+
+
+@pytest.mark.parametrize("command", [images.main, stack.main, kills.main], ids=["images", "stack", "kills"])
+def test_a_full_disk_of_the_host_is_told_in_one_line(
+    command: Callable[[list[str]], int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out/x")
+    monkeypatch.setattr(images if command is images.main else stack, "check_daemon", Mock(side_effect=full))
+    monkeypatch.chdir(_ROOT)
+    assert command(["up"] if command is stack.main else []) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("out/x: No space left on device: the disk is full: `docker builder prune`")
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(("command", "arguments"), [(stack.main, ["call"]), (kills.main, ["tts"])])
+def test_a_call_to_a_stack_that_is_not_up_is_refused(
+    command: Callable[[list[str]], int], arguments: list[str], monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    put_docker(tmp_path, monkeypatch, '[ "$1" = version ] && echo 20.10.24; true')
+    monkeypatch.setattr(kills, "try_fault", Mock(side_effect=DockerFault("a call was placed")))
+    monkeypatch.chdir(_ROOT)
+    assert command(arguments) == 1
+    assert capsys.readouterr().err == "the stack is not up: make compose-up\n"
+
+
+def test_a_base_that_cannot_be_packed_says_why(tmp_path: Path) -> None:
+    with pytest.raises(DockerFault, match=r"none/base\.tar: Cannot open: No such file"):
+        base._pack(tmp_path, tmp_path / "none" / "base.tar")
 
 
 def test_a_build_that_fails_says_what_the_step_said_last() -> None:
@@ -339,9 +477,47 @@ def test_an_unhealthy_container_says_what_its_last_health_check_found() -> None:
     assert lack_of({"Health": {"Log": None}}) == ""
 
 
+def test_a_log_whose_last_line_is_cut_off_still_says_what_was_wrong(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lines = '{"level": "error", "event": "model_missing", "fault": "no such file"}\n{"level": "err'
+    put_docker(tmp_path, monkeypatch, f"printf '%s' '{lines}'")
+    assert stack.last_words("tong-dai-nlu-1") == "model_missing no such file"
+
+
 def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
-    assert "docker system prune" in advice("write /x: no space left on device")
+    assert "docker builder prune" in advice("write /x: no space left on device")
     assert "stop it, or set" in advice("listen udp4 0.0.0.0:5060: bind: address already in use")
     kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
     assert "without BRIDGE=1" in advice(kernel)
     assert advice("something else") == "something else"
+
+
+def test_the_processors_of_the_settings_file_go_before_those_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TONG_DAI_CPUS", raising=False)
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    assert stack.environment()["TONG_DAI_CPUS"] == str(os.cpu_count())
+    (tmp_path / ".env").write_text("TONG_DAI_CPUS=1 # of many\n", encoding="utf-8")
+    assert stack.environment()["TONG_DAI_CPUS"] == "1"
+    monkeypatch.setenv("TONG_DAI_CPUS", "0.5")
+    assert stack.environment()["TONG_DAI_CPUS"] == "0.5"
+
+
+def test_a_port_of_the_trial_is_moved_for_who_listens_and_for_who_asks() -> None:
+    services = read_yaml(_ROOT / "deploy" / "compose.trial.yaml")[0]["services"]
+    bridge = read_yaml(_ROOT / "deploy" / "compose.trial-bridge.yaml")[0]["services"]
+    given = {name: about.get("environment", {}) for name, about in services.items()}
+    ari, port = "${PBX_ARI_PORT:-8088}", "${GATEWAY_PORT:-50051}"
+    assert (given["asterisk"]["PBX_ARI_PORT"], given["asterisk"]["PBX_SIP_PORT"]) == (ari, "${PBX_SIP_PORT:-15060}")
+    for name in ("call_gateway", "call_gateway_standby"):
+        assert (
+            given[name]["GATEWAY_ARI_URL"]
+            == bridge[name]["environment"]["GATEWAY_ARI_URL"]
+            == f"http://127.0.0.1:{ari}"
+        )
+        assert given[name]["GATEWAY_PORT"] == port
+    assert given["caller"]["PHONE_GATEWAY"] == f"127.0.0.1:{port}"
+    assert "127.0.0.1:${PBX_SIP_PORT:-15060}" in given["caller"]["PHONE_NUMBER"]
+    assert bridge["asterisk"]["ports"] == [f"127.0.0.1:{port}:{port}"]
