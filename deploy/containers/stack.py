@@ -15,6 +15,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dotenv import dotenv_values
+
 from deploy.containers.docker import (
     ROOT,
     DockerFault,
@@ -64,8 +66,12 @@ def is_on_bridge() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """The processors of this machine, which no container may exceed, unless TONG_DAI_CPUS says less."""
-    return {"TONG_DAI_CPUS": str(os.cpu_count() or 1), **os.environ}
+    """The processors of this machine, which no container may exceed, unless TONG_DAI_CPUS says less, also in .env.
+
+    Compose takes what stands in the environment before what stands in .env.
+    """
+    cpus = dotenv_values(ROOT / ".env").get("TONG_DAI_CPUS") or str(os.cpu_count() or 1)
+    return {"TONG_DAI_CPUS": cpus, **os.environ}
 
 
 def containers() -> list[dict[str, Any]]:
@@ -232,7 +238,15 @@ def call(edges: Sequence[str] = EDGES) -> int:
 def down(*, with_volumes: bool) -> None:
     """Remove the containers and networks; with `with_volumes` the models and secrets too. Say what is left."""
     check_daemon()
-    command = compose("--profile", "call", "down", "--remove-orphans", *(["--volumes"] if with_volumes else []))
+    command = compose(
+        "--profile",
+        "call",
+        "--profile",
+        "observe",
+        "down",
+        "--remove-orphans",
+        *(["--volumes"] if with_volumes else []),
+    )
     ran = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)  # noqa: S603 (our own)
     if ran.returncode != 0:
         raise DockerFault(advice(f"docker compose down: {last_line(ran.stderr)}"))

@@ -29,7 +29,8 @@ COPY services/nlu services/nlu
 COPY deploy/__init__.py deploy/models.toml deploy/probe.py deploy/stack.py deploy/healthcheck.py deploy/
 COPY deploy/agents deploy/agents
 ENV PATH=/app/.venv/bin:$PATH PYTHONPATH=/app:/app/protos/gen PYTHONUNBUFFERED=1 TONG_DAI_MODELS_DIR=/models \
-    NLU_PROMPT_CACHE_DIR=/var/lib/tong-dai/prompts NLU_UNDERSTANDING_CACHE_DIR=/var/lib/tong-dai/understanding
+    NLU_PROMPT_CACHE_DIR=/var/lib/tong-dai/prompts NLU_UNDERSTANDING_CACHE_DIR=/var/lib/tong-dai/understanding \
+    NLU_DATA_DIR=/var/lib/tong-dai/data
 USER 10001
 EXPOSE 50053 9103
 HEALTHCHECK --interval=5s --timeout=3s --start-period=120s --retries=3 CMD ["python", "-I", "/app/deploy/healthcheck.py", "nlu"]

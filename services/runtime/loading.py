@@ -24,12 +24,15 @@ _OF_THE_PATH = frozenset(
         errno.ELOOP,
         errno.ENAMETOOLONG,
         errno.ENOEXEC,
+        errno.EROFS,
     }
 )
 """Errors of the system that a path has until a person changes it; others, as of a disk, may pass."""
 _PASSING = re.compile(
     r"out of memory|bad.alloc|\b(?:re)?alloc(?:at\w*)?\b|\w*malloc\b|no space left|disk quota|input/output error"
-    r"|too many open files|CUDA (?:driver |runtime )?error|timed out|temporary failure|name resolution|resolve host"
+    r"|too many open files|CUDA (?:driver |runtime )?error(?!: (?:no kernel image|invalid device ordinal))|timed out"
+    r"|temporary failure|name resolution|resolve host|5\d\d Server Error|429 Client Error|connection attempts failed"
+    r"|server disconnected"
     r"|connection ?(?:error|refused|reset|aborted|pool)|internet connection|n[o']t connect|unreachable",
     re.IGNORECASE,
 )

@@ -93,8 +93,8 @@ class DecodingPool(Generic[T]):
 
     A draft that would wait longer than the limit is refused at once, or when the limit has passed. A newer job about
     the same utterance replaces the draft, also one that runs: its worker is told to stop, and the newer job need not
-    wait for it. Of what waits, up to `batch_size` jobs that can be done in one go are. Everything but the work itself
-    happens on the event loop.
+    wait for it. Of what waits, up to `batch_size` jobs that can be done in one go are; a batch runs to its end.
+    Everything but the work itself happens on the event loop.
     """
 
     def __init__(
@@ -323,8 +323,10 @@ class DecodingPool(Generic[T]):
         values: list[T | Exception] = []
         with self._watch.call():
             if len(live) > 1 and (batchable := live[0].batchable) is not None:
-                with contextlib.suppress(Exception):
+                try:
                     values.extend(batchable.work([job.batchable.item for job in live if job.batchable is not None]))
+                except Exception as error:
+                    log.warning("batch_failed", n_jobs=len(live), error=f"{type(error).__name__}: {error}")
             if len(values) != len(live):
                 values.clear()
                 for job in live:

@@ -150,7 +150,7 @@ class Utterances:
     def partial(self, partial: Partial) -> list[Output]:
         """Take a partial text in mid-speech."""
         since = self._open.first_sample
-        if since is None:
+        if since is None or partial.end_sample <= since:  # of speech that is over, or was none
             return []
         return [
             Transcript(

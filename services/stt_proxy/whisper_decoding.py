@@ -125,10 +125,15 @@ class ShortContextWhisper:
             _Order(self._model, speech, languages, phrases, DecodedPieces(), Event(), current)
             for speech, languages, phrases, current in asked
         ]
-        pieces = [cut_pieces(order.speech)[0] for order in orders]
+        pieces = []
+        for order in orders:
+            [piece] = cut_pieces(order.speech)  # with more the batch fails, and each is decoded alone
+            pieces.append(piece)
         encoded = self._encode(self._model, *(piece.sound for piece in pieces))
         sounds = []
-        probabilities = self._probabilities(self._model, encoded, [order.languages for order in orders])
+        asked_for = [order.languages for order in orders]
+        is_told = all(len(languages) == 1 for languages in asked_for)
+        probabilities = [{}] * len(orders) if is_told else self._probabilities(self._model, encoded, asked_for)
         for order, piece, known in zip(orders, pieces, probabilities, strict=True):
             spoken_s = (
                 sum(one.end_sample - one.start_sample for one in order.speech.spans) / order.speech.sample_rate_hertz

@@ -25,6 +25,7 @@ METHOD = "StreamingRecognize"
 SERVICE = "google.cloud.speech.v2.Speech"
 SILENCE_S = 0.25  # that closes a result
 STEP_S = 0.1
+UNSTABLE_S = 0.2  # a word that ended less than this ago may change
 
 Place = tuple[str, int, int]  # a word and its first and last sample in the stream
 
@@ -222,30 +223,44 @@ class _Stream:
         is_over = is_end or len(self._sound) - fresh[-1][2] >= SILENCE_S * self._rate
         if is_over:
             self._n_final = len(words)
-            final = self._result(fresh, fresh[-1][2], is_final=True)
+            final = self._response(self._result(fresh, fresh[-1][2]))
             if self._server.faults.is_out_of_order and not is_end:
                 self._late += [final, final]
                 return responses
             return [*responses, final]
         if self._server.faults.sends_interims:
-            responses.append(self._result(fresh, len(self._sound), is_final=False))
+            responses.append(self._interim(fresh))
         late, self._late = self._late, []
         return [*responses, *late]
 
-    def _result(self, words: list[Place], end: int, *, is_final: bool) -> v2.StreamingRecognizeResponse:
+    def _interim(self, words: list[Place]) -> v2.StreamingRecognizeResponse:
+        """The words so far: as Google writes them, a word just heard is a result of its own that hardly is stable."""
+        end = len(self._sound)
+        if end - words[-1][2] >= UNSTABLE_S * self._rate:
+            return self._response(self._result(words, end, stability=0.9))
+        results = [self._result(words[:-1], words[-1][1], stability=0.9)] if words[:-1] else []
+        return self._response(*results, self._result(words[-1:], end, stability=0.01, is_more=bool(results)))
+
+    def _response(self, *results: v2.StreamingRecognitionResult) -> v2.StreamingRecognizeResponse:
+        return v2.StreamingRecognizeResponse(results=results)
+
+    def _result(
+        self, words: list[Place], end: int, *, stability: float = 0.0, is_more: bool = False
+    ) -> v2.StreamingRecognitionResult:
+        """A final result, or one of that stability. `is_more`: it goes on with the text of the one before."""
+        is_final = not stability
         alternative = v2.SpeechRecognitionAlternative(
-            transcript=" ".join(word for word, _, _ in words), confidence=0.93 if is_final else 0.0
+            transcript=" " * is_more + " ".join(word for word, _, _ in words), confidence=0.93 if is_final else 0.0
         )
         if is_final:
             alternative.words = [
                 v2.WordInfo(word=word, start_offset=self._offset(start), end_offset=self._offset(stop))
                 for word, start, stop in words
             ]
-        result = v2.StreamingRecognitionResult(
-            alternatives=[alternative], is_final=is_final, stability=0.0 if is_final else 0.9,
+        return v2.StreamingRecognitionResult(
+            alternatives=[alternative], is_final=is_final, stability=stability,
             result_end_offset=self._offset(end), language_code="en-us",
         )  # fmt: skip
-        return v2.StreamingRecognizeResponse(results=[result])
 
     def _offset(self, sample: int) -> Duration:
         offset = Duration()

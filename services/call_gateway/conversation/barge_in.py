@@ -153,7 +153,7 @@ class BargeIn:
             return Verdict.WORDS if self._is_answer_awaited else Verdict.BACKCHANNEL
         if event.confidence is not None and event.confidence < settings.barge_in_min_confidence:
             return Verdict.LOW_CONFIDENCE
-        if len(words) < (settings.barge_in_min_words if is_reply_heard else 1):
+        if len(words) < (settings.barge_in_min_words if is_reply_heard else 1) and not is_stop_command(words):
             return Verdict.TOO_FEW_WORDS
         return Verdict.WORDS
 

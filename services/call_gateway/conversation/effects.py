@@ -167,6 +167,7 @@ def _resume_playout(call: Call, verdict: Verdict) -> None:
 def forget_sound(call: Call, from_sample: int, to_sample: int) -> None:
     """Forget the sound between two samples: it was no speech. If it goes on, the STT stage reports it again at once."""
     call.user_turn.evidence.end(to_sample)
+    call.user_turn.last_text = None
     call.command(DiscardUtterance(from_sample, to_sample))
 
 

@@ -75,7 +75,7 @@ class TurnTaking:
                 yield from self._on_settled_text(event)
             case TranscriptHeard():
                 yield from self._on_text(event)
-            case Keyword(end_sample=at) if not (self._turn.evidence.is_on_hold(at) or self._barge_in.is_over_echo):
+            case Keyword(text, _, end) if (text, end) == self._turn.last_text and not self._barge_in.is_over_echo:
                 self._call.command(event)
             case TurnPredicted():
                 if not self._turn.evidence.on_prediction(event):
@@ -264,6 +264,7 @@ class TurnTaking:
             else:
                 call.refuse(event)
             return
+        self._turn.last_text = event.utterance_id, event.end_sample
         if event.stage is TextStage.SETTLED:
             call.command(CallerHeard(event.utterance_id, event.text, is_settled=True))
             if reply is not None and reply.turn_id == taken.turn_id and reply.notes.settled_at is None:

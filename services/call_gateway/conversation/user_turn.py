@@ -80,6 +80,7 @@ class UserTurn:
     prefix: str = ""  # said before, of a turn that was taken too early
     continues_turn_id: int = 0
     utterance_id: int | None = None  # of the latest text
+    last_text: tuple[int, int] | None = None  # utterance and end of the latest text that counts
     text_timing: Timing = field(default_factory=Timing)
     trace: Trace = field(default_factory=Trace)
     taken: deque[TakenTurn] = field(default_factory=lambda: deque(maxlen=REMEMBERED_TURNS))
@@ -125,7 +126,7 @@ class UserTurn:
 
     def on_text(self, event: TranscriptHeard) -> None:
         """Words of the turn, however firm."""
-        self.utterance_id = event.utterance_id
+        self.utterance_id, self.last_text = event.utterance_id, (event.utterance_id, event.end_sample)
         if event.stage is not TextStage.PARTIAL:
             self.text_timing, self.trace = event.timing, event.trace
             self._confidences.pop(event.utterance_id, None)

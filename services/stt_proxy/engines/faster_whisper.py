@@ -22,7 +22,7 @@ from services.stt_proxy.whisper_model import WhisperOptions
 from services.stt_proxy.whisper_pieces import LONGEST_PIECE_S
 
 WARM_UP_SAMPLES = 24_000  # three seconds, as admission.py takes an utterance to be
-MOST_BATCHED_S = 5.0  # with the silence between clips it fits the shortest context
+MOST_BATCHED_S = 5.0  # with the silence between four clips it fits the shortest context
 WARM_UPS = 3  # the quickest counts: the first reads the weights
 
 log = get_logger(__name__)

@@ -50,9 +50,8 @@ class Answers:
         is_open = utterance_id == self._state.utterance_id
         if is_open and self._state.is_speaking and text:
             last = stretches[-1]
-            end = last.open_end or last.settled_to
-            confidence = last.open_stability if last.open_confidence is None else last.open_confidence
-            self._state.report(Partial(text, end, self._language_of(stretches), confidence))
+            end = last.open_end or (last.fed_to if last.open_text else last.settled_to)
+            self._state.report(Partial(text, end, self._language_of(stretches), last.open_confidence))
             return
         said = self._state.said.get(utterance_id)
         if said is None or said == text or self._state.is_awaited(utterance_id):

@@ -81,6 +81,16 @@ def test_images_for_gpus_are_those_that_compose_and_kubernetes_name() -> None:
             assert all("@sha256:" in found for found in re.findall(r"^ARG CUDA_\w+=(nvidia\S+)", text, re.MULTILINE))
 
 
+def test_every_image_is_named_by_the_variable_that_holds_its_id() -> None:
+    """What `make images` writes into images.env is what Compose starts, by every file that names the image."""
+    named = [
+        found
+        for path in (_ROOT / "deploy").glob("compose*.yaml")
+        for found in re.findall(r"image: \$\{(\w+):-(tong-dai/[\w:-]+)\}", path.read_text(encoding="utf-8"))
+    ]
+    assert set(named) == {(image.variable, image.tag) for image in TABLE}
+
+
 def test_layers_are_read_with_their_causes() -> None:
     history = "188200000\tCOPY /app/.venv .venv # buildkit\n0\tENV A=b\n124800000\t\n"
     assert [(layer.size_mb, layer.cause) for layer in layers_of(history)] == [
@@ -499,3 +509,33 @@ def test_last_words_of_a_daemon_are_turned_into_advice() -> None:
     kernel = "Error response from daemon: Failed to Setup IP tables / create network: bridge: operation not supported"
     assert "without BRIDGE=1" in advice(kernel)
     assert advice("something else") == "something else"
+
+
+def test_the_processors_of_the_settings_file_go_before_those_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TONG_DAI_CPUS", raising=False)
+    monkeypatch.setattr(stack, "ROOT", tmp_path)
+    assert stack.environment()["TONG_DAI_CPUS"] == str(os.cpu_count())
+    (tmp_path / ".env").write_text("TONG_DAI_CPUS=1 # of many\n", encoding="utf-8")
+    assert stack.environment()["TONG_DAI_CPUS"] == "1"
+    monkeypatch.setenv("TONG_DAI_CPUS", "0.5")
+    assert stack.environment()["TONG_DAI_CPUS"] == "0.5"
+
+
+def test_a_port_of_the_trial_is_moved_for_who_listens_and_for_who_asks() -> None:
+    services = read_yaml(_ROOT / "deploy" / "compose.trial.yaml")[0]["services"]
+    bridge = read_yaml(_ROOT / "deploy" / "compose.trial-bridge.yaml")[0]["services"]
+    given = {name: about.get("environment", {}) for name, about in services.items()}
+    ari, port = "${PBX_ARI_PORT:-8088}", "${GATEWAY_PORT:-50051}"
+    assert (given["asterisk"]["PBX_ARI_PORT"], given["asterisk"]["PBX_SIP_PORT"]) == (ari, "${PBX_SIP_PORT:-15060}")
+    for name in ("call_gateway", "call_gateway_standby"):
+        assert (
+            given[name]["GATEWAY_ARI_URL"]
+            == bridge[name]["environment"]["GATEWAY_ARI_URL"]
+            == f"http://127.0.0.1:{ari}"
+        )
+        assert given[name]["GATEWAY_PORT"] == port
+    assert given["caller"]["PHONE_GATEWAY"] == f"127.0.0.1:{port}"
+    assert "127.0.0.1:${PBX_SIP_PORT:-15060}" in given["caller"]["PHONE_NUMBER"]
+    assert bridge["asterisk"]["ports"] == [f"127.0.0.1:{port}:{port}"]

@@ -23,6 +23,7 @@ class ComposeLoader(yaml.SafeLoader):
 
 
 ComposeLoader.add_constructor("!reset", lambda loader, node: None)
+ComposeLoader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
 
 
 def read_yaml(path: Path) -> list[Any]:
@@ -144,6 +145,17 @@ def test_a_container_sees_the_secrets_of_its_own_service_alone():
         assert mounted == [f"${{TONG_DAI_SECRETS_DIR:-../secrets}}/{name}:/secrets:ro"]
     own = [service for service, about in services.items() if "secrets.env" in str(about.get("env_file", ""))]
     assert own == ["call_gateway", "call_gateway_standby"]
+
+
+@pytest.mark.parametrize("image", ["nlu", "nlu_cuda"])
+def test_what_agents_tools_write_lies_in_the_volume_of_the_nlu(image: str):
+    text = (_DEPLOY / "docker" / f"{image}.Dockerfile").read_text(encoding="utf-8")
+    found = re.findall(r"\bNLU_DATA_DIR=(\S+)", text)
+    pod = read_yaml(_DEPLOY / "kubernetes" / "stack" / "nlu.yaml")[1]["spec"]["template"]["spec"]
+    assert found == [each["value"] for each in pod["containers"][0]["env"] if each["name"] == "NLU_DATA_DIR"]
+    volumes = read_yaml(_DEPLOY / "compose.yaml")[0]["services"]["nlu"]["volumes"]
+    (writable,) = [volume.partition(":")[2] for volume in volumes if not volume.endswith(":ro")]
+    assert Path(found[0]).is_relative_to(writable), "the root is read-only, and the folder outlives the container"
 
 
 SECRET = re.compile(r"^#([A-Z_]+_(?:API_KEY|TOKEN|PASSWORD|SECRET))=", re.MULTILINE)

@@ -10,6 +10,7 @@ from services.nlu.plan.command import parse_gpus, propose
 from services.nlu.plan.gguf_file import read_shape
 from services.nlu.plan.memory import Layout, make_plan
 from services.nlu.settings import NluSettings
+from tests.unit.deploy.test_deployment_files import read_yaml
 from tests.unit.nlu.gguf_files import write_dense_header, write_scout_header
 
 _DEPLOY = Path(__file__).parents[3] / "deploy"
@@ -73,7 +74,7 @@ def gpu_patches(name: str) -> dict[str, object]:
 
 def compose_gpus(name: str) -> set[str]:
     """The GPUs that compose.gpu.yaml gives a service where no variable says otherwise."""
-    overlay = yaml.safe_load((_DEPLOY / "compose.gpu.yaml").read_text(encoding="utf-8"))["services"]
+    overlay = read_yaml(_DEPLOY / "compose.gpu.yaml")[0]["services"]
     value = overlay[name]["environment"]["NVIDIA_VISIBLE_DEVICES"]
     return set(value.partition(":-")[2].rstrip("}").split(","))
 

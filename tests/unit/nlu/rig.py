@@ -95,15 +95,15 @@ def script_settings(tmp_path: Path | None = None, script: str = "", **changes: o
 async def opened(
     settings: NluSettings | None = None, config: Config | None = None, *, factory: Factory = PromptAgent
 ) -> AsyncIterator[Rig]:
-    """A conversation of the clinic's, by an agent that `factory` makes; leaving the block half-closes it and waits for
-    its end.
+    """A conversation of an agent that `factory` makes, the clinic's if `config` names none; leaving the block
+    half-closes it and waits for its end.
     """
     settings = settings or script_settings()
     config = config or Config(call_id="call", tenant_id="tenant", instructions="Be brief.")
     engine = WatchedScript(settings)
     typed: NluEngine = engine
     await typed.load(())
-    profile = read_agents(settings.agents_dir)["clinic"]
+    profile = read_agents(settings.agents_dir)[config.agent_id or "clinic"]
     agent: Agent = factory(profile, engine, settings)
     await agent.load()
     call = Call("conversation", profile.language_codes, instructions=config.instructions, caller=config.caller)

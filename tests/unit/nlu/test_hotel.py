@@ -14,7 +14,7 @@ from services.nlu.agent.profile import read_agents
 from services.nlu.agent.tools import ToolRefused
 from services.nlu.settings import NluSettings
 from services.nlu.tools.hotel.package import HotelPackage
-from services.nlu.tools.hotel.register import FULL, NONE_SUCH, Register
+from services.nlu.tools.hotel.register import FULL, NONE_SUCH, WHICH_ROOM, Register
 from services.nlu.tools.package import Asked, PackageContext
 from services.nlu.tools.packages import AgentPackages
 
@@ -67,6 +67,29 @@ def test_only_the_name_and_number_of_a_booking_cancel_it(register: Register) -> 
             register.cancel("", FRIDAY, name=name, phones=[phone], key=f"no {n}")
     register.cancel("", FRIDAY, name="anna bell", phones=[ANNA["phone"]], key="yes")
     assert register.find("", [ANNA["phone"]], since=TODAY) == []
+
+
+def test_one_stay_of_several_is_taken_back_by_its_room(register: Register) -> None:
+    for n, room in enumerate(("single", "double", "double")):
+        book(register, (room, FRIDAY, n + 1), ANNA, f"{n}")
+
+    def cancel(key: str, room: str = "") -> None:
+        register.cancel("", FRIDAY, name=ANNA["name"], phones=[ANNA["phone"]], key=key, room=room)
+
+    def left() -> list[tuple[str, int]]:
+        return [(one.room, one.nights) for one in register.find("", [ANNA["phone"]], since=TODAY)]
+
+    with pytest.raises(ToolRefused, match=f"{WHICH_ROOM}: double, single"):
+        cancel("which")
+    with pytest.raises(ToolRefused, match=NONE_SUCH):
+        cancel("no such", "suite")
+    cancel("one", "single")
+    cancel("one", "single")
+    assert left() == [("double", 2), ("double", 3)]
+    cancel("two")
+    assert left() == [("double", 3)]
+    cancel("three", "single")  # it was taken back before
+    assert left() == [("double", 3)]
 
 
 def test_tenants_see_nothing_of_each_other(register: Register) -> None:

@@ -81,6 +81,9 @@ def told(*appointments: Appointment) -> list[tuple[str, bool, bool]]:
 
 
 HELD = Appointment(1, datetime.fromisoformat(TUESDAY), "cleaning", **ANNA)
+SINGLE, DOUBLE = (
+    Appointment(n, datetime.fromisoformat("2026-12-04"), room, **ANNA) for n, room in enumerate(("single", "double"))
+)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,16 @@ HELD = Appointment(1, datetime.fromisoformat(TUESDAY), "cleaning", **ANNA)
         ),
         ([], [decided("hotel_book", arrives="2026-12-04", room="double")], [("2026-12-04T00:00", True, True)]),
         ([HELD], [decided("clinic_cancel", starts=TUESDAY, name="Tom Reed")], [(TUESDAY, True, False)]),
+        (
+            [SINGLE, DOUBLE],
+            [decided("hotel_cancel", arrives="2026-12-04", room="double")],
+            [("2026-12-04T00:00", True, False), ("2026-12-04T00:00", False, True)],
+        ),
+        (
+            [SINGLE],
+            [decided("hotel_book", arrives="2026-12-04", room="double")],
+            [("2026-12-04T00:00", True, False), ("2026-12-04T00:00", True, True)],
+        ),
     ],
 )
 def test_what_noted_deeds_leave(

@@ -62,3 +62,20 @@ async def test_what_was_just_booked_is_put_right(tmp_path: Path) -> None:
         assert "Friday, December 4 at 9 a.m. in place of Tuesday, December 1 at 10 a.m." in reply
         await caller.say("yes")
     assert [row[0] for row in booked(tmp_path)] == [FRIDAY]
+
+
+async def test_of_two_moves_with_a_cancellation_between_none_is_lost(tmp_path: Path) -> None:
+    stands(tmp_path, "2026-12-03T14:00", **ANNA)
+    stands(tmp_path, TUESDAY, **ANNA)
+    stands(tmp_path, "2026-12-11T14:00", **ANNA)
+    async with call(tmp_path, caller=ANNA["phone"]) as rig:
+        caller = Caller(rig)
+        reply = await caller.say(
+            "Move Thursday's to Wednesday at three, cancel Tuesday's and move the eleventh to Friday at nine."
+        )
+        assert "Wednesday, December 2 at 3 p.m. in place of Thursday, December 3 at 2 p.m." in reply
+        assert "Tuesday, December 1 at 10 a.m. Shall I cancel it?" in await caller.say("yes")
+        reply = await caller.say("yes")
+        assert "Friday, December 4 at 9 a.m. in place of Friday, December 11 at 2 p.m." in reply
+        await caller.say("yes")
+    assert sorted(row[0] for row in booked(tmp_path)) == [WEDNESDAY, FRIDAY]

@@ -112,7 +112,8 @@ class House:
                     today = NOW.date()
                     self.register.book("t", room, arrives, nights, name=NAME, phone=phone, key=key, today=today)
                 else:
-                    self.register.cancel("t", arrives, name=NAME, phones=(wanted["phone"],), key=key)
+                    phones, room = (wanted["phone"],), wanted["room"]
+                    self.register.cancel("t", arrives, name=NAME, phones=phones, key=key, room=room)
         self.late.clear()
 
     def rows(self) -> list[Stay]:
@@ -139,7 +140,13 @@ BOOK = st.fixed_dictionaries(
         "phone": st.sampled_from(PHONES),
     }
 )
-CANCEL = st.fixed_dictionaries({"arrives": st.sampled_from(ARRIVALS), "phone": st.sampled_from(PHONES)})
+CANCEL = st.fixed_dictionaries(
+    {
+        "room": st.sampled_from(["", *sorted(ROOMS)]),
+        "arrives": st.sampled_from(ARRIVALS),
+        "phone": st.sampled_from(PHONES),
+    }
+)
 WISHES = st.one_of(BOOK.map(lambda one: ("hotel_book", one)), CANCEL.map(lambda one: ("hotel_cancel", one)))
 EVENTS = st.one_of(
     st.tuples(st.sampled_from(["confirm", "twice at once", "barge-in"]), TURNS, WISHES, MOODS, KILLS),
@@ -203,7 +210,7 @@ class Caller:
     def check(self) -> None:
         """The register has what was decided and done, each once and in the order of the decisions, and no more."""
         house, done = self._house, self._house.done()
-        decided, stays = house.decided(), set[Stay]()
+        decided, stays = house.decided(), list[Stay]()
         assert done.keys() <= set(decided), "nothing is done that was not decided"
         for key in decided:
             tool, wish = self._wanted[key]
@@ -212,9 +219,14 @@ class Caller:
                 continue
             assert self._told.get(key) is not DeedState.FAILED
             if tool == "hotel_book":
-                stays.add((wish["phone"], wish["arrives"], wish["nights"], wish["room"]))
+                stay = (wish["phone"], wish["arrives"], wish["nights"], wish["room"])
+                stays += [stay] if stay not in stays else []
             else:
-                stays = {one for one in stays if (one[0], one[1]) != (wish["phone"], wish["arrives"])}
+                theirs = [one for one in stays if (one[0], one[1]) == (wish["phone"], wish["arrives"])]
+                theirs = [one for one in theirs if wish["room"] in ("", one[3])]
+                assert len({one[3] for one in theirs}) < 2, "nothing is taken back that was not named"
+                if theirs:
+                    stays.remove(theirs[0])
         assert sorted(stays) == house.rows(), "what callers decided last holds"
 
     def check_settled(self) -> None:
@@ -248,7 +260,7 @@ def test_the_cancellation_is_not_refused_before_the_booking_is_done(tmp_path: Pa
     who = {"arrives": ARRIVALS[0], "phone": PHONES[0]}
     booking = ("hotel_book", {**who, "room": "single", "nights": 1})
     caller.happen(("confirm", 0, booking, "deaf", (-1, True)))
-    caller.happen(("confirm", 1, ("hotel_cancel", who), "well", (-1, True)))
+    caller.happen(("confirm", 1, ("hotel_cancel", {**who, "room": ""}), "well", (-1, True)))
     for _ in range(4):
         caller.happen(("retry", "well", (-1, True)))
     caller.check()

@@ -21,6 +21,8 @@ from tests.unit.nlu.test_confirmed_deeds import WISH, Eager, Writing
 @pytest.mark.parametrize(
     "said",
     [
+        "Hmm",
+        "Well",
         "Yes, if my boss lets me.",
         "Okay, is that at ten?",
         "Yes, but why?",
@@ -38,7 +40,9 @@ async def test_less_than_a_whole_yes_books_nothing(tmp_path: Path, said: str) ->
     assert booked(tmp_path) == []
 
 
-@pytest.mark.parametrize("said", ["Yes, book it.", "Yes please, thank you.", "Okay, go ahead.", "Yes, that's right."])
+@pytest.mark.parametrize(
+    "said", ["Mm, yes, okay", "Yes, book it.", "Yes please, thank you.", "Okay, go ahead.", "Yes, that's right."]
+)
 async def test_a_whole_yes_books(tmp_path: Path, said: str) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)

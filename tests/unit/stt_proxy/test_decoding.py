@@ -2,6 +2,7 @@ import asyncio
 from threading import Event
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.runtime.metrics import StageMetrics
 from services.stt_proxy.decoding import Batchable, DecodingPool, Done, Job, Purpose, Refused, Stopped
@@ -298,7 +299,9 @@ async def test_a_bad_job_spoils_no_other_of_its_batch(workshops):
     shop.submit("good", owner="two", kind="short")
     for name in ("running", "spoilt", "good"):
         shop.let_go(name)
-    await shop.until(lambda: len(shop.outcomes) == 3)
+    with capture_logs() as logs:
+        await shop.until(lambda: len(shop.outcomes) == 3)
+    assert [(line["event"], line["n_jobs"]) for line in logs] == [("batch_failed", 2)]
     assert refusal(shop, "spoilt") == "DECODING_FAILED"
     assert isinstance(shop.outcomes["good"], Done)
     assert shop.outcomes["good"].value == "good"

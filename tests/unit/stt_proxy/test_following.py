@@ -116,6 +116,16 @@ async def test_guesses_come_while_the_caller_speaks_and_hold_the_whole_utterance
     line.engine_call.close()
 
 
+async def test_a_guess_without_a_place_reaches_as_far_as_the_sound():
+    reading = Reading()
+    reading.end = lambda _: None
+    line = Line(reading)
+    await line.play(0, line.spans[0].end_sample)
+    partial = line.told(Partial)[0]
+    assert partial.end_sample > line.spans[0].start_sample
+    line.engine_call.close()
+
+
 async def test_better_words_of_a_given_draft_come_as_a_better_text():
     line = Line()
     await line.play(0, line.spans[0].end_sample + 100 * MS)

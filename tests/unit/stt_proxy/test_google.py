@@ -152,7 +152,7 @@ async def test_a_draft_is_made_of_interims_and_the_final_result_corrects_it():
                 await asyncio.sleep(0.005)
         assert line.told(Heard)[0].text == " ".join(SENTENCES[0])
         assert not any(is_final for _, _, is_final in google.sent)
-        assert line.told(Partial)[0].confidence == pytest.approx(0.9)
+        assert line.told(Partial)[0].confidence is None, "Google says how stable an interim is, not how likely"
 
 
 async def test_a_late_final_that_says_the_same_corrects_nothing():

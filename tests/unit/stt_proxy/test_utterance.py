@@ -278,6 +278,15 @@ def test_a_partial_without_speech_is_dropped():
     assert utterances().partial(Partial("thanks for watching", 900 * MS, "en")) == []
 
 
+def test_a_partial_of_the_utterance_before_is_none_of_the_next():
+    call = utterances()
+    say(call, 500, 900)
+    end(call, 1500)
+    call.begin(2000 * MS, 0.9, OPEN)
+    assert call.partial(Partial("My tooth", 900 * MS, "en")) == []
+    assert texts(call.partial(Partial("hurts", 2300 * MS, "en"))) == [(TextStage.PARTIAL, "hurts")]
+
+
 def test_a_correction_keeps_the_place_of_the_settled_text():
     call = utterances()
     answer(call, ask_in(say(call, 500, 1500)), "My truth hurts.")

@@ -16,7 +16,7 @@ _QUESTION = ("?", "？")
 
 def opens_with_agreement(text: str, lists: Asking) -> bool:
     """Return whether an answer begins by agreeing, and neither holds back nor asks: "yes, book it"."""
-    words = normalise(text)
+    words = _without_hums(normalise(text), lists)
     return not _holds_back(text, lists) and len(behind_agreements(words, lists)) < len(words)
 
 
@@ -28,7 +28,7 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
     """Return whether a whole turn agrees to a question after `deeds`. Behind its yes stand only phrases with which one
     says yes or orders that deed, and `asked`: words of the question, said again. An order to do another deed is no yes.
     """
-    words = normalise(text)
+    words = _without_hums(normalise(text), lists)
     own = [phrase for deed in deeds for phrase in lists.orders.get(deed, ())]
     is_order = any(_is_order(words, phrase, lists) for phrase in own) and not _holds_back(text, lists)  # "book it"
     if not (is_order or opens_with_agreement(text, lists)) or has_phrase(words, lists.take_backs):
@@ -43,6 +43,13 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
             return False
         words = words[len(known) or 1 :]
     return True
+
+
+def _without_hums(words: Words, lists: Asking) -> Words:
+    """The words behind the hums that they begin with: "mm, yes"."""
+    while hum := next((one for one in lists.hums if words[: len(one)] == one), ()):
+        words = words[len(hum) :]
+    return words
 
 
 def _is_order(words: Words, phrase: Words, lists: Asking) -> bool:

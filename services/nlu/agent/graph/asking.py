@@ -95,6 +95,7 @@ class Asking:
     objections: tuple[Words, ...]  # with one of these something that was read back is not right
     agreements: tuple[Words, ...]  # with one of these an answer begins that agrees
     beside_yes: tuple[Words, ...]  # around a yes to what was read back
+    hums: tuple[Words, ...]  # before a yes they say nothing, and alone no yes
     orders: Mapping[str, tuple[Words, ...]]  # what callers say to have a deed done, by the names of deeds.toml
     reserves: tuple[Words, ...]  # with one of these it does not
     refusing: Mapping[str, tuple[Words, ...]]  # words around what a caller does not want; see whole_turn.py
@@ -212,6 +213,7 @@ def _read(language: str) -> Asking:
         objections=listed("wishes.objections"),
         agreements=listed("wishes.agreements"),
         beside_yes=listed("wishes.beside_yes"),
+        hums=listed("wishes.hums"),
         orders={name: listed(f"orders.{name}") for name in data.table(REFERENCE, FILE, "orders")},
         reserves=listed("wishes.reserves"),
         refusing={name: listed(f"refusing.{name}") for name in data.table(REFERENCE, FILE, "refusing")},

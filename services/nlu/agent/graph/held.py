@@ -143,10 +143,10 @@ class HeldBookings(MovedTimes):
         when, new = self._old_and_new(wish, now)
         meant = [one for one in mine if when and is_at(one.starts, when)] if len(mine) > 1 else list(mine)
         if wish.is_each:
-            meant = meant[:1] or list(mine[:1])
-        if len(meant) != 1:
+            meant = sorted(meant or mine, key=_place)[:1]
+        one = _only(meant)
+        if one is None:
             return wish
-        one = meant[0]
         is_its_own = wish.kind != "change" or (len(mine) > 1 and when == new and len(when.weekdays) < 2)
         said = "" if is_its_own and not wish.is_each else wish.said  # its day limits "all"
         return of_appointment(replace(wish, said=said), one)
@@ -186,19 +186,27 @@ class HeldBookings(MovedTimes):
 
     def _next_of_each(self, wish: Wish) -> Wish | None:
         """The wish for the next appointment, where all are to be cancelled, or all of a day; None: it was the last."""
-        left = [one for one in self._mine(wish) if wish.is_each and f"{one.starts:%Y-%m-%dT%H:%M}" > wish.starts]
+        left = [one for one in self._mine(wish) if wish.is_each and _place(one) > (wish.starts, wish.service)]
         left = [one for one in left if is_at(one.starts, self._old_and_new(wish, self._seen.now)[0])]
-        return of_appointment(wish, left[0]) if left else None
+        return of_appointment(wish, min(left, key=_place)) if left else None
 
     def _spoken(self, starts: str) -> str:
         """A time of the diary in words; empty: none."""
         return self._text_of(datetime.fromisoformat(starts)) if starts else ""
 
+    def _spoken_of(self, wish: Wish) -> str:
+        """The appointment of a wish in words, apart from the caller's others."""
+        return self._spoken(wish.starts)
+
+    def _told_apart(self, wish: Wish) -> dict[str, Appointment]:
+        """The appointments that a wish may be about, by the words that tell them apart."""
+        return {self._spoken_of(of_appointment(wish, one)): one for one in self._mine(wish)}
+
     def _question_which(self, wish: Wish) -> tuple[str, str]:
         """The question which appointment is meant, or by what it is found."""
-        words, mine = self._words, self._mine(wish)
-        if mine:
-            times = words.one_of(self._text_of(one.starts) for one in mine)
+        words = self._words
+        if mine := self._told_apart(wish):
+            times = words.one_of(mine)
             return words.ask("which_appointment", times=times), "which_appointment"
         if wish.is_of_other and not wish.name:
             return words.ask("whose"), "name"
@@ -208,15 +216,14 @@ class HeldBookings(MovedTimes):
         """The wish with the appointment that an answer names by its person, service or place: "the first one"."""
         one = self._of_person(wish, part) or self._of_service(wish, part)
         if one is None:
-            mine = {self._text_of(one.starts): one for one in self._mine(wish)}
+            mine = self._told_apart(wish)
             one = mine.get(self._in_order(part.text, list(mine)))
         return of_appointment(wish, one) if one else None
 
     def _of_service(self, wish: Wish, part: Part) -> Appointment | None:
         """The appointment for what an answer names: "the cleaning"; None: it names nothing, or several are for it."""
         named = {found.id for found in part.slots.services}
-        found = [one for one in self._mine(wish) if one.service in named]
-        return found[0] if len(found) == 1 else None
+        return _only([one for one in self._mine(wish) if one.service in named])
 
     def _of_person(self, wish: Wish, part: Part) -> Appointment | None:
         """The appointment of the person that an answer names: "Amy's one"; None: it names none, or several have it."""
@@ -231,3 +238,14 @@ def of_appointment(wish: Wish, one: Appointment) -> Wish:
     """The wish, as one for an appointment."""
     starts = f"{one.starts:%Y-%m-%dT%H:%M}"
     return replace(wish, starts=starts, name=one.name, phone=one.phone, service=one.service)
+
+
+def _place(one: Appointment) -> tuple[str, str]:
+    """Where an appointment comes among those of a caller."""
+    return f"{one.starts:%Y-%m-%dT%H:%M}", one.service
+
+
+def _only(found: Sequence[Appointment]) -> Appointment | None:
+    """The one that is found, or the first of several that nothing tells apart; None: there is none, or a choice."""
+    alike = {(_place(one), one.name) for one in found}
+    return found[0] if len(alike) == 1 else None

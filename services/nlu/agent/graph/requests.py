@@ -50,7 +50,11 @@ class Requests:
         first = next((part for part in requests if part.kind != "check"), None) or next(iter(requests), None)
         if first is None:
             return parts, ()
-        later = [part for part in requests if part.kind != first.kind or (are_bookings and part is not first)]
+        later = [
+            part
+            for part in requests
+            if part.kind != first.kind or (part is not first and (are_bookings or part.slots.when))
+        ]
         kept = tuple(part for part in parts if part not in later)
         return kept, tuple(self._with_day_of(first, part, now)[:_LONGEST] for part in later)
 

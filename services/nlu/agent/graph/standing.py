@@ -101,7 +101,7 @@ class StandingBookings(DoneDeeds):
             wish = replace(wish, at="", when="")
             question, asked = self._question(wish)
             return words.say("booking_taken"), question, replace(dialogue, wish=wish, asked=asked)
-        when = self._spoken(wish.at or wish.starts)
+        when = self._spoken(wish.at) or self._spoken_of(wish)
         keys = {"done": "moved" if wish.kind == "change" else "cancelled", "failed": "deed_failed", **LATER}
         text = words.say(keys.get(state, "wish_done"), when=when)
         if state == "done" and (following := self._next_of_each(wish)):
@@ -310,7 +310,7 @@ class StandingBookings(DoneDeeds):
         if not wish.starts:
             return self._question_which(wish)
         if wish.kind == "cancel":
-            when, key = self._spoken(wish.starts), "confirm_cancel_of" if wish.is_of_other else "confirm_cancel"
+            when, key = self._spoken_of(wish), "confirm_cancel_of" if wish.is_of_other else "confirm_cancel"
             return words.ask(key, when=when, name=wish.name), "confirm_cancel"
         if not wish.at:
             free = [self._text_of(at) for at in self._free_for(wish)]

@@ -5,7 +5,7 @@ or cancels what the caller says yes to once they have heard that question to its
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -17,6 +17,7 @@ from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.bookings import LATER
 from services.nlu.agent.graph.counting import has_any
 from services.nlu.agent.graph.dialogue import Dialogue, Wish
+from services.nlu.agent.graph.held import of_appointment
 from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.slots import SlotFinder
 from services.nlu.agent.graph.standing import STANDING, StandingBookings
@@ -25,6 +26,7 @@ from services.nlu.agent.graph.when import When
 from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
+from services.nlu.tools.clinic.diary import Appointment
 from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
 
 _OWN_QUESTIONS = frozenset({"which_room", "arrival", "nights"})
@@ -59,7 +61,7 @@ class Stays(StandingBookings):
             arguments = {"room": wish.service, "arrives": wish.at, "nights": wish.nights, **arguments}
             return f"{self._rooms.prefix}_book", json.dumps(arguments, ensure_ascii=False)
         if wish.kind == "cancel" and wish.starts:
-            arguments = {"arrives": wish.starts[:10], **arguments}
+            arguments = {"arrives": wish.starts[:10], "room": wish.service, **arguments}
             return f"{self._rooms.prefix}_cancel", json.dumps(arguments, ensure_ascii=False)
         return "", ""
 
@@ -216,6 +218,32 @@ class Stays(StandingBookings):
         if part.kind == "change":  # no tool moves a stay
             return f"{self._words.say('change')} {self._words.ask('more')}", "more", dialogue
         return super()._look(part, dialogue, now, is_sooner=is_sooner)
+
+    def _with_whose(self, wish: Wish, part: Part, asked: str) -> Wish:
+        """A cancellation keeps the kind of room that is said before its stay is found."""
+        wish, room = super()._with_whose(wish, part, asked), self._room(part)
+        return replace(wish, service=room) if room and wish.kind == "cancel" and not wish.starts else wish
+
+    def _chosen(self, wish: Wish, mine: Sequence[Appointment], now: datetime) -> Wish:
+        of_room = [one for one in mine if one.service == wish.service]
+        return super()._chosen(wish, of_room or mine, now)
+
+    def _turned(self, part: Part, wish: Wish, now: datetime) -> Wish:
+        wish, room = super()._turned(part, wish, now), self._room(part)
+        if wish.kind != "cancel" or not wish.starts or not room:
+            return wish
+        beside = [one for one in self._beside_it(wish) if one.service == room]  # "no, the double"
+        return of_appointment(wish, beside[0]) if beside and room != wish.service else wish
+
+    def _spoken_of(self, wish: Wish) -> str:
+        when, rooms = self._spoken(wish.starts), {one.service for one in self._beside_it(wish)}
+        if len({*rooms, wish.service}) < 2:
+            return when
+        return self._phrases.phrase("stay_in_room", when=when, room=self._name(wish.service))
+
+    def _beside_it(self, wish: Wish) -> list[Appointment]:
+        """The caller's stays from the day on from which that of a wish is."""
+        return [one for one in self._mine(wish) if wish.starts and f"{one.starts:%Y-%m-%d}" == wish.starts[:10]]
 
     def _room(self, part: Part) -> str:
         return next((one.id for one in reversed(part.slots.services) if one.id in self._rooms.counts), "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from services.language.words import normalise
+from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.asking import UNKNOWN
 from services.nlu.agent.graph.dialogue import Dialogue
 from services.nlu.agent.graph.finding import Finding, Findings
@@ -32,8 +34,12 @@ class StrangerAnswers:
         services: ServiceAnswers,
         known: frozenset[str],
     ) -> None:
-        """`known`: the words of requests of any business; none of them is a thing that is wished for."""
-        self._findings, self._finder, self._known = findings, finder, known
+        """`known`: the words of requests of any business; none of them is a thing that is wished for, nor is a word by
+        which the agent's own texts are asked for ("toothache").
+        """
+        own = (text for fact in findings.facts.texts for text in names_in(fact.examples, finder.language_code))
+        self._findings, self._finder = findings, finder
+        self._known = known.union(*map(normalise, own))
         self._people, self._services = people, services
         self._facts, self._words = findings.facts, findings.words
 

@@ -21,7 +21,7 @@ def waits(text: str, parts: Sequence[Part], lists: Asking, take_backs: Sequence[
     """
     words = normalise(text)
     is_plain = all(part.kind in _ASK_NOTHING or part.doubts for part in parts)
-    if not has_any(words, lists.waits) or not is_plain or has_any(words, take_backs):
+    if not has_any(words, lists.waits) or not is_plain or has_any(words, (*take_backs, *lists.objections)):
         return False
     slots = [part.slots for part in parts]
     return not any(one.when or one.services or one.people or one.digits for one in slots) and not _names(text, lists)

@@ -23,11 +23,12 @@ def with_noted(held: Sequence[Appointment], noted: Sequence[Decided]) -> list[Ap
     for decided in noted:
         arguments: Mapping[str, str] = json.loads(decided.arguments_json)
         starts = datetime.fromisoformat(arguments.get("starts") or arguments["arrives"])
-        meant = [at for at, one in enumerate(left) if _is_meant(one, starts, arguments["name"])]
+        room = arguments.get("room", "")
+        meant = [at for at, one in enumerate(left) if _is_meant(one, starts, arguments["name"], room)]
         at = next((at for at in meant if left[at].is_booked), None)
         match decided.tool.rpartition("_")[2]:
             case "book" if at is None:
-                service = arguments.get("service") or arguments.get("room", "")
+                service = arguments.get("service") or room
                 left = [one for each, one in enumerate(left) if each not in meant]  # cancelled before
                 left.append(Appointment(0, starts, service, arguments["name"], arguments["phone"], is_noted=True))
             case "move" if at is not None:
@@ -38,5 +39,6 @@ def with_noted(held: Sequence[Appointment], noted: Sequence[Decided]) -> list[Ap
     return sorted(left, key=lambda one: one.starts)
 
 
-def _is_meant(one: Appointment, starts: datetime, name: str) -> bool:
-    return one.starts == starts and is_same_name(name, one.name)
+def _is_meant(one: Appointment, starts: datetime, name: str, room: str) -> bool:
+    """`room`: of a hotel's booking; empty: any, or a clinic's."""
+    return one.starts == starts and is_same_name(name, one.name) and room in ("", one.service)

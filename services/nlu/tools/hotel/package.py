@@ -53,6 +53,7 @@ class BookRoom(ArgumentsModel):
 
 class CancelBooking(ArgumentsModel):
     arrives: date
+    room: str = Field(default="", max_length=64)  # needed where several kinds stand for the caller from that day on
     name: Name
     phone: Phone
 
@@ -96,7 +97,7 @@ class HotelPackage:
             self._made("free_rooms", "How many rooms are free for a stay, by their kind.", FreeRooms, self._free),
             self._made("find", "The bookings of a caller, by the name and number they give.", FindBookings, self._find),
             self._made("book", "Books a room for a caller.", BookRoom, self._book, writes=True),
-            self._made("cancel", "Cancels a caller's booking.", CancelBooking, self._cancel, writes=True),
+            self._made("cancel", "Cancels one booking of a caller.", CancelBooking, self._cancel, writes=True),
         )
 
     async def close(self) -> None:
@@ -145,6 +146,11 @@ class HotelPackage:
         phones = forms_of(arguments["phone"], self._context.region)
         return await self._worker.run(
             lambda: self._register.cancel(
-                asked.tenant_id, arguments["arrives"], name=arguments["name"], phones=phones, key=asked.key
+                asked.tenant_id,
+                arguments["arrives"],
+                name=arguments["name"],
+                phones=phones,
+                key=asked.key,
+                room=arguments["room"],
             )
         )

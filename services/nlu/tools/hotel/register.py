@@ -16,6 +16,7 @@ from services.nlu.tools.sqlite_thread import open_file
 
 FULL = "no room of that kind is free then"
 NONE_SUCH = "there is no such booking for that name and number"
+WHICH_ROOM = "several rooms are booked from that day, say which room"
 LONGEST_NIGHTS = 30
 
 _SCHEMA = """
@@ -40,7 +41,7 @@ _BOOKED = (
 )
 _HELD = (
     "SELECT id, room, arrives, nights, name, phone, state FROM stays"
-    " WHERE tenant_id = ? AND phone IN (SELECT value FROM json_each(?)) ORDER BY arrives"
+    " WHERE tenant_id = ? AND phone IN (SELECT value FROM json_each(?)) ORDER BY arrives, id"
 )
 
 
@@ -108,18 +109,23 @@ class Register:
         return self._once(key, change)
 
     def cancel(
-        self, tenant_id: str, arrives: date, *, name: str, phones: Collection[str], key: str
+        self, tenant_id: str, arrives: date, *, name: str, phones: Collection[str], key: str, room: str = ""
     ) -> Mapping[str, object]:
-        """Take back what a caller has from a day on; what was taken back before stays so. Raises ToolRefused."""
+        """Take back one stay that a caller has from a day on; one that was taken back before stays so. `room`: its
+        kind, which may be left out where no other kind stands for them from that day on. Raises ToolRefused.
+        """
 
         def change() -> dict[str, object]:
             held = [one for one in self._held(tenant_id, phones) if one.arrives == arrives]
-            held = [one for one in held if is_same_name(name, one.name)]
+            held = [one for one in held if is_same_name(name, one.name) and room in ("", one.room)]
             if not held:
                 raise ToolRefused(NONE_SUCH)
-            for one in held:
+            standing = [one for one in held if one.is_booked]
+            if len(rooms := sorted({one.room for one in standing})) > 1:
+                raise ToolRefused(f"{WHICH_ROOM}: {', '.join(rooms)}")
+            for one in standing[:1]:
                 self._connection.execute("UPDATE stays SET state = 'cancelled' WHERE id = ?", (one.id,))
-            return {"freed": arrives.isoformat()}
+            return {"freed": arrives.isoformat(), "room": (standing or held)[0].room}
 
         return self._once(key, change)
 

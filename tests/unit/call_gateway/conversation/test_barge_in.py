@@ -317,6 +317,27 @@ def test_the_second_cough_pauses_again():
     assert call.conversation.counters["resumed_no_words"] == 2
 
 
+def test_a_keyword_counts_as_its_text_does():
+    call = Call().greeted()
+    call.speaking(ms=4000)
+    call.begin_speech()
+    call.wait(240)
+    call.stop_speech()
+    call.wait(20)
+    call.draft("uh-huh")
+    assert call.floor is Floor.SPEAKING
+    end_ms = call.ms - 50
+    call.text(ev.TextStage.PARTIAL, "a root canal", end_ms=end_ms)  # of the sound that was just forgotten
+    call.tell(ev.Keyword(call.utterance_id, "root canal", call.sample(end_ms)))
+    assert not call.all(ev.Keyword)
+    call.wait(500)
+    call.begin_speech()
+    call.wait(300)
+    call.text(ev.TextStage.PARTIAL, "a root canal")
+    call.tell(ev.Keyword(call.utterance_id, "root canal", call.sample()))
+    assert [one.phrase for one in call.all(ev.Keyword)] == ["root canal"]
+
+
 # -- an answer rather than a backchannel -------------------------------------------------------------------------------
 
 

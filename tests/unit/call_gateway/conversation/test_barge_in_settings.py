@@ -18,11 +18,26 @@ def test_fewer_words_than_the_agent_asks_for_do_not_stop_it_but_are_drafted():
     call.begin_speech()
     call.wait(200)
     call.stop_speech()
-    call.draft("wait")
+    call.draft("Monday")
     assert call.floor is Floor.PAUSED
     ask = call.last(cmd.AskAgent)
     assert ask.is_draft
     assert ask.provisional_playout == cmd.ReportPlayout(turn_id, 3, is_final=False)
+
+
+def test_a_stop_command_is_enough_however_many_words_the_agent_asks_for():
+    call = Call()
+    call.conversation.adopt(AgentProfile(barge_in=AgentBargeIn(min_words=3)))
+    call.greeted()
+    turn_id = call.speaking()
+    call.wait(400)
+    call.begin_speech()
+    call.wait(200)
+    call.stop_speech()
+    call.draft("stop")
+    assert call.floor is Floor.LISTENING
+    call.wait(3000)
+    assert call.record(turn_id).stop_reason == "words"
 
 
 def test_such_a_draft_is_dropped_when_the_agent_goes_on():
@@ -33,7 +48,7 @@ def test_such_a_draft_is_dropped_when_the_agent_goes_on():
     call.begin_speech()
     call.wait(200)
     call.stop_speech()
-    call.draft("wait")
+    call.draft("Monday")
     draft = call.last(cmd.AskAgent).turn_id
     call.wait(1000)
     assert cmd.CancelTurn(draft, only=True) in call.commands

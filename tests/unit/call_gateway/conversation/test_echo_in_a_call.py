@@ -140,8 +140,9 @@ def test_words_of_an_echo_are_neither_a_command_nor_a_keyword():
     call.wait(380)  # each look found a caller: it was too loud to tell
     assert call.floor is Floor.PAUSED
     is_echo = True
-    call.tell(ev.Keyword(1, "desk", call.sample()))
-    call.text(ev.TextStage.PARTIAL, "Stop")
+    for text in ("at the desk", "Stop"):
+        call.text(ev.TextStage.PARTIAL, text, utterance_id=1)
+        call.tell(ev.Keyword(1, "desk", call.sample()))
     assert call.floor is Floor.SPEAKING
     assert not call.all(cmd.CancelTurn)
     assert not call.all(ev.Keyword)

@@ -124,7 +124,7 @@ def test_words_of_the_music_on_hold_are_no_turn():
     call.wait(500)
     begins = call.sample() - 500 * 8
     sing(call, "hit me one more time")
-    call.tell(ev.Keyword(1, "one more time", call.sample()))
+    call.tell(ev.Keyword(call.utterance_id, "one more time", call.sample()))
     call.wait(1000)
     call.tell(HoldChanged(False))
     call.wait(3000)
