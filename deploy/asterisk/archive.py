@@ -21,6 +21,8 @@ Say = Callable[[str], None]
 _DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
 _TOOLS: Final = ("apt-get", "dpkg-deb", "dpkg")
 _COMMAND_LIMIT_S: Final = 300
+LISTING: Final = "var/lib/dpkg/status.d"
+"""Folder under the root with the control file of each package that is unpacked there, for bills of materials."""
 _CLOSED: Final = (
     "Could not connect",
     "Unable to connect",
@@ -167,11 +169,14 @@ def _fetch(source: _Source, scratch: Path) -> str:
             return "Debian's archive timed out"
         if done.returncode != 0 or "Failed to fetch" in done.stderr:
             return _first_error(done.stderr)
-    (scratch / "root").mkdir()
+    listing = scratch / "root" / LISTING
+    listing.mkdir(parents=True)
     for package in sorted(downloads.glob("*.deb")):
         done = _run(["dpkg-deb", "-x", str(package), str(scratch / "root")], is_checked=False)
         if done.returncode != 0:
             return f"{package.name} cannot be unpacked: {_first_error(done.stderr)}"
+        control = _run(["dpkg-deb", "-f", str(package)]).stdout
+        (listing / package.stem).write_text(control, encoding="utf-8")
     return ""
 
 

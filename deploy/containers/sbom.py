@@ -1,7 +1,9 @@
 """The software bill of materials of an image, CycloneDX 1.6 in JSON: what is in it.
 
-Debian's packages come from the image's own dpkg database, Python's from the metadata of its environment. The sha256
-of a Python package's archive is added where uv.lock pins exactly one wheel of it for every platform, or its source.
+Debian's packages come from the image's own dpkg database and from the control files of those that
+deploy.asterisk.archive unpacked, Python's from the metadata of its environment, uv from its own `--version`. The
+sha256 of a Python package's archive is added where uv.lock pins exactly one wheel of it for every platform, or its
+source.
 """
 
 import json
@@ -14,7 +16,7 @@ from typing import Any, Final
 
 _NAMESPACE: Final = uuid.UUID("5c0a6a52-5ef0-4b7e-9d7b-3f3b1d6b9a11")
 LISTING: Final = r"""
-import importlib.metadata, json
+import importlib.metadata, json, pathlib, shutil, subprocess
 found = [
     {
         "name": each.metadata["Name"],
@@ -27,6 +29,11 @@ try:
     status = open("/var/lib/dpkg/status", encoding="utf-8").read()
 except FileNotFoundError:
     status = ""
+for place in sorted(pathlib.Path("/opt").glob("*/root/var/lib/dpkg/status.d/*")):
+    status += "\n\n" + place.read_text(encoding="utf-8")
+if (uv := shutil.which("uv")) and not any(each["name"] == "uv" for each in found):
+    version = subprocess.run([uv, "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    found.append({"name": "uv", "version": version, "licence": "MIT OR Apache-2.0"})
 print(json.dumps({"python": found, "dpkg": status}))
 """
 """Run by the image's own Python: prints what `read_listing` reads."""
@@ -57,7 +64,8 @@ def read_listing(text: str) -> list[Package]:
     found = {Package("pypi", each["name"], each["version"], _short(each["licence"])) for each in listing["python"]}
     for paragraph in listing["dpkg"].split("\n\n"):
         fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if line[:1].strip() and ": " in line)
-        if fields.get("Status", "").endswith(" installed"):
+        is_unpacked = "Package" in fields and "Status" not in fields  # a control file has no status
+        if is_unpacked or fields.get("Status", "").endswith(" installed"):
             found.add(Package("deb", fields["Package"], fields["Version"], architecture=fields["Architecture"]))
     return sorted(found, key=lambda package: (package.kind, package.name.lower(), package.version))
 

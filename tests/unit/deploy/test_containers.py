@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from deploy import healthcheck, trial_secrets
-from deploy.asterisk import answers
+from deploy.asterisk import answers, archive
 from deploy.asterisk.pbx import read_password
 from deploy.asterisk.private_pbx import PbxAccount
 from deploy.containers import base, images, kills, sbom, stack
@@ -124,6 +124,28 @@ def test_a_bill_of_materials_lists_each_package_once_with_url_and_hash() -> None
     assert last["licenses"] == [{"license": {"name": "PSF-2.0"}}]
     assert "licenses" not in document["components"][1], "a whole text is no name"
     assert json.loads(sbom.to_json(document)) == document
+
+
+def put_program(place: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    """Put a program of the shell there, and its folder first on PATH."""
+    place.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    place.chmod(0o755)
+    monkeypatch.setenv("PATH", str(place.parent), prepend=os.pathsep)
+
+
+def test_packages_that_were_unpacked_and_uv_are_in_the_bill_of_materials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = "Package: asterisk\nVersion: 1:22.5-1\nArchitecture: amd64\nDescription: a PBX\n long: text"
+    put_program(tmp_path / "apt-get", monkeypatch, 'case "$*" in *download*) touch asterisk_22.5.deb ;; esac')
+    put_program(tmp_path / "dpkg-deb", monkeypatch, f'[ "$1" = -x ] || echo "{control}"')
+    put_program(tmp_path / "dpkg", monkeypatch, "echo amd64")
+    put_program(tmp_path / "uv", monkeypatch, "echo uv 0.9.5")
+    archive.unpack_package("sid", "asterisk", tmp_path / "asterisk" / "root")
+    command = [sys.executable, "-c", sbom.LISTING.replace("/opt", str(tmp_path))]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    found = {package.purl for package in sbom.read_listing(listing)}
+    assert {"pkg:deb/debian/asterisk@1%3A22.5-1?arch=amd64", "pkg:pypi/uv@0.9.5"} <= found
 
 
 def test_hashes_come_from_the_lock_file() -> None:
@@ -322,16 +344,8 @@ def test_a_machine_without_docker_is_told_what_to_install(monkeypatch: pytest.Mo
         check_daemon()
 
 
-def put_docker(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put a program `docker` first on PATH."""
-    program = folder / "docker"
-    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
-
-
 def test_a_daemon_is_asked_before_its_socket_is_looked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    put_docker(tmp_path, monkeypatch, "echo 20.10.24")
+    put_program(tmp_path / "docker", monkeypatch, "echo 20.10.24")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     assert check_daemon() == "20.10.24"
 
@@ -340,7 +354,7 @@ def test_a_daemon_that_does_not_answer_is_looked_for_where_docker_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     place = tmp_path / "docker.sock"
-    put_docker(tmp_path, monkeypatch, f'[ "$1" = context ] && echo unix://{place} || exit 1')
+    put_program(tmp_path / "docker", monkeypatch, f'[ "$1" = context ] && echo unix://{place} || exit 1')
     with pytest.raises(DockerFault, match=f"no Docker daemon runs: {place} is not there: as root"):
         check_daemon()
     place.touch()
@@ -349,7 +363,11 @@ def test_a_daemon_that_does_not_answer_is_looked_for_where_docker_asked(
     monkeypatch.setattr("socket.socket.connect", Mock(side_effect=PermissionError))
     with pytest.raises(DockerFault, match=f"you may not use Docker at {place}"):
         check_daemon()
-    put_docker(tmp_path, monkeypatch, '[ "$1" = context ] && echo tcp://127.0.0.1:1 || { echo refused >&2; exit 1; }')
+    put_program(
+        tmp_path / "docker",
+        monkeypatch,
+        '[ "$1" = context ] && echo tcp://127.0.0.1:1 || { echo refused >&2; exit 1; }',
+    )
     with pytest.raises(DockerFault, match=r"no Docker daemon answers at tcp://127.0.0.1:1 \(refused\)"):
         check_daemon()
 
@@ -433,7 +451,7 @@ def test_a_call_to_a_stack_that_is_not_up_is_refused(
     command: Callable[[list[str]], int], arguments: list[str], monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    put_docker(tmp_path, monkeypatch, '[ "$1" = version ] && echo 20.10.24; true')
+    put_program(tmp_path / "docker", monkeypatch, '[ "$1" = version ] && echo 20.10.24; true')
     monkeypatch.setattr(kills, "try_fault", Mock(side_effect=DockerFault("a call was placed")))
     monkeypatch.chdir(_ROOT)
     assert command(arguments) == 1
@@ -481,7 +499,7 @@ def test_a_log_whose_last_line_is_cut_off_still_says_what_was_wrong(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     lines = '{"level": "error", "event": "model_missing", "fault": "no such file"}\n{"level": "err'
-    put_docker(tmp_path, monkeypatch, f"printf '%s' '{lines}'")
+    put_program(tmp_path / "docker", monkeypatch, f"printf '%s' '{lines}'")
     assert stack.last_words("tong-dai-nlu-1") == "model_missing no such file"
 
 
