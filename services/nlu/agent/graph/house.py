@@ -50,8 +50,9 @@ class House:
         """
         forms = forms_of(phone, self._region)
         try:
-            found = await self._worker.run(lambda: self._register.find(tenant_id, forms, since=since))
+            # The outbox first: a deed that is done in between is then in both, and in neither the other way.
             noted = await self._worker.run(lambda: self._outbox.pending(tenant_id, "phone", forms))
+            found = await self._worker.run(lambda: self._register.find(tenant_id, forms, since=since))
         except NotReached:
             return None
         held = [

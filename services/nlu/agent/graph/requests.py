@@ -21,6 +21,7 @@ DEEDS = frozenset({"book", "change", "cancel", "check"})  # kinds of requests
 MOST_CUTS = 12  # of a text that are looked at: each half is read
 _MOST_REQUESTS = 4  # of one sentence
 _LONGEST = 200  # characters kept of each
+_LONGEST_CUT = 800  # characters of a text that is cut: each half of it is read
 _COMMA = re.compile(r",\s+")
 
 
@@ -96,11 +97,15 @@ class Requests:
 
     def _halves(self, text: str, now: datetime) -> tuple[Part, Part] | None:
         """The first request of a text, and what stands behind it; None: it holds one only."""
+        if len(text) > _LONGEST_CUT:
+            return None
         for left, right in self._cuts(text):
-            halves = [self._finder.find(half, now) for half in (left, right)]
-            kinds = [self.ordered(slots) for slots in halves]
-            if all(kinds) and self._are_two(kinds, halves):
-                return Part(left, kinds[0], halves[0]), Part(right, kinds[1], halves[1])
+            one = self._finder.find(left, now)
+            if not (kind := self.ordered(one)):
+                continue
+            other = self._finder.find(right, now)
+            if (following := self.ordered(other)) and self._are_two([kind, following], [one, other]):
+                return Part(left, kind, one), Part(right, following, other)
         return None
 
     def _cuts(self, text: str) -> list[tuple[str, str]]:

@@ -97,8 +97,9 @@ class ClinicPackage:
         cannot be read.
         """
         try:
-            held = await self._find.standing(tenant_id, phone)
-            return with_noted(held, await self.outbox.pending(tenant_id, "phone", forms_of(phone, self.region)))
+            # The outbox first: a deed that is done in between is then in both, and in neither the other way.
+            noted = await self.outbox.pending(tenant_id, "phone", forms_of(phone, self.region))
+            return with_noted(await self._find.standing(tenant_id, phone), noted)
         except NotReached:
             return None
 
