@@ -332,5 +332,7 @@ class CloseAsked:
 SttEvent = SpeechBegan | SpeechStopped | TranscriptHeard | Keyword | TurnPredicted | UtteranceSettled | SttProgressed
 ReplyEvent = ReplyClause | ReplyEnded | InputExpected | VoiceMark | VoiceAudio | VoiceEnded
 StageEvent = StageFailed | StageReady | StageAlive
-CallEvent = ActionAsked | ActionEnded | ToolUsed | CallAnswered | CallerAdvanced | CloseAsked
-Event = line.LineEvent | line.SoundEvent | SttEvent | ReplyEvent | StageEvent | CallEvent
+Event = (
+    line.LineEvent | line.SoundEvent | SttEvent | ReplyEvent | StageEvent
+    | ActionAsked | ActionEnded | ToolUsed | CallAnswered | CallerAdvanced | CloseAsked
+)  # fmt: skip

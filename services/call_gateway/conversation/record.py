@@ -84,7 +84,7 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool the agent called."""
+    """A tool the agent called. Arguments and result are personal data."""
 
     tool_call_id: str
     name: str

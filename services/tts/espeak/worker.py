@@ -228,7 +228,7 @@ def main() -> None:
     replies = sys.stdout.buffer
     try:
         espeak = Espeak(*sys.argv[1:3])
-    except OSError as error:
+    except (OSError, AttributeError) as error:  # no library, or not espeak-ng's
         write_frame(replies, {"error": str(error)})
         raise SystemExit(1) from None
     while (frame := read_frame(sys.stdin.buffer)) is not None:

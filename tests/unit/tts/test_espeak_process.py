@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from grpc._cython import cygrpc
 
-from services.runtime.errors import EngineFailed, StartupError
+from services.runtime.errors import EngineFailed, NotServing, StartupError
 from services.tts.espeak.process import EspeakProcess
 
 
@@ -73,4 +74,10 @@ def test_a_library_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     library = tmp_path / "libespeak-ng.so"
     library.write_bytes(b"not a library")
     with pytest.raises(StartupError, match="TTS_ESPEAK_LIBRARY"):
+        EspeakProcess(library, None).start()
+
+
+def test_a_library_of_another_kind_stays_so_until_a_person_mends_it() -> None:
+    library = Path(cygrpc.__file__)
+    with pytest.raises(NotServing, match="TTS_ESPEAK_LIBRARY"):
         EspeakProcess(library, None).start()
