@@ -21,7 +21,7 @@ Say = Callable[[str], None]
 _DEFAULT_MIRROR: Final = "http://deb.debian.org/debian"
 _TOOLS: Final = ("apt-get", "dpkg-deb", "dpkg")
 _COMMAND_LIMIT_S: Final = 300
-LISTING: Final = "var/lib/dpkg/status.d"
+_CONTROL_FILES: Final = "var/lib/dpkg/status.d"
 """Folder under the root with the control file of each package that is unpacked there, for bills of materials."""
 _CLOSED: Final = (
     "Could not connect",
@@ -169,7 +169,7 @@ def _fetch(source: _Source, scratch: Path) -> str:
             return "Debian's archive timed out"
         if done.returncode != 0 or "Failed to fetch" in done.stderr:
             return _first_error(done.stderr)
-    listing = scratch / "root" / LISTING
+    listing = scratch / "root" / _CONTROL_FILES
     listing.mkdir(parents=True)
     for package in sorted(downloads.glob("*.deb")):
         done = _run(["dpkg-deb", "-x", str(package), str(scratch / "root")], is_checked=False)
