@@ -15,6 +15,7 @@ from services.nlu.agent.opening_hours import MINUTES_IN_DAY
 from services.nlu.agent.price_gaps import PriceGaps, broken, is_price
 from services.nlu.agent.reckoning import amounts_from
 
+_LONGEST_SMALL = 4  # letters of a word that counts nothing
 _LEAST_SUM = 100  # a number from which on one without a currency may be a sum of prices
 _NEIGHBOURS = 1  # tokens beside a number that must stand beside it in a text too
 
@@ -265,9 +266,15 @@ class NumberRules:
         """Return whether a number without a currency is the price of the one service that is named, or of one that the
         caller wants added up: "Is a cleaning still 35?", "单人间一晚两百八", "twenty plus fifty".
         """
+        together = self._grounds.words.lists["together"]
+        behind = reading.tokens[value.end : value.end + 1]
+        if any(one.kind == "word" and len(one.text) > _LONGEST_SMALL for one in behind) and not together.length(
+            reading.texts, value.end
+        ):
+            return False  # it counts what follows: "50 appointments"
         named = self._grounds.services.find(reading.texts)
         is_one = form.is_claim_of_caller or len({each[2].id for each in named}) == 1
-        if not named and self._caller and self._grounds.words.lists["together"].are_in(reading.texts):
+        if not named and self._caller and together.are_in(reading.texts):
             named, is_one = self._grounds.services.find(self._caller[-1].texts), True
         return is_one and any(is_price(self._grounds, value, each[2]) for each in named)
 

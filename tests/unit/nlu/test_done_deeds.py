@@ -120,3 +120,12 @@ async def test_to_keep_what_was_booked_is_no_cancellation(tmp_path: Path) -> Non
         await caller.say("yes")
         assert "cancel" not in await caller.say("Great, leave it like that.")
     assert len(booked(tmp_path)) == 1
+
+
+async def test_never_mind_behind_a_booking_cancels_nothing(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say("yes")
+        assert "cancel" not in await caller.say("Never mind.")
+    assert len(booked(tmp_path)) == 1

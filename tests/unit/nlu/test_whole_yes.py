@@ -41,7 +41,7 @@ async def test_less_than_a_whole_yes_books_nothing(tmp_path: Path, said: str) ->
 
 
 @pytest.mark.parametrize(
-    "said", ["Mm, yes, okay", "Yes, book it.", "Yes please, thank you.", "Okay, go ahead.", "Yes, that's right."]
+    "said", ["Mm, yes, okay", "Mhm", "Yes, book it.", "Yes please, thank you.", "Okay, go ahead.", "Yes, that's right."]
 )
 async def test_a_whole_yes_books(tmp_path: Path, said: str) -> None:
     async with call(tmp_path) as rig:

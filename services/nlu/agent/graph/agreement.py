@@ -46,10 +46,11 @@ def is_all_agreement(text: str, lists: Asking, *, asked: Collection[str], deeds:
 
 
 def _without_hums(words: Words, lists: Asking) -> Words:
-    """The words behind the hums that they begin with: "mm, yes"."""
-    while hum := next((one for one in lists.hums if words[: len(one)] == one), ()):
-        words = words[len(hum) :]
-    return words
+    """The words behind the hums that they begin with, "mm, yes"; where there is nothing else, all: "mhm" is a yes."""
+    rest = words
+    while hum := next((one for one in lists.hums if rest[: len(one)] == one), ()):
+        rest = rest[len(hum) :]
+    return rest or words
 
 
 def _is_order(words: Words, phrase: Words, lists: Asking) -> bool:
