@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from services.language.words import normalise
 from services.nlu.agent.facts import names_in
 from services.nlu.agent.graph.asking import UNKNOWN
@@ -35,11 +37,12 @@ class StrangerAnswers:
         known: frozenset[str],
     ) -> None:
         """`known`: the words of requests of any business; none of them is a thing that is wished for, nor is a word by
-        which the agent's own texts are asked for ("toothache").
+        which the agent's own texts are asked for more than once ("toothache").
         """
         own = (text for fact in findings.facts.texts for text in names_in(fact.examples, finder.language_code))
+        counted = Counter(word for text in own for word in set(normalise(text)))
         self._findings, self._finder = findings, finder
-        self._known = known.union(*map(normalise, own))
+        self._known = known.union(word for word, count in counted.items() if count > 1)
         self._people, self._services = people, services
         self._facts, self._words = findings.facts, findings.words
 
