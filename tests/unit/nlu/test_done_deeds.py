@@ -129,3 +129,13 @@ async def test_never_mind_behind_a_booking_cancels_nothing(tmp_path: Path) -> No
         await caller.say("yes")
         assert "cancel" not in await caller.say("Never mind.")
     assert len(booked(tmp_path)) == 1
+
+
+async def test_the_same_wish_behind_its_deed_is_told_as_booked(tmp_path: Path) -> None:
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        await caller.come_to_the_question()
+        await caller.say("yes")
+        reply = await caller.say("I want an appointment for a cleaning on Tuesday at ten")
+        assert reply.startswith("Your appointment is Tuesday, December 1 at 10 a.m.")
+    assert len(booked(tmp_path)) == 1

@@ -22,6 +22,7 @@ from services.nlu.agent.graph.reading import Part
 from services.nlu.agent.graph.seen import Seen, covers
 from services.nlu.agent.graph.timed_wishes import LONGEST_SAID
 from services.nlu.agent.graph.wishes import Taken
+from services.nlu.tools.clinic.diary import Appointment
 
 _KINDS = {"change": "change", "cancel": "cancel", "check": "find"}  # of a sentence: the kind of wish that it begins
 STANDING = frozenset(_KINDS.values())
@@ -142,7 +143,22 @@ class StandingBookings(DoneDeeds):
     def _begin(self, wish: Wish, dialogue: Dialogue, now: datetime, part: Part | None = None) -> Taken:
         if wish.kind in STANDING and part and self._seen.own is not None:  # its kind is in doubt: what is asked tells
             return self._look(part, dialogue, now)
+        if wish.kind == "book" and part and (mine := self._stands_then(wish, part, dialogue)):
+            return self._told_standing(mine, dialogue)
         return super()._begin(wish, dialogue, now, part)
+
+    def _stands_then(self, wish: Wish, part: Part, dialogue: Dialogue) -> list[Appointment]:
+        """The caller's appointment at the time that they want one for: that is told, and none is looked for a week
+        later. None where one more is wanted, or one for somebody else.
+        """
+        lists, slots = self._finder.words, part.slots
+        if not (slots.when.has_day and slots.when.times) or has_any(
+            slots.words, (*lists.adds, *lists.adds_behind, *lists.people["one"])
+        ):
+            return []
+        before = dialogue.wish if dialogue.wish.phone else wish
+        theirs = [one for one in self._mine(replace(before, kind="find", starts="")) if is_at(one.starts, slots.when)]
+        return [one for one in theirs if one.is_booked and wish.service in ("", one.service)]
 
     def _other_wish(self, part: Part, dialogue: Dialogue, now: datetime) -> Taken:
         """A sentence that changes something while a booking is open: what it names for this one. Where it names

@@ -27,6 +27,7 @@ from services.nlu.agent.graph.wishes import Taken
 from services.nlu.agent.opening_hours import DAYS_IN_WEEK
 from services.nlu.agent.profile import AgentProfile
 from services.nlu.tools.clinic.diary import Appointment
+from services.nlu.tools.clinic.whose import dialled, is_same_name
 from services.nlu.tools.hotel.register import LONGEST_NIGHTS, Stay, free_rooms
 
 _OWN_QUESTIONS = frozenset({"which_room", "arrival", "nights"})
@@ -325,8 +326,20 @@ class Stays(StandingBookings):
         wish = self._with_whom(wish)
         if not self._is_free(replace(wish, nights=wish.nights or 1)):
             texts, wish = [*texts, self._words.say("booking_taken")], replace(wish, at="", when="", nights=0)
+        if self._stands(wish):  # one more of the same cannot be told from it
+            told = self._words.say("appointment_is", when=self._stay_of(wish))
+            after = replace(dialogue, wish=Wish(name=wish.name, phone=wish.phone))
+            return f"{told} {self._words.ask('more')}", "more", after
         question, asked = self._question(wish)
         return " ".join([*texts, question]), asked, replace(dialogue, wish=wish)
+
+    def _stands(self, wish: Wish) -> bool:
+        """Return whether the caller has that very stay already."""
+        if wish.is_noted or not (wish.service and wish.at and wish.nights and wish.name and wish.phone):
+            return False
+        stay = (wish.service, date.fromisoformat(wish.at), wish.nights, dialled(wish.phone))
+        mine = (one for one in self.stays or () if (one.room, one.arrives, one.nights, one.phone) == stay)
+        return any(is_same_name(wish.name, one.name) for one in mine)
 
     def _cleared(self, wish: Wish, slot: str) -> Wish:
         if slot in ("day", "time"):
