@@ -61,7 +61,7 @@ def make_secrets(root: Path) -> None:
     """Write every file of FILES under `root`. Raises subprocess.CalledProcessError when openssl fails.
 
     The certificates are written last: where this ends before its end, `are_ending` still finds an old one, and all are
-    made anew.
+    made again.
     """
     certificates = {}
     stage_token, caller_token, ari_password, reception_password = (secrets.token_urlsafe(32) for _ in range(4))

@@ -26,7 +26,7 @@ async def test_a_booking_that_is_taken_back_is_cancelled_behind_a_read_back(tmp_
     assert starts(tmp_path) == []
 
 
-async def test_a_cancellation_that_is_taken_back_is_told_and_booked_anew(tmp_path: Path) -> None:
+async def test_a_cancellation_that_is_taken_back_is_told_and_read_back_as_a_booking(tmp_path: Path) -> None:
     stands(tmp_path, TUESDAY, **ANNA)
     async with call(tmp_path, caller=ANNA["phone"]) as rig:
         caller = Caller(rig)
@@ -113,21 +113,13 @@ async def test_a_cancellation_that_is_taken_back_is_that_of_this_call(tmp_path: 
     assert "December 4" not in reply
 
 
-async def test_to_keep_what_was_booked_is_no_cancellation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("said", ["Great, leave it like that.", "Never mind."])
+async def test_what_was_booked_is_kept_where_nothing_more_is_wanted(tmp_path: Path, said: str) -> None:
     async with call(tmp_path) as rig:
         caller = Caller(rig)
         await caller.come_to_the_question()
         await caller.say("yes")
-        assert "cancel" not in await caller.say("Great, leave it like that.")
-    assert len(booked(tmp_path)) == 1
-
-
-async def test_never_mind_behind_a_booking_cancels_nothing(tmp_path: Path) -> None:
-    async with call(tmp_path) as rig:
-        caller = Caller(rig)
-        await caller.come_to_the_question()
-        await caller.say("yes")
-        assert "cancel" not in await caller.say("Never mind.")
+        assert "cancel" not in await caller.say(said)
     assert len(booked(tmp_path)) == 1
 
 

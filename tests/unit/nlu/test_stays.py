@@ -104,3 +104,15 @@ async def test_vietnamese(tmp_path: Path) -> None:
         assert "hủy phòng đặt từ thứ Sáu ngày 4 tháng 12, phòng đơn." in await caller.say("Phòng đơn ạ")
         await caller.say("vâng")
     assert standing(tmp_path) == ["double"]
+
+
+async def test_a_second_equal_room_is_not_told_as_booked(tmp_path: Path) -> None:
+    """The register has one row for it."""
+    wish = "I want an appointment: a double room from Friday for two nights."
+    async with call(tmp_path) as rig:
+        caller = Caller(rig)
+        said = [await caller.say(one) for one in (wish, "Anna Bell", "yes", "yes")]
+        assert any("is booked" in one for one in said), said
+        again = await caller.say(wish)
+        assert again.startswith("You have a room booked from Friday, December 4")
+    assert standing(tmp_path) == ["double"]
